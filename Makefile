@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# make | make check | make demo | make bench | make install
+
+VERSION := 0.1.0
+prefix ?= /usr/local
+DESTDIR ?=
+BUILD ?= build
+
+CC ?= gcc
+CLANG ?= clang
+BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
+ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+
+# SANITIZE=address,undefined builds and tests with the sanitizers.
+SANITIZE ?=
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+
+CFLAGS ?= -O2 -g
+CPPFLAGS += -D_GNU_SOURCE -DPYCOST_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
+ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
+	-Wno-missing-field-initializers $(CFLAGS) $(SAN)
+LDLIBS := -lbpf -lelf -lz -ljansson -lxxhash -lprotobuf-c -lncurses -ltinfo -lcap -lm -lpthread
+
+# Kernel programs: one skeleton each, generated under $(BUILD)/gen.
+BPF_SRC := $(wildcard bpf/*.bpf.c)
+SKELS := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/gen/%.skel.h)
+PROTO := $(wildcard userspace/*.proto)
+PROTO_C := $(PROTO:userspace/%.proto=$(BUILD)/gen/%.pb-c.c)
+
+SYM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard symbolizer/*.c))
+USER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c))) \
+	$(PROTO_C:.c=.o)
+UNIT_SRC := $(wildcard tests/unit/*.c)
+UNIT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SRC))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
+
+all: $(BUILD)/pycost
+
+$(BUILD)/pycost: $(BUILD)/userspace/main.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+$(BUILD)/libpycost.a: $(USER_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/libsymbolizer.a: $(SYM_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+# Generated headers must exist before the first compile; -MMD tracks them after.
+$(USER_OBJ) $(UNIT_OBJ) $(BUILD)/userspace/main.o: | $(SKELS) $(PROTO_C)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/%.pb-c.c: userspace/%.proto
+	@mkdir -p $(@D)
+	protoc-c --proto_path=userspace --c_out=$(@D) $(<F)
+
+BPF_CFLAGS := -g -O2 -Wall -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. \
+	-I/usr/include/$(shell uname -m)-linux-gnu
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@.tmp $<
+	$(BPFTOOL) gen object $@ $@.tmp
+$(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	@mkdir -p $(@D)
+	$(BPFTOOL) gen skeleton $< name $(subst .,_,$*)_bpf > $@
+
+# Unit tests need no privilege; the end-to-end tests attach to real processes.
+$(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
+
+check-unit: $(BUILD)/unit
+	$(BUILD)/unit
+
+# make fuzz [FUZZ_SECONDS=30]: each parser of foreign bytes, from its seed corpus.
+FUZZ_SECONDS ?= 10
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard userspace/*.[ch] symbolizer/*.[ch] bpf/*.h) | $(SKELS) $(PROTO_C)
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) $(CPPFLAGS) -o $@ $< \
+		$(filter-out userspace/main.c,$(wildcard userspace/*.c)) $(wildcard symbolizer/*.c) \
+		$(PROTO_C) $(LDLIBS)
+
+fuzz: $(FUZZERS)
+	@set -e; for f in $(FUZZERS); do \
+		n=$$(basename $$f); mkdir -p $(BUILD)/corpus/$$n; \
+		echo "fuzz $$n for $(FUZZ_SECONDS) s"; \
+		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -verbosity=0 \
+			-artifact_prefix=$(BUILD)/corpus/$$n- $(BUILD)/corpus/$$n $$(ls -d tests/fuzz/$$n.corpus 2>/dev/null); \
+	done
+
+check: all $(BUILD)/unit
+	tests/check.sh
+
+demo: all
+	deploy/demo.sh
+
+bench: all
+	tests/bench/run.sh
+
+install: all
+	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
+	install -D -m 0644 deploy/pycost.1 $(DESTDIR)$(prefix)/share/man/man1/pycost.1
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+.SECONDARY:
+.PHONY: all check check-unit fuzz demo bench install clean

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Layouts of CPython's structs, as the kernel programs and the symboliser read
+ * them out of a target's memory.  This header crosses the kernel line: it holds
+ * plain data only and includes nothing.
+ *
+ * All offsets are in bytes, for 64-bit little-endian builds with the GIL.
+ * 0xffff marks a member that version does not have.
+ */
+#ifndef PYCOST_CPYTHON_H
+#define PYCOST_CPYTHON_H
+
+#define PY_NONE 0xffff
+
+/* co_flags, Include/cpython/code.h (Include/code.h up to 3.9): never renumbered. */
+#define PY_CO_NESTED 0x0010
+#define PY_CO_GENERATOR 0x0020
+#define PY_CO_COROUTINE 0x0080
+#define PY_CO_ASYNC_GENERATOR 0x0200
+#define PY_CO_RESUMABLE (PY_CO_GENERATOR | PY_CO_COROUTINE | PY_CO_ASYNC_GENERATOR)
+
+/* Bits of PyASCIIObject.state, Include/cpython/unicodeobject.h, GIL builds. */
+#define PY_STR_KIND(state) (((state) >> 2) & 7)
+#define PY_STR_COMPACT 0x20
+#define PY_STR_ASCII 0x40
+
+struct cpython_layout {
+	/* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 */
+	unsigned short frame_code;
+	unsigned short frame_previous;
+	unsigned short frame_owner;  /* PY_NONE up to 3.10 */
+	unsigned short frame_func;   /* PY_NONE up to 3.10: no function in the frame */
+	unsigned short frame_locals; /* first slot of the fast locals */
+	/* PyCodeObject */
+	unsigned short code_flags;
+	unsigned short code_firstlineno;
+	unsigned short code_filename;
+	unsigned short code_name;
+	unsigned short code_qualname; /* PY_NONE up to 3.10 */
+	unsigned short code_nlocals;
+	unsigned short code_cellvars; /* tuple; up to 3.10 */
+	unsigned short code_freevars; /* tuple up to 3.10; PY_NONE after */
+	unsigned short code_nfreevars; /* int; PY_NONE up to 3.10 */
+	/* PyFunctionObject, PyCellObject, tuple, str */
+	unsigned short func_qualname;
+	unsigned short func_closure;
+	unsigned short cell_ref;
+	unsigned short tuple_items;
+	unsigned short str_ascii_data;   /* character data of a compact ASCII str */
+	unsigned short str_unicode_data; /* ... of any other compact str */
+	/* Frames whose owner is at least this one belong to C, not to a function. */
+	unsigned short owner_c_min;
+	unsigned short owner_generator;
+	/* (PyRuntimeState).gilstate or interpreter list is not needed: see probes */
+	unsigned short minor; /* the "9" of 3.9 */
+	unsigned short code_tag_mask; /* low bits of frame_code that are not address */
+};
+
+#endif

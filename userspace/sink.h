@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a measurement produces, as a stream of facts.
+ *
+ * The session (live) and the recording reader (from a file) both speak this
+ * interface; the recording writer and the in-memory profile both listen to it.
+ * So `record` is session -> writer, `top` is session -> profile and `report` is
+ * reader -> profile, with nothing else between them.
+ *
+ * Order: meta first; a process before its nodes; a function and a parent node
+ * before a node that names them; costs at any time after their node.
+ * Strings are borrowed for the call only.  All handlers return 0 or -errno,
+ * and an error ends the stream.
+ */
+#ifndef PYCOST_SINK_H
+#define PYCOST_SINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Values are written to disk: never renumber. */
+enum metric {
+	METRIC_INSTRUCTIONS = 1, /* user-mode retired instructions */
+	METRIC_CYCLES = 2,	 /* user-mode CPU cycles */
+	METRIC_TASK_CLOCK = 3,	 /* nanoseconds on a CPU, user and kernel */
+};
+
+struct sink_meta {
+	enum metric metric;
+	bool user_only;	       /* kernel mode excluded from the metric */
+	bool metric_fallback;  /* task-clock because no counter was there */
+	bool per_thread;       /* call trees are rooted at threads, not processes */
+	uint64_t start_realtime_ns;
+	const char *host;
+	const char *kernel;
+	const char *version; /* of pycost */
+};
+
+struct sink_process {
+	uint32_t pid;
+	uint32_t ppid;	    /* 0 when it is not a followed child */
+	const char *comm;
+	const char *python; /* "3.15.2"; "" when unknown */
+	const char *exe;
+	uint32_t calibration; /* id of its interpreter's calibration, 0: none */
+};
+
+/* What the probes themselves add to one call, in units of the metric. */
+struct sink_calibration {
+	uint32_t id; /* from 1 */
+	const char *python;
+	const char *build_id;
+	double entry;	    /* lands in the callee's self */
+	double exit;	    /* lands in the caller's self */
+	double entry_error; /* standard errors of the two */
+	double exit_error;
+};
+
+struct sink_function {
+	uint32_t id;	      /* from 1, dense */
+	const char *name;     /* co_name */
+	const char *qualname; /* "Class.method", "outer.<locals>.inner" */
+	const char *class_name; /* "Class"; "" when it is no method */
+	const char *module;
+	const char *file;
+	const char *wraps; /* qualname of what this wrapper wraps; "" otherwise */
+	uint32_t line;	   /* co_firstlineno; 0 when unknown */
+	bool unresolved;   /* qualname is only the bare name */
+};
+
+struct sink_node {
+	uint32_t id;	   /* from 1, dense */
+	uint32_t parent;   /* 0: a root */
+	uint32_t function; /* 0 at a root: code outside any Python function */
+	uint32_t pid;
+	uint32_t tid; /* 0 unless per_thread */
+};
+
+/* Counts since the previous cost of the same node. */
+struct sink_cost {
+	uint32_t node;
+	uint64_t calls;
+	uint64_t self; /* raw: the probes' own cost is still inside */
+};
+
+/* Everything that was not seen or not kept.  Totals, not differences. */
+enum loss {
+	LOSS_NODES = 1,	      /* calls charged to their caller: call tree full */
+	LOSS_DEPTH,	      /* calls deeper than the shadow stack */
+	LOSS_THREADS,	      /* events of threads beyond the thread table */
+	LOSS_NAMES,	      /* functions whose names could not be sent */
+	LOSS_MEMORY,	      /* events whose frame could not be read */
+	LOSS_RESYNC_TRUNCATED, /* stacks rebuilt only in part */
+	LOSS_LATE_ATTACH,     /* processes attached after their first call */
+	LOSS_CLAMPED,	      /* (report only) corrected costs below 0, shown as 0 */
+	LOSS_MULTIPLEXED,     /* reads of a counter that shared its PMU */
+	LOSS_PROBES_MISSED,   /* probe hits the kernel did not deliver */
+	LOSS_MAX,
+};
+const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */
+
+struct sink {
+	int (*meta)(struct sink *s, const struct sink_meta *meta);
+	int (*calibration)(struct sink *s, const struct sink_calibration *c);
+	int (*process)(struct sink *s, const struct sink_process *p);
+	int (*function)(struct sink *s, const struct sink_function *f);
+	int (*node)(struct sink *s, const struct sink_node *n);
+	int (*cost)(struct sink *s, const struct sink_cost *c);
+	int (*loss)(struct sink *s, enum loss loss, uint64_t total);
+	/* Everything so far is consistent: a writer makes it durable here. */
+	int (*flush)(struct sink *s, uint64_t duration_ns);
+	/* The stream is complete. */
+	int (*end)(struct sink *s, uint64_t duration_ns);
+};
+
+const char *metric_name(enum metric m); /* "instructions:u", "cycles:u", "task-clock" */
+const char *metric_unit(enum metric m); /* "instructions", "cycles", "ns" */
+
+#endif
