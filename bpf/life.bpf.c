@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The life of the followed tasks: on and off a CPU, fork, exec, exit.
+ *
+ * The counters count whatever runs on a CPU.  A thread's own share is kept by
+ * stopping its clock when it is switched out and starting it again, on whatever
+ * CPU, when it is switched in.  A fork is followed here, in the parent, before
+ * the child can run: so a child's first call is already counted.
+ */
+#include <stdbool.h>
+
+#include "bpf/maps.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* Just the members read here; CO-RE finds where this kernel keeps them. */
+struct signal_struct {
+	struct {
+		int counter;
+	} live;
+} __attribute__((preserve_access_index));
+
+struct task_struct {
+	int pid;
+	int tgid;
+	struct signal_struct *signal;
+} __attribute__((preserve_access_index));
+
+static __always_inline void switch_out(__u32 *here)
+{
+	struct wire_thread *t = thread_at(*here - 1);
+
+	*here = 0;
+	if (!t)
+		return;
+	t->pending += counter_now() - t->last;
+	t->on_cpu = 0;
+}
+
+static __always_inline void switch_in(__u32 *here, __u32 tid)
+{
+	__u32 *slot = bpf_map_lookup_elem(&slots, &tid);
+	struct wire_thread *t = slot ? thread_at(*slot) : 0;
+
+	if (!t)
+		return;
+	*here = *slot + 1;
+	t->cpu = bpf_get_smp_processor_id();
+	t->on_cpu = 1;
+	t->last = counter_now();
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	__u32 *here = running_here();
+
+	if (!here)
+		return 0;
+	if (*here)
+		switch_out(here);
+	if (next->pid)
+		switch_in(here, next->pid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct wire_event_fork *e;
+	struct wire_proc *p, copy = {};
+	__u32 tgid = parent->tgid, pid = child->tgid;
+
+	if (tgid == pid) /* a thread */
+		return 0;
+	p = bpf_map_lookup_elem(&procs, &tgid);
+	if (!p)
+		return 0;
+	copy.func_type = p->func_type;
+	if (!per_thread)
+		copy.root = root_create(pid, 0);
+	if (bpf_map_update_elem(&procs, &pid, &copy, BPF_ANY)) {
+		lose(WIRE_LOSS_PROCS);
+		return 0;
+	}
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		lose(WIRE_LOSS_EVENTS);
+		return 0;
+	}
+	e->head.kind = WIRE_EVENT_FORK;
+	e->head.tgid = pid;
+	e->parent = tgid;
+	e->root = copy.root;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/*
+ * The thread is gone, or its program is: what it still owes goes to its top.
+ * It is the current task, so this CPU runs it.
+ */
+static __always_inline void thread_forget(__u32 tid)
+{
+	__u32 *found = bpf_map_lookup_elem(&slots, &tid), *here = running_here(), slot;
+	struct wire_thread *t;
+	struct wire_node *top;
+
+	if (!found || !here)
+		return;
+	slot = *found;
+	*here = 0;
+	t = thread_at(slot);
+	top = t ? node_at(t->top_node) : 0;
+	if (top) {
+		thread_charge(t, top, counter_now());
+		t->tgid = 0;
+	}
+	bpf_map_delete_elem(&slots, &tid);
+	bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
+}
+
+static __always_inline void tell(__u32 kind, __u32 tgid)
+{
+	struct wire_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		lose(WIRE_LOSS_EVENTS);
+		return;
+	}
+	e->kind = kind;
+	e->tgid = tgid;
+	bpf_ringbuf_submit(e, 0);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *p, int old_pid, void *bprm)
+{
+	__u32 tgid = p->tgid;
+
+	if (!bpf_map_lookup_elem(&procs, &tgid))
+		return 0;
+	thread_forget(old_pid);
+	tell(WIRE_EVENT_EXEC, tgid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *p)
+{
+	__u32 tgid = p->tgid;
+
+	thread_forget(p->pid);
+	/* do_exit() has taken this task off signal->live already. */
+	if (p->signal->live.counter || !bpf_map_lookup_elem(&procs, &tgid))
+		return 0;
+	bpf_map_delete_elem(&procs, &tgid);
+	tell(WIRE_EVENT_EXIT, tgid);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The maps every kernel program shares, and the small accessors to them.
+ * User space sizes `nodes`, `children`, `threads`, `stacks` and `chains` before
+ * loading; free slots come from stacks that user space fills, because 5.10 has
+ * no atomic that returns the old value.
+ */
+#ifndef PYCOST_MAPS_BPF_H
+#define PYCOST_MAPS_BPF_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "bpf/wire.h"
+
+#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
+#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
+#define barrier() asm volatile("" ::: "memory")
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WIRE_DEFAULT_NODES);
+	__type(key, __u32);
+	__type(value, struct wire_node);
+} nodes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_DEFAULT_NODES);
+	__type(key, struct wire_child_key);
+	__type(value, __u32);
+} children SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, WIRE_DEFAULT_THREADS);
+	__type(key, __u32); /* slot */
+	__type(value, struct wire_thread);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_DEFAULT_THREADS);
+	__type(key, __u32);   /* tid */
+	__type(value, __u32); /* slot */
+} slots SEC(".maps");
+
+/*
+ * Slot + 1 of the thread now on this CPU, 0 when it is no known one.  Kept by
+ * on_switch(), so that a probe finds its thread without hashing.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} running SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_MAX_PROCS);
+	__type(key, __u32); /* tgid */
+	__type(value, struct wire_proc);
+} procs SEC(".maps");
+
+/* Row `slot` of WIRE_STACK_DEPTH: the frames below each thread's top. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WIRE_DEFAULT_THREADS *WIRE_STACK_DEPTH);
+	__type(key, __u32);
+	__type(value, struct wire_frame);
+} stacks SEC(".maps");
+
+/* Scratch rows of the same shape, for rebuilding a stack. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WIRE_DEFAULT_THREADS *WIRE_STACK_DEPTH);
+	__type(key, __u32);
+	__type(value, struct wire_frame);
+} chains SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, WIRE_DEFAULT_NODES);
+	__uint(value_size, sizeof(__u32));
+} free_nodes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, WIRE_DEFAULT_THREADS);
+	__uint(value_size, sizeof(__u32));
+} free_slots SEC(".maps");
+
+/* Code objects already announced. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, WIRE_MAX_CODES);
+	__type(key, struct wire_code_key);
+	__type(value, __u8);
+} codes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, WIRE_LOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+/* One counter of the metric per CPU; empty for task-clock. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} counters SEC(".maps");
+
+const volatile __u8 task_clock; /* the metric is nanoseconds, no counter */
+const volatile __u8 per_thread; /* a root per thread, not per process */
+
+static __always_inline void lose(__u32 what)
+{
+	__u64 *total = bpf_map_lookup_elem(&losses, &what);
+
+	if (total)
+		(*total)++;
+}
+
+/*
+ * The metric on this CPU, all its tasks together; on_switch() in life.bpf.c
+ * takes the others out.
+ */
+static __always_inline __u64 counter_now(void)
+{
+	struct bpf_perf_event_value value;
+
+	if (task_clock)
+		return bpf_ktime_get_ns();
+	if (bpf_perf_event_read_value(&counters, BPF_F_CURRENT_CPU, &value, sizeof(value)))
+		return 0;
+	return value.counter;
+}
+
+static __always_inline struct wire_node *node_at(__u32 index)
+{
+	return bpf_map_lookup_elem(&nodes, &index);
+}
+
+static __always_inline struct wire_thread *thread_at(__u32 slot)
+{
+	return bpf_map_lookup_elem(&threads, &slot);
+}
+
+static __always_inline __u32 *running_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&running, &zero);
+}
+
+/* What the counter advanced since last asked goes to the top of the stack. */
+static __always_inline void thread_charge(struct wire_thread *t, struct wire_node *top, __u64 now)
+{
+	__u64 advance;
+
+	/* Newer kernels may switch tasks inside a probe: then `now` is stale. */
+	if ((__s64)(now - t->last) < 0)
+		now = counter_now();
+	advance = now - t->last + t->pending;
+	t->last = now;
+	t->pending = 0;
+	__sync_fetch_and_add(&top->self, advance);
+}
+
+/* A root, or 0 when the tree is full. */
+static __always_inline __u32 root_create(__u32 tgid, __u32 tid)
+{
+	struct wire_node *n;
+	__u32 index = 0;
+
+	if (bpf_map_pop_elem(&free_nodes, &index) || !(n = node_at(index))) {
+		lose(WIRE_LOSS_NODES);
+		return 0;
+	}
+	n->tgid = tgid;
+	n->tid = tid;
+	barrier();
+	WRITE_ONCE(n->flags, WIRE_NODE_LIVE);
+	return index;
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The call tree and the push and pop that walk it.
+ *
+ * A node is a calling context, found by (parent, code object).  Self cost goes
+ * to the node on top of the stack at each probe; cumulative cost is the sum
+ * over a subtree, which user space makes.  So a call costs two charges and, when
+ * its caller called the same function last, no hash lookup at all.
+ */
+#ifndef PYCOST_TREE_BPF_H
+#define PYCOST_TREE_BPF_H
+
+#include "bpf/names.bpf.h"
+
+/* A new child, or 0 when the tree is full. */
+__noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid)
+{
+	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = parent};
+	__u32 index = 0, flags = 0;
+	struct wire_node *n;
+	__u32 *there;
+
+	if (bpf_map_pop_elem(&free_nodes, &index))
+		return 0;
+	n = node_at(index);
+	if (!n)
+		return 0;
+	bpf_probe_read_user(&flags, sizeof(flags), (void *)(code + layout.code_flags));
+	n->code = code;
+	n->wrapped = wrapped;
+	n->parent = parent;
+	n->tgid = tgid;
+	n->tid = 0;
+	if (bpf_map_update_elem(&children, &key, &index, BPF_NOEXIST)) {
+		bpf_map_push_elem(&free_nodes, &index, BPF_ANY);
+		there = bpf_map_lookup_elem(&children, &key);
+		return there ? *there : 0;
+	}
+	code_announce(code, wrapped, tgid);
+	barrier();
+	WRITE_ONCE(n->flags, WIRE_NODE_LIVE | (flags & PY_CO_RESUMABLE ? WIRE_NODE_RESUMABLE : 0) |
+				     (flags & PY_CO_NESTED && !wrapped ? WIRE_NODE_NESTED : 0));
+	return index;
+}
+
+static __always_inline __u32 child_of(__u32 parent, __u64 code, __u64 wrapped, __u32 tgid)
+{
+	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = parent};
+	__u32 *index = bpf_map_lookup_elem(&children, &key);
+
+	return index ? *index : (__u32)child_create(code, wrapped, parent, tgid);
+}
+
+static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
+{
+	__u32 key = t->slot * WIRE_STACK_DEPTH + i;
+
+	return i < WIRE_STACK_DEPTH ? bpf_map_lookup_elem(map, &key) : 0;
+}
+
+/* The stack becomes `depth` frames high, which must not be more than it is. */
+static __always_inline void stack_cut(struct wire_thread *t, __u32 depth)
+{
+	struct wire_frame *f = row_at(&stacks, t, depth);
+
+	if (!f || depth >= t->depth)
+		return;
+	t->top_frame = f->frame;
+	t->top_node = f->code_or_node;
+	t->depth = depth;
+}
+
+/*
+ * Pushes `frame` as a call from the top of the stack.  On 3.11 and later, where
+ * a generator's frame is its own only once it runs, making the generator is no
+ * call: the frame is not pushed.
+ */
+static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64 code, __u8 owner,
+				       __u32 calls)
+{
+	struct wire_node *top = node_at(t->top_node), *n;
+	struct wire_frame *below;
+	__u32 index;
+
+	if (!top)
+		return;
+	if (top->child_code == code) {
+		index = top->child;
+	} else {
+		index = child_of(t->top_node, code, 0, t->tgid);
+		top->child = index;
+		top->child_code = index ? code : 0;
+	}
+	n = node_at(index);
+	if (n && n->flags & WIRE_NODE_RESUMABLE && layout.frame_owner != PY_NONE &&
+	    owner != layout.owner_generator)
+		return;
+	if (n && n->flags & WIRE_NODE_NESTED) {
+		__u64 wrapped = closure_wraps(t, frame, code);
+
+		if (wrapped) {
+			index = child_of(t->top_node, code, wrapped, t->tgid);
+			n = node_at(index);
+		}
+	}
+	if (!index || !n) {
+		lose(WIRE_LOSS_NODES);
+		index = t->top_node;
+		calls = 0;
+		n = top;
+	}
+	below = row_at(&stacks, t, t->depth);
+	if (!below) {
+		lose(WIRE_LOSS_DEPTH);
+		t->over++;
+		return;
+	}
+	below->frame = t->top_frame;
+	below->code_or_node = t->top_node;
+	t->depth++;
+	t->top_frame = frame;
+	t->top_node = index;
+	if (calls)
+		__sync_fetch_and_add(&n->calls, calls);
+}
+
+#endif

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The contract between the kernel programs and user space: map values, ring
+ * buffer events and loss counters.  Both sides compile this header; it holds
+ * plain data only.
+ */
+#ifndef PYCOST_WIRE_H
+#define PYCOST_WIRE_H
+
+#ifndef __bpf__
+#include <linux/types.h>
+#endif
+
+/*
+ * Shadow-stack frames kept per thread.  CPython's own recursion limit is 1,000
+ * by default.  The loops that rebuild a stack are bounded by it, and 5.10's
+ * verifier accepts no more than 8,192 pending branches.
+ */
+#define WIRE_STACK_DEPTH 1280
+
+#define WIRE_DEFAULT_NODES 131072
+#define WIRE_DEFAULT_THREADS 256
+#define WIRE_MAX_PROCS 4096
+#define WIRE_MAX_CODES 65536
+
+/*
+ * One calling context.  The call tree is an array of these, mapped read-only
+ * into user space; index 0 is nobody.  One cache line each.
+ */
+struct wire_node {
+	__u64 calls;
+	__u64 self; /* counter advance while this node was the top of a stack */
+	__u64 code; /* PyCodeObject *; 0 in a root */
+	__u64 wrapped; /* str * of the qualname of what a wrapper wraps, or 0 */
+	__u64 child_code; /* the child entered last, to spare a hash lookup */
+	__u32 child;
+	__u32 parent; /* 0 in a root */
+	__u32 tgid;
+	__u16 flags; /* WIRE_NODE_*: set last, so nonzero means published */
+	__u16 pad;
+	__u32 tid; /* in a root of one thread, else 0 */
+	__u32 pad2;
+};
+#define WIRE_NODE_LIVE 0x1
+#define WIRE_NODE_RESUMABLE 0x2 /* generator, coroutine, async generator */
+#define WIRE_NODE_NESTED 0x4	/* closure: its children differ by what it wraps */
+
+struct wire_child_key {
+	__u64 code;
+	__u64 wrapped;
+	__u32 parent;
+	__u32 pad;
+};
+
+struct wire_code_key {
+	__u64 code;
+	__u64 wrapped;
+	__u32 tgid;
+	__u32 pad;
+};
+
+/* A followed process. */
+struct wire_proc {
+	__u64 func_type; /* &PyFunction_Type in the target, 0 when unknown */
+	__u32 root;	 /* node; 0 with a root per thread */
+	__u32 pad;
+};
+
+/* One thread's shadow stack: the top frame is here, those below in `stacks`. */
+struct wire_thread {
+	__u64 last;    /* counter when this thread was last looked at on its CPU */
+	__u64 pending; /* advance before `last` that no node has been given yet */
+	__u64 top_frame; /* 0: no Python frame on the stack */
+	__u64 shim_code; /* 3.15's __init__ clean-up frame: seen, never shown */
+	__u64 func_type;
+	__u32 top_node;
+	__u32 depth; /* frames on the stack, the top included */
+	__u32 over;  /* frames above WIRE_STACK_DEPTH, not kept */
+	__u32 slot;  /* which row of `stacks` and `chains` */
+	__u32 root;
+	__u32 tgid;
+	__u32 cpu;
+	__u16 on_cpu;
+	__u16 seeded; /* the stack has been in step with the interpreter once */
+	__u32 chain;  /* frames collected in this thread's row of `chains` */
+	__u32 shared; /* of these, how many the stack held already */
+};
+
+struct wire_frame {
+	__u64 frame;
+	__u64 code_or_node; /* chains: code pointer; stacks: node index */
+};
+
+enum wire_loss {
+	WIRE_LOSS_NODES,   /* calls charged to their caller: tree full */
+	WIRE_LOSS_DEPTH,   /* calls above the shadow stack */
+	WIRE_LOSS_THREADS, /* events of threads beyond the table */
+	WIRE_LOSS_NAMES,   /* code objects whose names did not fit the ring */
+	WIRE_LOSS_MEMORY,  /* events whose frame could not be read */
+	WIRE_LOSS_TRUNCATED, /* stacks rebuilt only in part */
+	WIRE_LOSS_PROCS,   /* forks beyond the process table */
+	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
+	WIRE_LOSS_MAX,
+};
+
+/* Events: rare facts, never one per call. */
+enum wire_event_kind {
+	WIRE_EVENT_CODE = 1,
+	WIRE_EVENT_FORK,
+	WIRE_EVENT_EXEC,
+	WIRE_EVENT_EXIT,
+};
+
+struct wire_event {
+	__u32 kind;
+	__u32 tgid;
+};
+
+struct wire_event_fork {
+	struct wire_event head;
+	__u32 parent;
+	__u32 root; /* node, 0 with a root per thread */
+};
+
+/* A str as it lies in the target: raw characters of `kind` bytes each. */
+struct wire_str {
+	__u32 length; /* in characters, of the whole string */
+	__u16 bytes;  /* captured below; fewer than length * kind when cut short */
+	__u8 kind;    /* 1, 2 or 4; 0: absent or unreadable */
+	__u8 ascii;
+};
+#define WIRE_FILE_MAX 512
+#define WIRE_NAME_MAX 256
+#define WIRE_QUALNAME_MAX 512
+
+struct wire_event_code {
+	struct wire_event head;
+	__u64 code;
+	__u64 wrapped;
+	__u32 firstlineno;
+	__u32 flags; /* co_flags */
+	struct wire_str file, name, qualname, wraps;
+	__u8 file_data[WIRE_FILE_MAX];
+	__u8 name_data[WIRE_NAME_MAX];
+	__u8 qualname_data[WIRE_QUALNAME_MAX];
+	__u8 wraps_data[WIRE_QUALNAME_MAX];
+};
+
+#endif
