@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Switching one process's function probes on.
+ *
+ * The probes' code runs only while a 16-bit counter in the process, the probe's
+ * semaphore, is above 0.  Attaching to a probe for one PID the usual way raises
+ * it there, but a child forked later is not followed: the kernel takes the
+ * breakpoint out at its first hit.  Attaching for all PIDs follows children but
+ * raises the semaphore, and so the cost, in every Python on the machine.
+ *
+ * So the two are split.  The kernel programs are attached for all PIDs without
+ * the semaphore: in a process whose semaphore is 0 the breakpoint lies in code
+ * that is never reached and costs nothing.  The semaphore alone is raised for
+ * one PID, by a second uprobe of that PID on a "cold" site: the instruction of
+ * some other python probe, which nobody has switched on.  It never fires.  A
+ * fork copies the raised semaphore and the breakpoints, so a child is measured
+ * from its first call; and when our descriptors are closed, by whatever death,
+ * the kernel lowers the semaphore in every process that has it.
+ * (uprobes: kernel/events/uprobes.c, update_ref_ctr() and uprobe_dup_mmap();
+ * one file offset takes one semaphore, hence a cold site each.)
+ */
+#ifndef PYCOST_HOLD_H
+#define PYCOST_HOLD_H
+
+#include <sys/types.h>
+
+struct interpreter;
+
+struct hold {
+	int fds[2]; /* -1 when not held */
+};
+#define HOLD_NONE ((struct hold){.fds = {-1, -1}})
+
+/*
+ * -EBUSY: another tracer has switched on the other python probes, so that no
+ * cold site is left.  -ENOTSUP: the interpreter has no other probe.
+ */
+int hold_open(const struct interpreter *in, pid_t pid, struct hold *ret);
+void hold_close(struct hold *h);
+
+#endif
