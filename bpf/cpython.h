@@ -19,6 +19,12 @@
 #define PY_CO_ASYNC_GENERATOR 0x0200
 #define PY_CO_RESUMABLE (PY_CO_GENERATOR | PY_CO_COROUTINE | PY_CO_ASYNC_GENERATOR)
 
+/* The same in every minor. */
+#define PY_OBJECT_TYPE 8  /* PyObject.ob_type */
+#define PY_TUPLE_SIZE 16  /* PyVarObject.ob_size, 64 bits */
+#define PY_STR_LENGTH 16  /* PyASCIIObject.length, 64 bits, in characters */
+#define PY_STR_STATE 32	  /* PyASCIIObject.state, 32 bits */
+
 /* Bits of PyASCIIObject.state, Include/cpython/unicodeobject.h, GIL builds. */
 #define PY_STR_KIND(state) (((state) >> 2) & 7)
 #define PY_STR_COMPACT 0x20
@@ -30,7 +36,7 @@ struct cpython_layout {
 	unsigned short frame_previous;
 	unsigned short frame_owner;  /* PY_NONE up to 3.10 */
 	unsigned short frame_func;   /* PY_NONE up to 3.10: no function in the frame */
-	unsigned short frame_locals; /* first slot of the fast locals */
+	unsigned short frame_locals; /* slots: locals, cells, free variables, stack */
 	/* PyCodeObject */
 	unsigned short code_flags;
 	unsigned short code_firstlineno;
@@ -38,7 +44,7 @@ struct cpython_layout {
 	unsigned short code_name;
 	unsigned short code_qualname; /* PY_NONE up to 3.10 */
 	unsigned short code_nlocals;
-	unsigned short code_cellvars; /* tuple; up to 3.10 */
+	unsigned short code_cellvars; /* tuple up to 3.10; PY_NONE after */
 	unsigned short code_freevars; /* tuple up to 3.10; PY_NONE after */
 	unsigned short code_nfreevars; /* int; PY_NONE up to 3.10 */
 	/* PyFunctionObject, PyCellObject, tuple, str */
@@ -48,12 +54,15 @@ struct cpython_layout {
 	unsigned short tuple_items;
 	unsigned short str_ascii_data;   /* character data of a compact ASCII str */
 	unsigned short str_unicode_data; /* ... of any other compact str */
-	/* Frames whose owner is at least this one belong to C, not to a function. */
+	/*
+	 * Frames whose owner is at least this one belong to C, not to a function:
+	 * their frame_code is no code object.  PY_NONE up to 3.11, which has none.
+	 */
 	unsigned short owner_c_min;
-	unsigned short owner_generator;
-	/* (PyRuntimeState).gilstate or interpreter list is not needed: see probes */
+	unsigned short owner_generator; /* PY_NONE up to 3.10 */
 	unsigned short minor; /* the "9" of 3.9 */
-	unsigned short code_tag_mask; /* low bits of frame_code that are not address */
+	/* Low bits of frame_code and frame_func that are no address (_PyStackRef). */
+	unsigned short code_tag_mask;
 };
 
 #endif

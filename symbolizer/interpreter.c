@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "symbolizer/interpreter.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "symbolizer/command.h"
+#include "symbolizer/probe_note.h"
+#include "symbolizer/process_image.h"
+#include "symbolizer/pyversion.h"
+
+/* Descriptor and names of a file that may be the interpreter. */
+struct candidate {
+	int fd;
+	const char *path;
+	const char *target_path;
+	const struct image *image; /* NULL: not in a process */
+};
+
+void interpreter_clear(struct interpreter *in)
+{
+	free(in->path);
+	free(in->target_path);
+	free(in->entries.v);
+	free(in->returns.v);
+	free(in->others.v);
+	*in = (struct interpreter){ 0 };
+}
+
+static int site_append(struct probe_sites *sites, const struct probe_note *note, unsigned machine)
+{
+	struct probe_site *v = realloc(sites->v, (sites->n + 1) * sizeof(*v));
+	struct probe_site *site;
+	int n;
+
+	if (!v)
+		return -ENOMEM;
+	sites->v = v;
+	site = &v[sites->n++];
+	*site = (struct probe_site){ .offset = note->location, .semaphore = note->semaphore };
+	memcpy(site->name, note->name, strnlen(note->name, sizeof(site->name) - 1));
+	n = usdt_args_parse(note->args, machine, site->args, PROBE_ARGS_MAX);
+	site->n_args = n > 0 ? (unsigned)n : 0;
+	return 0;
+}
+
+static int load_sites(struct elf_file *f, struct interpreter *in)
+{
+	struct probe_notes notes;
+	int err = probe_notes_read(f, "python", &notes);
+
+	if (err)
+		return err;
+	for (size_t i = 0; !err && i < notes.n; i++) {
+		const char *name = notes.v[i].name;
+		struct probe_sites *sites = &in->others;
+
+		if (!strcmp(name, "function__entry"))
+			sites = &in->entries;
+		else if (!strcmp(name, "function__return"))
+			sites = &in->returns;
+		err = site_append(sites, &notes.v[i], in->machine);
+	}
+	probe_notes_free(&notes);
+	in->probes = in->entries.n && in->returns.n ? PROBES_NOTED : PROBES_ABSENT;
+	return err;
+}
+
+static int load_addresses(struct elf_file *f, const struct candidate *c, struct interpreter *in)
+{
+	uint64_t code;
+	int err = elf_file_symbol(f, "PyFunction_Type", &in->function_type);
+
+	if (err)
+		return err;
+	if (elf_file_symbol(f, "_PyRuntime", &in->runtime))
+		in->runtime = 0;
+	if (!c->image)
+		return 0;
+	err = elf_file_code_vaddr(f, c->image->offset, &code);
+	if (err)
+		return err;
+	in->bias = c->image->start - code;
+	in->function_type += in->bias;
+	if (in->runtime)
+		in->runtime += in->bias;
+	return 0;
+}
+
+static int load_identity(struct elf_file *f, const struct candidate *c, struct interpreter *in)
+{
+	struct pyversion version = pyversion_read(f, c->target_path);
+	struct stat st;
+
+	if (fstat(c->fd, &st))
+		return -errno;
+	in->dev = st.st_dev;
+	in->inode = st.st_ino;
+	in->major = version.major;
+	in->minor = version.minor;
+	in->micro = version.micro;
+	in->free_threaded = version.free_threaded;
+	in->path = strdup(c->path);
+	in->target_path = strdup(c->target_path);
+	if (!in->path || !in->target_path)
+		return -ENOMEM;
+	if (elf_file_build_id(f, in->build_id))
+		in->build_id[0] = 0;
+	return 0;
+}
+
+/* -ENOENT when the file is no interpreter. */
+static int interpreter_load(const struct candidate *c, struct interpreter *ret)
+{
+	struct interpreter in = { 0 };
+	struct elf_file *f;
+	int err = elf_file_open(c->fd, &f);
+
+	if (err)
+		return err == -ENOEXEC ? -ENOENT : err;
+	in.machine = elf_file_machine(f);
+	err = load_addresses(f, c, &in);
+	if (!err)
+		err = load_identity(f, c, &in);
+	if (!err)
+		err = load_sites(f, &in);
+	elf_file_free(f);
+	if (err)
+		interpreter_clear(&in);
+	else
+		*ret = in;
+	return err;
+}
+
+/* One file of the process; -ENOENT when it is no interpreter. */
+static int try_image(pid_t pid, const struct image *image, struct interpreter *ret)
+{
+	struct candidate c = { .image = image, .target_path = image->path };
+	char *path;
+	int err;
+
+	c.fd = image_open(pid, image, &path);
+	if (c.fd < 0)
+		return c.fd;
+	c.path = path;
+	err = interpreter_load(&c, ret);
+	free(path);
+	close(c.fd);
+	return err;
+}
+
+/*
+ * Most likely first, as reading a file's symbols costs: the executable, files
+ * called libpython, any other.
+ */
+static int image_rank(const struct image *image, size_t index)
+{
+	const char *slash = strrchr(image->path, '/');
+
+	if (index == 0)
+		return 0;
+	return strstr(slash ? slash : image->path, "libpython") ? 1 : 2;
+}
+
+int interpreter_find(pid_t pid, struct interpreter *ret)
+{
+	struct images images;
+	int refused = -ENOENT;
+	int err = images_read(pid, &images);
+
+	if (err)
+		return err;
+	err = -ENOENT;
+	for (int rank = 0; rank <= 2 && err; rank++) {
+		for (size_t i = 0; i < images.n && err; i++) {
+			if (image_rank(&images.v[i], i) != rank)
+				continue;
+			err = try_image(pid, &images.v[i], ret);
+			/* A file that we may not look at may have been Python. */
+			if (err && err != -ENOENT && rank < 2 && refused == -ENOENT)
+				refused = err;
+		}
+	}
+	images_free(&images);
+	return err ? refused : 0;
+}
+
+static int load_path(const char *path, struct interpreter *ret)
+{
+	struct candidate c = { .path = path, .target_path = path };
+	int err;
+
+	c.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (c.fd < 0)
+		return -errno;
+	err = interpreter_load(&c, ret);
+	close(c.fd);
+	return err;
+}
+
+int interpreter_open_path(const char *command, const char *search_path, struct interpreter *ret)
+{
+	char *executable, *library;
+	int err = command_executable(command, search_path, &executable);
+
+	if (err)
+		return err == -ENOEXEC ? -ENOENT : err;
+	err = load_path(executable, ret);
+	if (err == -ENOENT) {
+		err = command_library(executable, "libpython", &library);
+		if (!err) {
+			err = load_path(library, ret);
+			free(library);
+		}
+	}
+	free(executable);
+	return err;
+}
+
+const char *interpreter_exact_reason(const struct interpreter *in)
+{
+	if (in->machine != EM_X86_64 && in->machine != EM_AARCH64)
+		return "probes are understood on x86-64 and arm64 only";
+	if (in->major < 0 || in->minor < 0)
+		return "its version could not be found out";
+	if (in->major != 3 || in->minor < 9)
+		return "Python before 3.9 is not supported; 3.9, 3.10 or 3.15 would do";
+	if (in->minor > 15)
+		return "this Python is newer than any whose structures are known here; "
+		       "3.9, 3.10 or 3.15 would do";
+	if (in->free_threaded)
+		return "free-threaded Python is not supported; a build with the GIL would do";
+	if (in->minor == 11)
+		return "Python 3.11 announces function entries to a tracer only, although it lists "
+		       "the probe; 3.9, 3.10 or 3.15 would do";
+	if (in->minor >= 12 && in->minor <= 14)
+		return "Python 3.12 to 3.14 have no function probes; 3.9, 3.10 or 3.15 would do";
+	if (in->probes != PROBES_NOTED)
+		return "this Python was built without probes; one configured --with-dtrace, "
+		       "such as Debian's, would do";
+	return NULL;
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The Python interpreter of a process, or of a command before it runs: which
+ * ELF file it is, which Python, and where its USDT probes are.
+ *
+ * The interpreter is the mapped file that defines PyFunction_Type: the main
+ * executable, a libpythonX.Y.so, or whatever a program has embedded it in.
+ */
+#ifndef PYCOST_INTERPRETER_H
+#define PYCOST_INTERPRETER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "symbolizer/elf_file.h"
+#include "symbolizer/usdt_arg.h"
+
+#define PROBE_ARGS_MAX 4
+#define PROBE_NAME_SIZE 32
+
+struct probe_site {
+	char name[PROBE_NAME_SIZE]; /* "function__entry" */
+	uint64_t offset;	    /* file offset of the nop */
+	uint64_t semaphore;	    /* file offset of its counter, 0: none */
+	unsigned n_args;
+	struct usdt_arg args[PROBE_ARGS_MAX];
+};
+
+struct probe_sites {
+	struct probe_site *v;
+	size_t n;
+};
+
+enum probe_state {
+	PROBES_ABSENT = 0,
+	PROBES_NOTED, /* both function probes are among the file's notes */
+};
+
+struct interpreter {
+	char *path;	   /* through which we can open it now: /proc/PID/root/usr/bin/… */
+	char *target_path; /* as the process calls it: /usr/bin/python3.15 */
+	dev_t dev;	   /* of the file, as stat() tells */
+	ino_t inode;
+	char build_id[ELF_BUILD_ID_SIZE]; /* hex; "" when it has none */
+	unsigned machine;		  /* EM_X86_64 or EM_AARCH64 */
+	int major, minor;		  /* -1: not found */
+	int micro;			  /* -1: not found */
+	bool free_threaded;
+	/*
+	 * In a process: its load bias and addresses.  For a file on disk: bias 0
+	 * and the file's own addresses.
+	 */
+	uint64_t bias;
+	uint64_t runtime;	/* of _PyRuntime; 0 before 3.7 */
+	uint64_t function_type; /* of PyFunction_Type */
+	enum probe_state probes;
+	struct probe_sites entries; /* python:function__entry */
+	struct probe_sites returns; /* python:function__return */
+	struct probe_sites others;  /* every other python probe */
+};
+
+/*
+ * The interpreter of a live process.  Absent probes are no error.
+ * -ESRCH no such process, -EACCES or -EPERM not allowed, -ENOENT no Python in
+ * it, -ESTALE its file was replaced and cannot be reached any more.
+ * Free with interpreter_clear().
+ */
+int interpreter_find(pid_t pid, struct interpreter *ret);
+
+/*
+ * The interpreter that executing this command would start: a script's "#!" line
+ * (also through env) is followed, an executable's libpython is found as the
+ * dynamic linker would.  search_path is PATH's value, for names without '/'.
+ * -ENOENT: no such command, or not Python as far as can be told (a shell
+ * script around it, or a program that loads Python later).
+ */
+int interpreter_open_path(const char *command, const char *search_path, struct interpreter *ret);
+
+void interpreter_clear(struct interpreter *in);
+
+/*
+ * NULL when exact measurement through the function probes is possible; else
+ * one plain sentence that says why not and what would do.  Static.
+ */
+const char *interpreter_exact_reason(const struct interpreter *in);
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Compares layout_for() with the headers this file is compiled against.
+ * tests/layout/check.sh builds it once for each CPython it can find.
+ * Exit status: 0 all equal, 1 not; each difference is printed.
+ */
+#define Py_BUILD_CORE 1
+#include <Python.h>
+#include <frameobject.h>
+#include <stddef.h>
+#include <stdio.h>
+#if PY_VERSION_HEX >= 0x030e0000
+#include <internal/pycore_interpframe_structs.h>
+#include <internal/pycore_stackref.h>
+#elif PY_VERSION_HEX >= 0x030b0000
+#include <internal/pycore_frame.h>
+#endif
+
+#include "symbolizer/layout.h"
+
+#define FRAME_SINCE_311 (PY_VERSION_HEX >= 0x030b0000)
+#if FRAME_SINCE_311
+typedef struct _PyInterpreterFrame frame_t;
+#endif
+#if PY_VERSION_HEX >= 0x030d0000
+#define FRAME_CODE f_executable
+#else
+#define FRAME_CODE f_code
+#endif
+#if PY_VERSION_HEX >= 0x030c0000
+#define FRAME_FUNC f_funcobj
+#else
+#define FRAME_FUNC f_func
+#endif
+
+static int differences;
+
+static void compare(const char *what, unsigned long ours, unsigned long theirs)
+{
+	if (ours == theirs)
+		return;
+	printf("  %s: table says %lu, headers say %lu\n", what, ours, theirs);
+	differences++;
+}
+
+static void compare_frame(const struct cpython_layout *l)
+{
+#if FRAME_SINCE_311
+	compare("frame_code", l->frame_code, offsetof(frame_t, FRAME_CODE));
+	compare("frame_previous", l->frame_previous, offsetof(frame_t, previous));
+	compare("frame_owner", l->frame_owner, offsetof(frame_t, owner));
+	compare("frame_func", l->frame_func, offsetof(frame_t, FRAME_FUNC));
+	compare("frame_locals", l->frame_locals, offsetof(frame_t, localsplus));
+	compare("owner_generator", l->owner_generator, FRAME_OWNED_BY_GENERATOR);
+#else
+	compare("frame_code", l->frame_code, offsetof(PyFrameObject, f_code));
+	compare("frame_previous", l->frame_previous, offsetof(PyFrameObject, f_back));
+	compare("frame_owner", l->frame_owner, PY_NONE);
+	compare("frame_func", l->frame_func, PY_NONE);
+	compare("frame_locals", l->frame_locals, offsetof(PyFrameObject, f_localsplus));
+	compare("owner_generator", l->owner_generator, PY_NONE);
+#endif
+#if PY_VERSION_HEX >= 0x030e0000
+	compare("owner_c_min", l->owner_c_min, FRAME_OWNED_BY_INTERPRETER);
+	compare("code_tag_mask", l->code_tag_mask, Py_TAG_BITS);
+#elif PY_VERSION_HEX >= 0x030c0000
+	compare("owner_c_min", l->owner_c_min, FRAME_OWNED_BY_CSTACK);
+	compare("code_tag_mask", l->code_tag_mask, 0);
+#else
+	compare("owner_c_min", l->owner_c_min, PY_NONE);
+	compare("code_tag_mask", l->code_tag_mask, 0);
+#endif
+}
+
+static void compare_code(const struct cpython_layout *l)
+{
+	compare("code_flags", l->code_flags, offsetof(PyCodeObject, co_flags));
+	compare("code_firstlineno", l->code_firstlineno, offsetof(PyCodeObject, co_firstlineno));
+	compare("code_filename", l->code_filename, offsetof(PyCodeObject, co_filename));
+	compare("code_name", l->code_name, offsetof(PyCodeObject, co_name));
+	compare("code_nlocals", l->code_nlocals, offsetof(PyCodeObject, co_nlocals));
+#if FRAME_SINCE_311
+	compare("code_qualname", l->code_qualname, offsetof(PyCodeObject, co_qualname));
+	compare("code_cellvars", l->code_cellvars, PY_NONE);
+	compare("code_freevars", l->code_freevars, PY_NONE);
+	compare("code_nfreevars", l->code_nfreevars, offsetof(PyCodeObject, co_nfreevars));
+#else
+	compare("code_qualname", l->code_qualname, PY_NONE);
+	compare("code_cellvars", l->code_cellvars, offsetof(PyCodeObject, co_cellvars));
+	compare("code_freevars", l->code_freevars, offsetof(PyCodeObject, co_freevars));
+	compare("code_nfreevars", l->code_nfreevars, PY_NONE);
+#endif
+}
+
+static void compare_objects(const struct cpython_layout *l)
+{
+	compare("func_qualname", l->func_qualname, offsetof(PyFunctionObject, func_qualname));
+	compare("func_closure", l->func_closure, offsetof(PyFunctionObject, func_closure));
+	compare("cell_ref", l->cell_ref, offsetof(PyCellObject, ob_ref));
+	compare("tuple_items", l->tuple_items, offsetof(PyTupleObject, ob_item));
+	compare("str_ascii_data", l->str_ascii_data, sizeof(PyASCIIObject));
+	compare("str_unicode_data", l->str_unicode_data, sizeof(PyCompactUnicodeObject));
+	/* What bpf/cpython.h holds as constants. */
+	compare("PY_STR_LENGTH", PY_STR_LENGTH, offsetof(PyASCIIObject, length));
+	compare("PY_STR_STATE", PY_STR_STATE, offsetof(PyASCIIObject, state));
+	compare("PY_TUPLE_SIZE", PY_TUPLE_SIZE, offsetof(PyVarObject, ob_size));
+	compare("PY_OBJECT_TYPE", PY_OBJECT_TYPE, offsetof(PyObject, ob_type));
+	compare("PY_CO_NESTED", PY_CO_NESTED, CO_NESTED);
+	compare("PY_CO_GENERATOR", PY_CO_GENERATOR, CO_GENERATOR);
+	compare("PY_CO_COROUTINE", PY_CO_COROUTINE, CO_COROUTINE);
+	compare("PY_CO_ASYNC_GENERATOR", PY_CO_ASYNC_GENERATOR, CO_ASYNC_GENERATOR);
+}
+
+static void compare_str_state(void)
+{
+	union {
+		PyASCIIObject str;
+		unsigned int word[sizeof(PyASCIIObject) / 4];
+	} u;
+	memset(&u, 0, sizeof(u));
+	u.str.state.kind = 4;
+	compare("PY_STR_KIND", PY_STR_KIND(u.word[PY_STR_STATE / 4]), 4);
+	memset(&u, 0, sizeof(u));
+	u.str.state.compact = 1;
+	compare("PY_STR_COMPACT", PY_STR_COMPACT, u.word[PY_STR_STATE / 4]);
+	memset(&u, 0, sizeof(u));
+	u.str.state.ascii = 1;
+	compare("PY_STR_ASCII", PY_STR_ASCII, u.word[PY_STR_STATE / 4]);
+}
+
+int main(void)
+{
+	const struct cpython_layout *l = layout_for(PY_MINOR_VERSION);
+
+	if (!l) {
+		printf("  no layout for 3.%d\n", PY_MINOR_VERSION);
+		return 1;
+	}
+	compare("minor", l->minor, PY_MINOR_VERSION);
+	compare_frame(l);
+	compare_code(l);
+	compare_objects(l);
+	compare_str_state();
+	return differences != 0;
+}
