@@ -59,13 +59,6 @@ static __always_inline struct wire_thread *thread_charged(__u64 now)
 	return t;
 }
 
-/* The slow paths take microseconds; as time, they are nobody's. */
-static __always_inline void clock_restart(struct wire_thread *t)
-{
-	if (task_clock)
-		t->last = bpf_ktime_get_ns();
-}
-
 SEC("uprobe")
 int on_entry(void *ctx)
 {

@@ -177,6 +177,13 @@ static __always_inline void thread_charge(struct wire_thread *t, struct wire_nod
 	__sync_fetch_and_add(&top->self, advance);
 }
 
+/* The slow paths take up to microseconds; as time, they are nobody's. */
+static __always_inline void clock_restart(struct wire_thread *t)
+{
+	if (task_clock)
+		t->last = bpf_ktime_get_ns();
+}
+
 /* A root, or 0 when the tree is full. */
 static __always_inline __u32 root_create(__u32 tgid, __u32 tid)
 {

@@ -90,6 +90,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 		index = child_of(t->top_node, code, 0, t->tgid);
 		top->child = index;
 		top->child_code = index ? code : 0;
+		clock_restart(t);
 	}
 	n = node_at(index);
 	if (n && n->flags & WIRE_NODE_RESUMABLE && layout.frame_owner != PY_NONE &&
@@ -102,6 +103,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 			index = child_of(t->top_node, code, wrapped, t->tgid);
 			n = node_at(index);
 		}
+		clock_restart(t);
 	}
 	if (!index || !n) {
 		lose(WIRE_LOSS_NODES);

@@ -1,0 +1,220 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Fetches the interpreters that the tests attach to, as root directories made of
+# Debian's own packages, into a cache outside the checkout.
+#
+#   tests/fetch.sh [py39|py315|web|all]...
+#
+#   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
+#   py315  Python 3.15 (forky, else sid), greenlet, Django, gunicorn, Flask
+#   web    the root that tests/web runs in: the same as py315
+#   all    both; also what no argument means
+#
+# Prints each root's directory on standard output, progress on standard error.
+# ROOT/enter COMMAND... runs a command inside the root: see write_runner below.
+# PYCOST_CACHE and PYCOST_MIRROR say where to keep and whence to fetch.
+set -euo pipefail
+export LC_ALL=C
+umask 022
+
+# To be raised when a root's contents change, so that old roots are not taken for new.
+recipe=1
+cache=${PYCOST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/pycost}
+# Wanted only by the packages' install scripts, which are never run.
+needless=' debconf dpkg perl-base tar tzdata '
+
+die() { echo "fetch: $*" >&2; exit 1; }
+say() { echo "fetch: $*" >&2; }
+
+# The machine's own Debian mirror, however its sources are written down.
+mirror() {
+    local found
+    # shellcheck disable=SC2016 # apt expands it
+    found=${PYCOST_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 2>/dev/null | grep -m1 -E '/debian/?$' || true)}
+    [ -n "$found" ] || die "no Debian mirror in apt's sources: set PYCOST_MIRROR"
+    echo "$found"
+}
+
+# What this script itself runs that a slim image may lack.
+need_tools() {
+    local missing=()
+    command -v flock >/dev/null && command -v unshare >/dev/null || missing+=(util-linux)
+    [ -e /usr/share/keyrings/debian-archive-keyring.gpg ] || missing+=(debian-archive-keyring)
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] || die "please install ${missing[*]}"
+    say "installing ${missing[*]}"
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y install --no-install-recommends "${missing[@]}"; } >&2 ||
+        die "cannot install ${missing[*]}"
+}
+
+# apt with a state of its own and nothing installed, so that it resolves and
+# downloads everything that a root needs. The machine's apt.conf.d still holds
+# (it may name a proxy), less its hooks and its pins.
+apt_conf() {
+    local dir=$1 uri=$2 suite=$3
+    mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+    : >"$dir/status"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" \
+        >"$dir/sources.list"
+    cat >"$dir/apt.conf" <<EOF
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Pre-Install-Pkgs;
+Dir::Etc::sourcelist "$dir/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+Dir::State "$dir";
+Dir::State::status "$dir/status";
+Dir::Cache "$dir";
+Acquire::Languages "none";
+Acquire::Retries "3";
+APT::Default-Release "";
+APT::Install-Recommends "false";
+APT::Sandbox::User "root";
+APT::Update::Error-Mode "any";
+EOF
+}
+
+# download DIR MIRROR SUITE PACKAGE...: fails quietly when the suite has not got them.
+download() {
+    local dir=$1 uri=$2 suite=$3
+    shift 3
+    # Lists of another suite, tried before, would be mixed in with these.
+    rm -rf "$dir/lists"
+    apt_conf "$dir" "$uri" "$suite"
+    apt-get -c "$dir/apt.conf" -qq update >"$dir/log" 2>&1 || return 1
+    apt-get -c "$dir/apt.conf" -s install "$@" >"$dir/plan" 2>>"$dir/log" || return 1
+    # An earlier, interrupted try may have left other versions behind.
+    drop_stale "$dir"
+    apt-get -c "$dir/apt.conf" -qq -y -d install "$@" >>"$dir/log" 2>&1
+}
+
+drop_stale() {
+    local dir=$1 file name version
+    for file in "$dir"/archives/*.deb; do
+        [ -e "$file" ] || continue
+        name=$(basename "$file" .deb)
+        version=${name#*_}
+        version=${version%_*}
+        version=${version//%3a/:}
+        grep -qF "Inst ${name%%_*} ($version " "$dir/plan" || rm -f "$file"
+    done
+}
+
+# Unpacks without the install scripts: these interpreters need none.
+unpack() {
+    local dir=$1 root=$2 file sub package
+    rm -rf "$root"
+    mkdir -p "$root"/{dev,proc,sys,tmp,root,usr/bin,usr/sbin,usr/lib,usr/lib64}
+    for sub in bin sbin lib lib64; do ln -s "usr/$sub" "$root/$sub"; done
+    for file in "$dir"/archives/*.deb; do
+        package=$(basename "${file%%_*}")
+        case $needless in *" $package "*) continue ;; esac
+        dpkg-deb --fsys-tarfile "$file" | tar -x -C "$root" --keep-directory-symlink \
+            --no-same-owner --exclude './usr/share/doc/*' --exclude './usr/share/man/*' \
+            --exclude './usr/share/locale/*' --exclude './usr/lib/*/gconv/*' ||
+            die "cannot unpack $(basename "$file")"
+        # shellcheck disable=SC2016 # dpkg-deb expands it
+        dpkg-deb -W --showformat '${Package} ${Version}\n' "$file" >>"$root/.packages"
+    done
+    mkdir -p "$root/etc"
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
+    echo 'root:x:0:' >"$root/etc/group"
+    echo '127.0.0.1 localhost' >"$root/etc/hosts"
+}
+
+# ROOT/enter: as root, runs a command inside ROOT with the same process id, in a
+# mount namespace of its own, as a container would. The caller's directory, /tmp,
+# /dev and /proc show there under their own names; nothing has to be unmounted.
+write_runner() {
+    cat >"$1/enter" <<'EOF'
+#!/bin/sh
+# Runs a command inside this root: ROOT/enter COMMAND...
+root=$(cd "$(dirname "$0")" && pwd -P) here=$(pwd -P)
+[ $# -gt 0 ] || { echo "usage: $0 COMMAND..." >&2; exit 2; }
+export root here
+exec unshare --mount sh -ec '
+    for dir in /dev /proc; do mount --rbind "$dir" "$root$dir"; done
+    mount --bind /tmp "$root/tmp"
+    case $here in
+    /) ;;
+    /tmp/*) ;;
+    *) mkdir -p "$root$here"; mount --bind "$here" "$root$here" ;;
+    esac
+    PATH=/usr/bin:/bin:/usr/sbin:/sbin
+    r=$root h=$here
+    unset root here LD_LIBRARY_PATH PYTHONHOME
+    exec unshare --root="$r" --wd="$h" "$@"' enter "$@"
+EOF
+    chmod 755 "$1/enter"
+}
+
+# Debian compiles to bytecode in an install script; it also shows that the root runs.
+finish() {
+    local root=$1 python=$2
+    write_runner "$root"
+    grep -aq 'function__entry' "$root/usr/bin/$python" ||
+        die "$python has no function__entry probe"
+    [ "$(id -u)" = 0 ] || { say "not root: $python is not tried out"; return 0; }
+    chroot "$root" "/usr/bin/$python" -m compileall -q \
+        -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
+        "/usr/lib/$python" /usr/lib/python3/dist-packages >&2 ||
+        die "$python does not run in its root"
+}
+
+# build NAME PYTHON SUITES PACKAGE...: prints the root, which it makes when missing.
+build() {
+    local name=$1 python=$2 suites=$3 root=$cache/$1-$recipe suite uri
+    local work=$root.part
+    shift 3
+    [ -e "$root/.complete" ] || (
+        flock 9
+        [ ! -e "$root/.complete" ] || exit 0
+        # Without its stamp a root is of no use to anybody.
+        rm -rf "$root"
+        uri=$(mirror)
+        for suite in $suites; do
+            say "$name: fetching $python from $suite"
+            if download "$work" "$uri" "$suite" "$@"; then
+                unpack "$work" "$work/root"
+                finish "$work/root" "$python"
+                echo "$suite" >"$work/root/.complete"
+                mv "$work/root" "$root"
+                rm -rf "$work"
+                say "$name: $(grep "^$python " "$root/.packages") is in $root"
+                exit 0
+            fi
+            say "$name: $suite: $(grep -m1 '^E:' "$work/log" || echo 'cannot download')"
+        done
+        die "$name: no $python to be had from: $suites"
+    ) 9>"$root.lock"
+    echo "$root"
+}
+
+main() {
+    local want py39='' py315=''
+    [ $# -gt 0 ] || set -- all
+    for want in "$@"; do
+        case $want in
+        py39) py39=1 ;;
+        py315 | web) py315=1 ;;
+        all) py39=1 py315=1 ;;
+        *) die "usage: tests/fetch.sh [py39|py315|web|all]..." ;;
+        esac
+    done
+    command -v apt-get >/dev/null || die "needs a Debian machine (no apt-get here)"
+    mkdir -p "$cache" 2>/dev/null || die "cannot make $cache"
+    # apt takes no relative directories.
+    cache=$(cd "$cache" && pwd -P)
+    need_tools
+    [ -z "$py39" ] || build py39 python3.9 bullseye python3.9 python3-greenlet
+    [ -z "$py315" ] || build py315 python3.15 "forky sid" python3.15 python3-greenlet \
+        python3-django gunicorn python3-flask
+}
+
+main "$@"

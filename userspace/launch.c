@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct pipes {
+	int go[2], in[2], out[2], failed[2];
+};
+
+static void pipes_close(struct pipes *p)
+{
+	int *all = (int *)p;
+
+	for (size_t i = 0; i < sizeof(*p) / sizeof(int); i++)
+		if (all[i] >= 0)
+			close(all[i]);
+}
+
+static int pipes_open(struct pipes *p, int with_stdio)
+{
+	memset(p, -1, sizeof(*p));
+	if (pipe2(p->go, O_CLOEXEC) || pipe2(p->failed, O_CLOEXEC) ||
+	    (with_stdio && (pipe2(p->in, O_CLOEXEC) || pipe2(p->out, O_CLOEXEC)))) {
+		int err = -errno;
+
+		pipes_close(p);
+		return err;
+	}
+	return 0;
+}
+
+/* In the child: waits for the word; 0 bytes mean that our parent is gone. */
+static void await_go(const struct pipes *p)
+{
+	char word;
+
+	close(p->go[1]);
+	if (read(p->go[0], &word, 1) != 1)
+		_exit(127);
+}
+
+static void exec_failed(const struct pipes *p)
+{
+	int err = errno;
+
+	if (write(p->failed[1], &err, sizeof(err)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+static void launch_take(struct launch *ret, struct pipes *p, pid_t pid)
+{
+	*ret = (struct launch){.pid = pid, .go = p->go[1], .in = p->in[1], .out = p->out[0],
+			       .failed = p->failed[0]};
+	p->go[1] = p->in[1] = p->out[0] = p->failed[0] = -1;
+	pipes_close(p);
+}
+
+int launch_command(char *const argv[], struct launch *ret)
+{
+	struct pipes p;
+	int err = pipes_open(&p, 0);
+	pid_t pid;
+
+	if (err)
+		return err;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		pipes_close(&p);
+		return err;
+	}
+	if (!pid) {
+		signal(SIGINT, SIG_DFL);
+		signal(SIGTERM, SIG_DFL);
+		sigset_t none;
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		await_go(&p);
+		execvp(argv[0], argv);
+		exec_failed(&p);
+	}
+	launch_take(ret, &p, pid);
+	return 0;
+}
+
+/* "NAME=value" of another process's environment, or NULL.  Caller frees. */
+static char *environ_of(pid_t pid, const char *name)
+{
+	char path[64], *line = NULL, *found = NULL;
+	size_t size = 0, len = strlen(name);
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return NULL;
+	while (!found && getdelim(&line, &size, '\0', f) > 0)
+		if (!strncmp(line, name, len) && line[len] == '=')
+			found = strdup(line);
+	free(line);
+	fclose(f);
+	return found;
+}
+
+/* Into the root and under the user of `like`.  Leaves both when we may not. */
+static int become_like(pid_t like)
+{
+	struct stat ours, theirs, proc;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d", like);
+	if (stat(path, &proc))
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/%d/root/", like);
+	if (stat("/", &ours) || stat(path, &theirs))
+		return -errno;
+	if ((ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino) &&
+	    (chroot(path) || chdir("/")))
+		return -errno;
+	if (geteuid() == 0 && proc.st_uid != 0 &&
+	    (setgroups(0, NULL) || setgid(proc.st_gid) || setuid(proc.st_uid)))
+		return -errno;
+	return 0;
+}
+
+static void python_child(const struct pipes *p, const char *path, pid_t like, const char *script)
+{
+	char *const argv[] = {(char *)path, "-I", "-S", "-E", "-c", (char *)script, NULL};
+	char *env[3] = {NULL};
+	int n = 0, null = open("/dev/null", O_RDWR);
+	sigset_t none;
+
+	/* It must not outlive us, whatever our death. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0); /* Ctrl-C is for us */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(p->in[0], 0);
+	dup2(p->out[1], 1);
+	dup2(null, 2);
+	await_go(p);
+	if (like) {
+		env[n] = environ_of(like, "LD_LIBRARY_PATH");
+		n += env[n] != NULL;
+		errno = -become_like(like);
+		if (errno)
+			exec_failed(p);
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* setuid() clears it */
+	}
+	execve(path, argv, env);
+	exec_failed(p);
+}
+
+int launch_python(const char *path, pid_t like, const char *script, struct launch *ret)
+{
+	struct pipes p;
+	int err = pipes_open(&p, 1);
+	pid_t pid;
+
+	if (err)
+		return err;
+	pid = fork();
+	if (pid < 0) {
+		err = -errno;
+		pipes_close(&p);
+		return err;
+	}
+	if (!pid)
+		python_child(&p, path, like, script);
+	launch_take(ret, &p, pid);
+	return 0;
+}
+
+int launch_go(struct launch *l)
+{
+	int err = 0;
+
+	if (write(l->go, "", 1) != 1)
+		return -errno;
+	/* Closed by a successful exec, so this ends as soon as it is known. */
+	if (read(l->failed, &err, sizeof(err)) != sizeof(err))
+		err = 0;
+	return -err;
+}
+
+void launch_end(struct launch *l)
+{
+	int *fds[] = {&l->go, &l->in, &l->out, &l->failed};
+
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++) {
+		if (*fds[i] >= 0)
+			close(*fds[i]);
+		*fds[i] = -1;
+	}
+	if (l->pid > 0) {
+		kill(l->pid, SIGKILL);
+		waitpid(l->pid, NULL, 0);
+	}
+	l->pid = 0;
+}
