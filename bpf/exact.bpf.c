@@ -26,11 +26,14 @@ __noinline int thread_begin(__u64 now)
 	t->root = per_thread ? root_create(tgid, tid) : p->root;
 	t->slot = slot;
 	t->tgid = tgid;
+	t->image = p->image;
 	t->func_type = p->func_type;
 	t->top_node = t->root;
 	t->last = now;
 	t->cpu = bpf_get_smp_processor_id();
 	t->on_cpu = 1;
+	if (!t->root)
+		lose(WIRE_LOSS_NODES);
 	if (!t->root || bpf_map_update_elem(&slots, &tid, &slot, BPF_NOEXIST)) {
 		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
 		return 0;

@@ -26,6 +26,8 @@ struct task_struct {
 	struct signal_struct *signal;
 } __attribute__((preserve_access_index));
 
+const volatile __u8 no_follow; /* children are only announced */
+
 static __always_inline void switch_out(__u32 *here)
 {
 	struct wire_thread *t = thread_at(*here - 1);
@@ -76,13 +78,18 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	p = bpf_map_lookup_elem(&procs, &tgid);
 	if (!p)
 		return 0;
+	if (no_follow)
+		goto tell;
 	copy.func_type = p->func_type;
+	/* Unlike a PID's, so that a PID come round again is not mistaken. */
+	copy.image = bpf_ktime_get_ns() >> 10;
 	if (!per_thread)
 		copy.root = root_create(pid, 0);
 	if (bpf_map_update_elem(&procs, &pid, &copy, BPF_ANY)) {
 		lose(WIRE_LOSS_PROCS);
 		return 0;
 	}
+tell:
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		lose(WIRE_LOSS_EVENTS);
@@ -137,10 +144,14 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *p, int old_pid, void *bprm)
 {
 	__u32 tgid = p->tgid;
+	struct wire_proc *proc = bpf_map_lookup_elem(&procs, &tgid);
 
-	if (!bpf_map_lookup_elem(&procs, &tgid))
+	if (!proc)
 		return 0;
 	thread_forget(old_pid);
+	proc->image++;
+	if (!per_thread)
+		proc->root = root_create(tgid, 0);
 	tell(WIRE_EVENT_EXEC, tgid);
 	return 0;
 }

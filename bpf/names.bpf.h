@@ -48,9 +48,10 @@ static __always_inline __u64 code_pointer(__u64 code, __u32 offset)
  * Announces a code object once a process.  A global function: the verifier
  * checks it once, however many loops call it.
  */
-__noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid)
+__noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 image)
 {
-	struct wire_code_key key = {.code = code, .wrapped = wrapped, .tgid = tgid};
+	struct wire_code_key key = {.code = code, .wrapped = wrapped, .tgid = tgid,
+				    .image = image};
 	struct wire_event_code *e;
 	__u8 one = 1;
 
@@ -65,6 +66,7 @@ __noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid)
 	e->head.tgid = tgid;
 	e->code = code;
 	e->wrapped = wrapped;
+	e->image = image;
 	e->firstlineno = 0;
 	e->flags = 0;
 	bpf_probe_read_user(&e->firstlineno, 4, (void *)(code + layout.code_firstlineno));

@@ -13,7 +13,7 @@
 #include "bpf/names.bpf.h"
 
 /* A new child, or 0 when the tree is full. */
-__noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid)
+__noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid, __u32 image)
 {
 	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = parent};
 	__u32 index = 0, flags = 0;
@@ -31,24 +31,26 @@ __noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid)
 	n->parent = parent;
 	n->tgid = tgid;
 	n->tid = 0;
+	n->image = image;
 	if (bpf_map_update_elem(&children, &key, &index, BPF_NOEXIST)) {
 		bpf_map_push_elem(&free_nodes, &index, BPF_ANY);
 		there = bpf_map_lookup_elem(&children, &key);
 		return there ? *there : 0;
 	}
-	code_announce(code, wrapped, tgid);
+	code_announce(code, wrapped, tgid, image);
 	barrier();
 	WRITE_ONCE(n->flags, WIRE_NODE_LIVE | (flags & PY_CO_RESUMABLE ? WIRE_NODE_RESUMABLE : 0) |
 				     (flags & PY_CO_NESTED && !wrapped ? WIRE_NODE_NESTED : 0));
 	return index;
 }
 
-static __always_inline __u32 child_of(__u32 parent, __u64 code, __u64 wrapped, __u32 tgid)
+static __always_inline __u32 child_of(struct wire_thread *t, __u64 code, __u64 wrapped)
 {
-	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = parent};
+	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = t->top_node};
 	__u32 *index = bpf_map_lookup_elem(&children, &key);
 
-	return index ? *index : (__u32)child_create(code, wrapped, parent, tgid);
+	return index ? *index
+		     : (__u32)child_create(code, wrapped, t->top_node, t->tgid, t->image);
 }
 
 static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
@@ -87,7 +89,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 	if (top->child_code == code) {
 		index = top->child;
 	} else {
-		index = child_of(t->top_node, code, 0, t->tgid);
+		index = child_of(t, code, 0);
 		top->child = index;
 		top->child_code = index ? code : 0;
 		clock_restart(t);
@@ -100,7 +102,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 		__u64 wrapped = closure_wraps(t, frame, code);
 
 		if (wrapped) {
-			index = child_of(t->top_node, code, wrapped, t->tgid);
+			index = child_of(t, code, wrapped);
 			n = node_at(index);
 		}
 		clock_restart(t);

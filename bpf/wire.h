@@ -39,7 +39,7 @@ struct wire_node {
 	__u16 flags; /* WIRE_NODE_*: set last, so nonzero means published */
 	__u16 pad;
 	__u32 tid; /* in a root of one thread, else 0 */
-	__u32 pad2;
+	__u32 image;
 };
 #define WIRE_NODE_LIVE 0x1
 #define WIRE_NODE_RESUMABLE 0x2 /* generator, coroutine, async generator */
@@ -56,14 +56,14 @@ struct wire_code_key {
 	__u64 code;
 	__u64 wrapped;
 	__u32 tgid;
-	__u32 pad;
+	__u32 image;
 };
 
 /* A followed process. */
 struct wire_proc {
 	__u64 func_type; /* &PyFunction_Type in the target, 0 when unknown */
 	__u32 root;	 /* node; 0 with a root per thread */
-	__u32 pad;
+	__u32 image;	 /* how often it has exec'ed: addresses mean nothing across */
 };
 
 /* One thread's shadow stack: the top frame is here, those below in `stacks`. */
@@ -79,6 +79,7 @@ struct wire_thread {
 	__u32 slot;  /* which row of `stacks` and `chains` */
 	__u32 root;
 	__u32 tgid;
+	__u32 image;
 	__u32 cpu;
 	__u16 on_cpu;
 	__u16 seeded; /* the stack has been in step with the interpreter once */
@@ -137,8 +138,10 @@ struct wire_event_code {
 	struct wire_event head;
 	__u64 code;
 	__u64 wrapped;
+	__u32 image;
 	__u32 firstlineno;
 	__u32 flags; /* co_flags */
+	__u32 pad;
 	struct wire_str file, name, qualname, wraps;
 	__u8 file_data[WIRE_FILE_MAX];
 	__u8 name_data[WIRE_NAME_MAX];

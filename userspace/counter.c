@@ -123,7 +123,12 @@ enum metric counter_metric(const struct counter *c)
 
 const char *counter_fallback_reason(const struct counter *c)
 {
-	switch (c->reason) {
+	return counter_reason(c->reason);
+}
+
+const char *counter_reason(int err)
+{
+	switch (err) {
 	case 0:
 		return NULL;
 	case -EACCES:

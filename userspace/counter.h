@@ -25,6 +25,8 @@ void counter_close(struct counter *c);
 
 enum metric counter_metric(const struct counter *c);
 /* One plain sentence on why it is not instructions; NULL when it is. */
+/* The same for an error of counter_open(). */
+const char *counter_reason(int err);
 const char *counter_fallback_reason(const struct counter *c);
 
 /* Puts each CPU's event into the kernel's array; nothing to do for task-clock. */

@@ -93,8 +93,10 @@ enum loss {
 	LOSS_RESYNC_TRUNCATED, /* stacks rebuilt only in part */
 	LOSS_LATE_ATTACH,     /* processes attached after their first call */
 	LOSS_CLAMPED,	      /* (report only) corrected costs below 0, shown as 0 */
-	LOSS_MULTIPLEXED,     /* reads of a counter that shared its PMU */
+	LOSS_MULTIPLEXED,     /* parts of a million of the time a counter was off the PMU */
 	LOSS_PROBES_MISSED,   /* probe hits the kernel did not deliver */
+	LOSS_PROCESSES,	      /* forks beyond the process table: not followed */
+	LOSS_EVENTS,	      /* fork, exec and exit notes that were dropped */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/build.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "symbolizer/layout.h" /* the skeleton holds one */
+#include "exact.skel.h"
+#include "userspace/kernel.h"
+
+struct build {
+	struct interpreter in;
+	struct survey survey;
+	struct exact_bpf *exact;
+	struct bpf_link **links;
+	size_t n_links;
+};
+
+#define NO_REG 0xff
+/* The survey's script makes this many calls, beside those of starting up. */
+#define SURVEY_LEAST 4000
+
+static char *python_named(const char *root, const char *name)
+{
+	static const char *const dirs[] = {"/usr/bin", "/usr/local/bin", "/opt/python/bin"};
+	char path[512], seen[1024];
+
+	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%s", dirs[i], name);
+		snprintf(seen, sizeof(seen), "%s%s", root, path);
+		if (!access(seen, X_OK))
+			return strdup(path);
+	}
+	return NULL;
+}
+
+char *build_python(const struct interpreter *in, pid_t pid)
+{
+	char exe[4096], link[64], root[64] = "", name[32];
+	const char *base;
+	ssize_t n;
+
+	base = strrchr(in->target_path, '/');
+	if (base && !strncmp(base + 1, "python", 6))
+		return strdup(in->target_path);
+	if (pid) {
+		snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+		n = readlink(link, exe, sizeof(exe) - 1);
+		exe[n > 0 ? n : 0] = 0;
+		base = strrchr(exe, '/');
+		if (base && !strncmp(base + 1, "python", 6))
+			return strdup(exe);
+		snprintf(root, sizeof(root), "/proc/%d/root", pid);
+	}
+	snprintf(name, sizeof(name), "python%d.%d", in->major, in->minor);
+	return python_named(root, name);
+}
+
+static uint8_t reg_of(const struct probe_site *s, unsigned arg)
+{
+	return arg < s->n_args && s->args[arg].kind == USDT_ARG_REG ? s->args[arg].reg : NO_REG;
+}
+
+static int survey_judge(const struct interpreter *in, const struct survey *s, char *text, size_t len)
+{
+	if (s->entry_hits < SURVEY_LEAST || s->return_hits < SURVEY_LEAST) {
+		snprintf(text, len,
+			 "the function probes of Python %d.%d in %s are present but dead: %llu "
+			 "entries and %llu returns in over %d calls",
+			 in->major, in->minor, in->target_path, (unsigned long long)s->entry_hits,
+			 (unsigned long long)s->return_hits, SURVEY_LEAST);
+		return -ENOTSUP;
+	}
+	if (s->entry_frame_reg == NO_REG || s->return_frame_reg == NO_REG) {
+		snprintf(text, len, "no register holds the frame at the probes of %s",
+			 in->target_path);
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+static int build_load(struct build *b, const struct kernel *k, char *text, size_t len)
+{
+	const struct cpython_layout *layout = layout_for(b->in.minor);
+	struct exact_bpf *x = b->exact = exact_bpf__open();
+	int err;
+
+	if (!x || !layout)
+		return -ENOMEM;
+	err = kernel_share(k, x->obj);
+	if (err)
+		return err;
+	x->rodata->task_clock = k->task_clock;
+	x->rodata->per_thread = k->options.per_thread;
+	memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));
+	x->rodata->entry_frame_reg = b->survey.entry_frame_reg;
+	x->rodata->return_frame_reg = b->survey.return_frame_reg;
+	x->rodata->return_file_reg = reg_of(&b->in.returns.v[0], 0);
+	x->rodata->return_name_reg = reg_of(&b->in.returns.v[0], 1);
+	err = exact_bpf__load(x);
+	if (err)
+		snprintf(text, len, "the kernel refused the exact mode's programs: %s (%s)",
+			 strerror(-err), kernel_log_last());
+	return err;
+}
+
+static int sites_attach(struct build *b, const struct probe_sites *sites, struct bpf_program *p)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, opts);
+
+	for (size_t i = 0; i < sites->n; i++) {
+		struct bpf_link *link = bpf_program__attach_uprobe_opts(
+			p, -1, b->in.path, sites->v[i].offset, &opts);
+
+		if (!link)
+			return -errno;
+		b->links[b->n_links++] = link;
+	}
+	return 0;
+}
+
+static int build_attach(struct build *b, char *text, size_t len)
+{
+	int err;
+
+	b->links = calloc(b->in.entries.n + b->in.returns.n, sizeof(*b->links));
+	if (!b->links)
+		return -ENOMEM;
+	err = sites_attach(b, &b->in.returns, b->exact->progs.on_return);
+	if (!err)
+		err = sites_attach(b, &b->in.entries, b->exact->progs.on_entry);
+	if (err == -EINVAL)
+		snprintf(text, len, "another tracer holds the function probes of %s: stop it first",
+			 b->in.target_path);
+	else if (err)
+		snprintf(text, len, "cannot attach to %s: %s", b->in.path, strerror(-err));
+	return err;
+}
+
+int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build **ret, char *text,
+	       size_t len)
+{
+	struct build *b = calloc(1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	*text = 0;
+	err = survey_run(in, pid, &b->survey, text, len);
+	if (!err)
+		err = survey_judge(in, &b->survey, text, len);
+	if (err) {
+		free(b);
+		return err;
+	}
+	b->in = *in;
+	*in = (struct interpreter){0};
+	err = build_load(b, k, text, len);
+	if (!err)
+		err = build_attach(b, text, len);
+	if (err) {
+		if (!*text)
+			snprintf(text, len, "%s: %s", b->in.target_path, strerror(-err));
+		build_close(b);
+		return err;
+	}
+	*ret = b;
+	return 0;
+}
+
+void build_close(struct build *b)
+{
+	if (!b)
+		return;
+	for (size_t i = b->n_links; i-- > 0;)
+		bpf_link__destroy(b->links[i]);
+	free(b->links);
+	exact_bpf__destroy(b->exact);
+	interpreter_clear(&b->in);
+	free(b);
+}
+
+const struct interpreter *build_interpreter(const struct build *b)
+{
+	return &b->in;
+}
+
+const struct survey *build_survey(const struct build *b)
+{
+	return &b->survey;
+}
+
+bool build_is(const struct build *b, const struct interpreter *in)
+{
+	return b->in.dev == in->dev && b->in.inode == in->inode;
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * What one probed call costs on a build, measured on a private child of it.
+ *
+ * The child makes the same empty calls with its probes off and on in turn, while
+ * a counter on that task alone measures each round; the difference over the
+ * number of calls is what the probes add to a call.  Turn by turn because a
+ * machine's speed drifts; the median because a round may be disturbed.
+ *
+ * What the probes add is split in two.  The part between the counter's reading
+ * at entry and that at return lands in the callee's self: the call tree has it,
+ * with the body of the empty function inside, which is at most the whole
+ * unprobed call.  A quarter of that call is taken for the body, and the same
+ * quarter is given as the split's error; the sum of the two parts is not touched
+ * by it.
+ */
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "userspace/build.h"
+#include "userspace/counter.h"
+#include "userspace/hold.h"
+#include "userspace/kernel.h"
+#include "userspace/launch.h"
+
+#define CALLS 4000
+#define ROUNDS 24
+#define BODY_SHARE 0.25
+
+static const char script[] = "import os\n"
+			     "def empty(): pass\n"
+			     "def many(calls):\n"
+			     "    for _ in calls: empty()\n"
+			     "calls = range(4000)\n"
+			     "while os.read(0, 1):\n"
+			     "    many(calls)\n"
+			     "    os.write(1, b'.')\n";
+
+struct child {
+	struct launch launch;
+	int counter;
+	struct kernel *k;
+};
+
+/* One round of CALLS calls; what the child's counter advanced. */
+static int round_run(struct child *c, double *ret)
+{
+	struct pollfd ready = {.fd = c->launch.out, .events = POLLIN};
+	uint64_t before[3], after[3];
+	char word;
+
+	if (read(c->counter, before, sizeof(before)) != sizeof(before) ||
+	    write(c->launch.in, ".", 1) != 1)
+		return -ECHILD;
+	if (poll(&ready, 1, 10000) != 1 || read(c->launch.out, &word, 1) != 1)
+		return -ECHILD;
+	if (read(c->counter, after, sizeof(after)) != sizeof(after))
+		return -ECHILD;
+	*ret = (double)(after[0] - before[0]);
+	return 0;
+}
+
+/* Self of the busiest leaf of the child's tree: the empty function. */
+static void tree_read(const struct kernel *k, uint32_t tgid, uint64_t *ret_calls, uint64_t *ret_self)
+{
+	*ret_calls = *ret_self = 0;
+	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++) {
+		if (k->nodes[i].tgid != tgid || k->nodes[i].calls <= *ret_calls)
+			continue;
+		*ret_calls = k->nodes[i].calls;
+		*ret_self = k->nodes[i].self;
+	}
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Median and its standard error: 1.2533 standard deviations of the mean, the
+ * deviation from the interquartile range so that disturbed rounds do not count.
+ */
+static double median(double *v, int n, double *ret_error)
+{
+	qsort(v, n, sizeof(*v), by_value);
+	*ret_error = 1.2533 * (v[(3 * n) / 4] - v[n / 4]) / 1.349 / sqrt(n);
+	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+}
+
+struct rounds {
+	double plain[ROUNDS];  /* a call, probes off */
+	double added[ROUNDS];  /* what the probes add to it */
+	double callee[ROUNDS]; /* self of the empty function, probes on */
+};
+
+static int rounds_run(struct child *c, const struct interpreter *in, struct rounds *ret)
+{
+	uint64_t calls0, self0, calls1, self1;
+	double off, on, warm;
+	struct hold hold;
+	int err = round_run(c, &warm);
+
+	for (int i = 0; !err && i < ROUNDS; i++) {
+		err = round_run(c, &off);
+		if (err)
+			break;
+		err = hold_open(in, c->launch.pid, &hold);
+		if (err)
+			break;
+		/* The first probed calls build the tree and read the names. */
+		err = round_run(c, &warm);
+		tree_read(c->k, c->launch.pid, &calls0, &self0);
+		if (!err)
+			err = round_run(c, &on);
+		tree_read(c->k, c->launch.pid, &calls1, &self1);
+		hold_close(&hold);
+		if (!err && calls1 - calls0 != CALLS)
+			err = -EPROTO;
+		ret->plain[i] = off / CALLS;
+		ret->added[i] = (on - off) / CALLS;
+		ret->callee[i] = (double)(self1 - self0) / CALLS;
+	}
+	return err;
+}
+
+static void cost_set(struct rounds *r, struct build_cost *ret)
+{
+	double plain_error, added_error, callee_error;
+	double plain = median(r->plain, ROUNDS, &plain_error);
+	double added = median(r->added, ROUNDS, &added_error);
+	double callee = median(r->callee, ROUNDS, &callee_error);
+	double body = BODY_SHARE * plain;
+
+	ret->entry = fmin(fmax(callee - body, 0), added);
+	ret->exit = added - ret->entry;
+	ret->entry_error = hypot(callee_error, body);
+	ret->exit_error = hypot(ret->entry_error, added_error);
+	ret->total_error = added_error;
+	ret->plain = plain;
+	ret->known = true;
+}
+
+static int child_follow(struct child *c, const struct build *b)
+{
+	struct wire_proc proc = {.func_type = build_interpreter(b)->function_type};
+
+	if (!c->k->options.per_thread) {
+		proc.root = kernel_root(c->k, c->launch.pid);
+		if (!proc.root)
+			return -ENOSPC;
+	}
+	return kernel_follow(c->k, c->launch.pid, &proc);
+}
+
+/* The child's nodes go back: leaves first, as they have higher numbers. */
+static void child_forget(struct child *c)
+{
+	uint32_t top = 0, tgid = c->launch.pid;
+
+	kernel_unfollow(c->k, tgid);
+	launch_end(&c->launch);
+	while (top + 1 < c->k->options.max_nodes && c->k->nodes[top + 1].flags)
+		top++;
+	for (; top > 0; top--)
+		if (c->k->nodes[top].tgid == tgid)
+			kernel_recycle(c->k, top);
+}
+
+int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
+		  struct build_cost *ret, char *text, size_t len)
+{
+	const struct interpreter *in = build_interpreter(b);
+	struct child c = {.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}, .counter = -1,
+			  .k = k};
+	struct rounds *rounds = calloc(1, sizeof(*rounds));
+	char *python = build_python(in, pid);
+	int err = python && rounds ? launch_python(python, pid, script, &c.launch) : -ENOENT;
+
+	if (!err)
+		err = child_follow(&c, b);
+	if (!err) {
+		c.counter = counter_open_task(metric, c.launch.pid);
+		err = c.counter < 0 ? c.counter : launch_go(&c.launch);
+	}
+	if (!err)
+		err = rounds_run(&c, in, rounds);
+	if (!err)
+		cost_set(rounds, ret);
+	else
+		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
+			 err == -EPROTO ? "the probes count other calls than were made"
+					: strerror(-err));
+	if (c.counter >= 0)
+		close(c.counter);
+	child_forget(&c);
+	free(python);
+	free(rounds);
+	return err;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which function a code object is.
+ *
+ * Keyed by the code object's address in one image of one process, and by what
+ * it wraps.  Functions of the same file, line and name are one, in however many
+ * processes they are met.
+ */
+#ifndef PYCOST_CODES_H
+#define PYCOST_CODES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct codes;
+struct resolver;
+struct sink;
+struct wire_event_code;
+struct wire_node;
+
+int codes_new(struct sink *sink, struct codes **ret);
+void codes_free(struct codes *c);
+
+/* A code object announced by the kernel; minor is the 15 of Python 3.15. */
+int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor);
+
+/* The function of a node, 0 when its names have not come. */
+uint32_t codes_function(const struct codes *c, const struct wire_node *n);
+
+/* A function for a node whose names were lost: known by its address alone. */
+int codes_invent(struct codes *c, const struct wire_node *n, uint32_t *ret);
+
+/*
+ * Drops a dead process's code objects; calls back for each with the kernel's
+ * key of it, whose entry is to be deleted.
+ */
+struct wire_code_key;
+void codes_forget(struct codes *c, uint32_t tgid,
+		  void (*gone)(void *arg, const struct wire_code_key *key), void *arg);
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/drain.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "userspace/codes.h"
+#include "userspace/counter.h"
+#include "userspace/kernel.h"
+#include "userspace/sink.h"
+
+/* What the sink was last told of a node of the kernel's. */
+struct told {
+	uint64_t calls, self;
+	uint32_t id; /* the sink's; 0: not told yet */
+	uint32_t waited;
+};
+
+struct drain {
+	struct kernel *kernel;
+	struct codes *codes;
+	struct sink *sink;
+	struct drain_ops ops;
+	struct told *told;
+	uint32_t top; /* no node above this has ever been seen */
+	uint32_t next_id;
+	uint64_t calls;
+	bool last_pass;
+};
+
+int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
+	      const struct drain_ops *ops, struct drain **ret)
+{
+	struct drain *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return -ENOMEM;
+	d->kernel = k;
+	d->codes = codes;
+	d->sink = sink;
+	d->ops = *ops;
+	/* Untouched pages of it cost no memory. */
+	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
+	if (!d->told) {
+		free(d);
+		return -ENOMEM;
+	}
+	*ret = d;
+	return 0;
+}
+
+void drain_free(struct drain *d)
+{
+	if (!d)
+		return;
+	free(d->told);
+	free(d);
+}
+
+static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
+{
+	*ret = 0;
+	if (!n->parent)
+		return 0;
+	*ret = codes_function(d->codes, n);
+	if (*ret)
+		return 0;
+	if (!t->waited && !d->last_pass) {
+		t->waited = 1;
+		return -EAGAIN;
+	}
+	return codes_invent(d->codes, n, ret);
+}
+
+/* -EAGAIN: its names or its process are not known yet. */
+static int node_tell_one(struct drain *d, uint32_t index, uint32_t parent_id)
+{
+	const struct wire_node *n = &d->kernel->nodes[index];
+	struct told *t = &d->told[index];
+	struct sink_node fact = {.parent = parent_id, .pid = n->tgid, .tid = n->tid};
+	int err;
+
+	if (!n->parent && !d->ops.knows(d->ops.arg, n->tgid))
+		return -EAGAIN;
+	err = function_of(d, t, n, &fact.function);
+	if (err)
+		return err;
+	fact.id = t->id = ++d->next_id;
+	return d->sink->node(d->sink, &fact);
+}
+
+/* Tells the sink of a node and, before it, of those above it. */
+static int node_tell(struct drain *d, uint32_t index)
+{
+	uint32_t path[WIRE_STACK_DEPTH + 2];
+	uint32_t at = index, parent_id = 0;
+	int depth = 0, err;
+
+	while (at && !d->told[at].id) {
+		if (depth == (int)(sizeof(path) / sizeof(*path)))
+			return -ELOOP;
+		path[depth++] = at;
+		at = d->kernel->nodes[at].parent;
+	}
+	parent_id = at ? d->told[at].id : 0;
+	while (depth--) {
+		err = node_tell_one(d, path[depth], parent_id);
+		if (err)
+			return err;
+		parent_id = d->told[path[depth]].id;
+	}
+	return 0;
+}
+
+static int node_drain(struct drain *d, uint32_t index)
+{
+	struct wire_node *n = &d->kernel->nodes[index];
+	struct told *t = &d->told[index];
+	uint64_t calls = __atomic_load_n(&n->calls, __ATOMIC_RELAXED);
+	uint64_t self = __atomic_load_n(&n->self, __ATOMIC_RELAXED);
+	struct sink_cost cost;
+	int err;
+
+	if (calls == t->calls && self == t->self)
+		return 0;
+	if (!t->id) {
+		err = node_tell(d, index);
+		if (err)
+			return err == -EAGAIN ? 0 : err;
+	}
+	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self};
+	/* self is stored, then calls: a reader in between may see it step back. */
+	if ((int64_t)cost.self < 0)
+		return 0;
+	d->calls += cost.calls;
+	t->calls = calls;
+	t->self = self;
+	return d->sink->cost(d->sink, &cost);
+}
+
+static int drain_pass(struct drain *d)
+{
+	uint32_t max = d->kernel->options.max_nodes;
+	int err;
+
+	/* Numbers are handed out upwards, so the first hole is the end. */
+	while (d->top + 1 < max &&
+	       __atomic_load_n(&d->kernel->nodes[d->top + 1].flags, __ATOMIC_ACQUIRE))
+		d->top++;
+	for (uint32_t i = 1; i <= d->top; i++) {
+		if (!__atomic_load_n(&d->kernel->nodes[i].flags, __ATOMIC_ACQUIRE))
+			continue;
+		err = node_drain(d, i);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+int drain_run(struct drain *d)
+{
+	return drain_pass(d);
+}
+
+/* What a running or waiting thread has cost since its last probe. */
+static void open_calls_charge(struct drain *d, const struct counter *counter)
+{
+	uint64_t now;
+
+	for (unsigned i = 0; i < d->kernel->options.max_threads; i++) {
+		const volatile struct wire_thread *t = &d->kernel->threads[i];
+		uint32_t node = t->top_node;
+		uint64_t open = t->pending;
+
+		if (!t->tgid || !node || node >= d->kernel->options.max_nodes)
+			continue;
+		if (t->on_cpu && !counter_read(counter, t->cpu, &now) && now > t->last)
+			open += now - t->last;
+		d->kernel->nodes[node].self += open;
+	}
+}
+
+int drain_finish(struct drain *d, const struct counter *counter)
+{
+	open_calls_charge(d, counter);
+	d->last_pass = true;
+	return drain_pass(d);
+}
+
+void drain_recycle(struct drain *d, uint32_t tgid)
+{
+	for (uint32_t i = 1; i <= d->top; i++) {
+		if (d->kernel->nodes[i].tgid != tgid)
+			continue;
+		d->told[i] = (struct told){0};
+		kernel_recycle(d->kernel, i);
+	}
+}
+
+uint64_t drain_calls(const struct drain *d)
+{
+	return d->calls;
+}
+
+uint32_t drain_nodes(const struct drain *d)
+{
+	return d->next_id;
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/kernel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "life.skel.h"
+#include "userspace/counter.h"
+
+static char last_complaint[256];
+static bool debugging;
+
+/* libbpf explains a failure over many lines; the first warning is the cause. */
+static int on_libbpf_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (debugging)
+		return vfprintf(stderr, format, args);
+	if (level == LIBBPF_WARN && !*last_complaint) {
+		vsnprintf(last_complaint, sizeof(last_complaint), format, args);
+		last_complaint[strcspn(last_complaint, "\n")] = 0;
+	}
+	return 0;
+}
+
+void kernel_log_setup(void)
+{
+	debugging = getenv("PYCOST_DEBUG") != NULL;
+	libbpf_set_print(on_libbpf_print);
+	*last_complaint = 0;
+}
+
+const char *kernel_log_last(void)
+{
+	return *last_complaint ? last_complaint : "no reason given";
+}
+
+static void raise_limits(void)
+{
+	struct rlimit files, memory = {RLIM_INFINITY, RLIM_INFINITY};
+
+	/* 5.10 charges maps to RLIMIT_MEMLOCK; later kernels do not look. */
+	setrlimit(RLIMIT_MEMLOCK, &memory);
+	/* Two descriptors for each followed process. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int sizes_set(struct kernel *k)
+{
+	struct life_bpf *l = k->life;
+	unsigned rows = k->options.max_threads * WIRE_STACK_DEPTH;
+	int err = 0;
+
+	err |= bpf_map__set_max_entries(l->maps.nodes, k->options.max_nodes);
+	err |= bpf_map__set_max_entries(l->maps.children, k->options.max_nodes);
+	err |= bpf_map__set_max_entries(l->maps.free_nodes, k->options.max_nodes);
+	err |= bpf_map__set_max_entries(l->maps.threads, k->options.max_threads);
+	err |= bpf_map__set_max_entries(l->maps.slots, k->options.max_threads);
+	err |= bpf_map__set_max_entries(l->maps.free_slots, k->options.max_threads);
+	err |= bpf_map__set_max_entries(l->maps.stacks, rows);
+	err |= bpf_map__set_max_entries(l->maps.chains, rows);
+	return err ? -EINVAL : 0;
+}
+
+/* Highest first: the free lists are stacks, so low numbers go out first. */
+static int free_lists_fill(struct kernel *k)
+{
+	int nodes = bpf_map__fd(k->life->maps.free_nodes);
+	int slots = bpf_map__fd(k->life->maps.free_slots);
+
+	for (uint32_t i = k->options.max_nodes - 1; i > 0; i--)
+		if (bpf_map_update_elem(nodes, NULL, &i, BPF_ANY))
+			return -errno;
+	for (uint32_t i = k->options.max_threads; i-- > 0;)
+		if (bpf_map_update_elem(slots, NULL, &i, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static void *map_shared(struct bpf_map *map, int prot)
+{
+	size_t size = (size_t)bpf_map__max_entries(map) * bpf_map__value_size(map);
+	void *p = mmap(NULL, size, prot, MAP_SHARED, bpf_map__fd(map), 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static int kernel_load(struct kernel *k, const struct counter *counter)
+{
+	int err;
+
+	k->life = life_bpf__open();
+	if (!k->life)
+		return -errno;
+	err = sizes_set(k);
+	if (err)
+		return err;
+	k->life->rodata->task_clock = k->task_clock;
+	k->life->rodata->per_thread = k->options.per_thread;
+	k->life->rodata->no_follow = k->options.no_follow;
+	err = life_bpf__load(k->life);
+	if (err)
+		return err;
+	k->nodes = map_shared(k->life->maps.nodes, PROT_READ | PROT_WRITE);
+	k->threads = map_shared(k->life->maps.threads, PROT_READ);
+	if (!k->nodes || !k->threads)
+		return -errno;
+	err = free_lists_fill(k);
+	if (!err)
+		err = counter_publish(counter, bpf_map__fd(k->life->maps.counters));
+	if (!err)
+		err = life_bpf__attach(k->life);
+	return err;
+}
+
+static void explain(int err, char *text, size_t len)
+{
+	if (err == -EPERM || err == -EACCES)
+		snprintf(text, len,
+			 "no right to load BPF programs: run as root, or with CAP_BPF and "
+			 "CAP_PERFMON (CAP_SYS_RESOURCE too before Linux 5.11)");
+	else if (access("/sys/kernel/btf/vmlinux", R_OK))
+		snprintf(text, len, "this kernel has no readable BTF (/sys/kernel/btf/vmlinux): "
+				    "it needs CONFIG_DEBUG_INFO_BTF, as Debian's from 5.10 on has");
+	else
+		snprintf(text, len, "the kernel refused the programs: %s (%s)", strerror(-err),
+			 kernel_log_last());
+}
+
+int kernel_open(const struct kernel_options *options, const struct counter *counter,
+		struct kernel **ret, char *text, size_t len)
+{
+	struct kernel *k = calloc(1, sizeof(*k));
+	int err;
+
+	if (!k)
+		return -ENOMEM;
+	kernel_log_setup();
+	raise_limits();
+	k->options = *options;
+	if (!k->options.max_nodes)
+		k->options.max_nodes = WIRE_DEFAULT_NODES;
+	if (!k->options.max_threads)
+		k->options.max_threads = WIRE_DEFAULT_THREADS;
+	k->task_clock = counter_metric(counter) == METRIC_TASK_CLOCK;
+	err = kernel_load(k, counter);
+	if (err) {
+		explain(err, text, len);
+		kernel_close(k);
+		return err;
+	}
+	*ret = k;
+	return 0;
+}
+
+void kernel_close(struct kernel *k)
+{
+	if (!k)
+		return;
+	if (k->nodes)
+		munmap(k->nodes, (size_t)k->options.max_nodes * sizeof(*k->nodes));
+	if (k->threads)
+		munmap(k->threads, (size_t)k->options.max_threads * sizeof(*k->threads));
+	life_bpf__destroy(k->life);
+	free(k);
+}
+
+int kernel_share(const struct kernel *k, struct bpf_object *object)
+{
+	struct bpf_map *map, *ours;
+	int err;
+
+	bpf_object__for_each_map(map, object) {
+		ours = bpf_object__find_map_by_name(k->life->obj, bpf_map__name(map));
+		if (!ours || bpf_map__is_internal(map))
+			continue;
+		err = bpf_map__reuse_fd(map, bpf_map__fd(ours));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+uint32_t kernel_root(struct kernel *k, uint32_t tgid)
+{
+	uint32_t index = 0;
+
+	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index))
+		return 0;
+	k->nodes[index].tgid = tgid;
+	__atomic_store_n(&k->nodes[index].flags, WIRE_NODE_LIVE, __ATOMIC_RELEASE);
+	return index;
+}
+
+int kernel_follow(struct kernel *k, uint32_t tgid, const struct wire_proc *proc)
+{
+	if (bpf_map_update_elem(bpf_map__fd(k->life->maps.procs), &tgid, proc, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+void kernel_unfollow(struct kernel *k, uint32_t tgid)
+{
+	bpf_map_delete_elem(bpf_map__fd(k->life->maps.procs), &tgid);
+}
+
+void kernel_retype(struct kernel *k, uint32_t tgid, uint64_t func_type)
+{
+	int fd = bpf_map__fd(k->life->maps.procs);
+	struct wire_proc proc;
+
+	if (bpf_map_lookup_elem(fd, &tgid, &proc) || proc.func_type == func_type)
+		return;
+	proc.func_type = func_type;
+	bpf_map_update_elem(fd, &tgid, &proc, BPF_EXIST);
+}
+
+void kernel_forget_code(struct kernel *k, const struct wire_code_key *key)
+{
+	bpf_map_delete_elem(bpf_map__fd(k->life->maps.codes), key);
+}
+
+void kernel_recycle(struct kernel *k, uint32_t index)
+{
+	struct wire_node *n = &k->nodes[index];
+	struct wire_child_key key = {.code = n->code, .wrapped = n->wrapped, .parent = n->parent};
+
+	if (n->parent)
+		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
+	memset(n, 0, sizeof(*n));
+	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index, BPF_ANY);
+}
+
+int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX])
+{
+	int n_cpus = libbpf_num_possible_cpus(), fd = bpf_map__fd(k->life->maps.losses);
+	uint64_t *values = calloc(n_cpus > 0 ? n_cpus : 1, sizeof(*values));
+
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t what = 0; what < WIRE_LOSS_MAX; what++) {
+		ret[what] = 0;
+		if (bpf_map_lookup_elem(fd, &what, values))
+			continue;
+		for (int i = 0; i < n_cpus; i++)
+			ret[what] += values[i];
+	}
+	free(values);
+	return 0;
+}
+
+int kernel_events_fd(const struct kernel *k)
+{
+	return bpf_map__fd(k->life->maps.events);
+}

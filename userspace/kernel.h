@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What is loaded into the kernel once for a session: the maps, and the programs
+ * that follow tasks on and off the CPU and through fork, exec and exit.
+ */
+#ifndef PYCOST_KERNEL_H
+#define PYCOST_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/wire.h"
+
+struct bpf_map;
+struct counter;
+struct life_bpf;
+
+struct kernel_options {
+	unsigned max_nodes;   /* 0: WIRE_DEFAULT_NODES */
+	unsigned max_threads; /* 0: WIRE_DEFAULT_THREADS */
+	bool per_thread;
+	bool no_follow;
+};
+
+struct kernel {
+	struct life_bpf *life;
+	struct kernel_options options;
+	struct wire_node *nodes;     /* the call tree, shared with the kernel */
+	struct wire_thread *threads; /* likewise */
+	bool task_clock;
+};
+
+/*
+ * Loads and attaches.  -EPERM: missing capabilities; -ENOENT: the kernel has no
+ * BTF; otherwise what the verifier or a tracepoint said, in words in err.
+ */
+int kernel_open(const struct kernel_options *options, const struct counter *counter,
+		struct kernel **ret, char *err, size_t errlen);
+void kernel_close(struct kernel *k);
+
+/*
+ * Gives `object`, open and not yet loaded, the session's maps of the same name
+ * and constants, whether it has each or not.
+ */
+struct bpf_object;
+int kernel_share(const struct kernel *k, struct bpf_object *object);
+
+/* A root for a process, published; 0 when the tree is full. */
+uint32_t kernel_root(struct kernel *k, uint32_t tgid);
+int kernel_follow(struct kernel *k, uint32_t tgid, const struct wire_proc *proc);
+void kernel_unfollow(struct kernel *k, uint32_t tgid);
+/* Where PyFunction_Type is after an exec. */
+void kernel_retype(struct kernel *k, uint32_t tgid, uint64_t func_type);
+/* A code object that is gone may be announced anew. */
+void kernel_forget_code(struct kernel *k, const struct wire_code_key *key);
+
+/* Gives a dead process's node back.  Its children must be back already. */
+void kernel_recycle(struct kernel *k, uint32_t index);
+
+/* Sums over the CPUs, by enum wire_loss. */
+int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
+
+int kernel_events_fd(const struct kernel *k);
+
+/* Quiet unless PYCOST_DEBUG is set; the last complaint is kept for errors. */
+void kernel_log_setup(void);
+const char *kernel_log_last(void);
+
+#endif

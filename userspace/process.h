@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The processes a session follows, by PID, dead ones included. */
+#ifndef PYCOST_PROCESS_H
+#define PYCOST_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <uthash.h>
+
+#include "userspace/hold.h"
+
+struct build;
+struct resolver;
+
+/*
+ * What names are looked up in: a root directory, kept open so that it outlives
+ * its processes, with the names found so far.  Shared by a process's children.
+ */
+struct names {
+	unsigned references;
+	int root, cwd; /* O_PATH */
+	struct resolver *resolver;
+};
+
+struct process {
+	pid_t pid, parent;
+	char comm[32];
+	struct build *build; /* NULL: no Python known in it yet */
+	struct names *names;
+	struct hold hold;
+	bool dead;	     /* has exited; its last costs may still come */
+	uint64_t look_until; /* after an exec: keep looking for Python, in ns */
+	UT_hash_handle hh;
+};
+
+/* -EACCES when the root of another user's process may not be looked at. */
+int names_open(pid_t pid, struct names **ret);
+struct names *names_share(struct names *n);
+void names_drop(struct names *n);
+
+int process_add(struct process **table, pid_t pid, pid_t parent, struct process **ret);
+struct process *process_find(struct process *table, pid_t pid);
+void process_remove(struct process **table, struct process *p);
+
+#endif

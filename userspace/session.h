@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A measurement under way: follows processes, drains the kernel, tells a sink.
+ *
+ *	session_open()  the counter is chosen, the kernel's part is loaded
+ *	session_attach(), session_launch()  any number of targets
+ *	session_poll()  until enough is known
+ *	session_finish()  the last facts; then session_close()
+ *
+ * However it ends, kill -9 included, the kernel takes every probe back.
+ */
+#ifndef PYCOST_SESSION_H
+#define PYCOST_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "userspace/sink.h"
+
+struct session;
+struct interpreter;
+
+struct session_options {
+	enum metric metric; /* 0: the best there is */
+	bool no_follow;	    /* leave what the targets fork alone */
+	bool per_thread;
+	bool no_calibration;
+	unsigned max_nodes, max_threads; /* 0: default */
+};
+
+/* Errors of all these in words in err. */
+int session_open(const struct session_options *o, struct sink *sink, struct session **ret,
+		 char *err, size_t errlen);
+int session_attach(struct session *s, pid_t pid, char *err, size_t errlen);
+int session_launch(struct session *s, char *const argv[], char *err, size_t errlen);
+
+/*
+ * Serves events for up to timeout_ms and drains once a second.  Returns 0, or
+ * -errno of the sink.  -EINTR is no error: 0 is returned early.
+ */
+int session_poll(struct session *s, int timeout_ms);
+
+/* Ends the measurement and the sink's stream. */
+int session_finish(struct session *s);
+void session_close(struct session *s);
+
+struct session_status {
+	enum metric metric;
+	const char *fallback_reason; /* NULL unless the metric was second choice */
+	unsigned targets;	     /* alive */
+	unsigned followed;	     /* all there were, children included */
+	uint64_t calls;
+	uint32_t paths;
+	uint64_t duration_ns;
+	uint64_t losses[LOSS_MAX];
+	int launched_status; /* of waitpid(), -1: none or still running */
+};
+void session_status(struct session *s, struct session_status *ret);
+
+/* Notices that the user should read while it runs, or NULL; clears them. */
+const char *session_notice(struct session *s);
+
+#endif
