@@ -71,6 +71,10 @@ static const struct format formats[] = {
 	{ "table", NULL, false },
 	{ "json", export_json, false },
 	{ "folded", export_folded, false },
+	{ "speedscope", export_speedscope, false },
+	{ "pprof", export_pprof, true },
+	{ "callgrind", export_callgrind, false },
+	{ "pstats", export_pstats, true },
 };
 
 static const char *const sort_names[] = {

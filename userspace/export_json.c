@@ -55,7 +55,10 @@ static json_t *functions_json(const struct report *r)
 	return functions;
 }
 
-/* Only edges between functions: what calls from outside cost is the rest. */
+/*
+ * Only edges between functions: calls from outside are the rest.  self is the
+ * callee's own cost under that caller.
+ */
 static json_t *edges_json(const struct report *r)
 {
 	const struct function_costs *fc = &r->functions;
@@ -67,11 +70,12 @@ static json_t *edges_json(const struct report *r)
 
 		if (!edge->caller || (!edge->costs.calls && !edge->costs.cumulative_raw))
 			continue;
-		object = json_pack("{s:I, s:I}",
+		object = json_pack("{s:I, s:I, s:o, s:o, s:o}",
 				   "caller", (json_int_t)fc->rows[edge->caller].function,
-				   "callee", (json_int_t)fc->rows[edge->callee].function);
-		if (object)
-			costs_set(object, &edge->costs);
+				   "callee", (json_int_t)fc->rows[edge->callee].function,
+				   "calls", json_count(edge->costs.calls),
+				   "self", json_count(edge->costs.self),
+				   "cumulative", json_count(edge->costs.cumulative));
 		if (json_array_append_new(edges, object) < 0) {
 			json_decref(edges);
 			return NULL;
