@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/sample.h"
+#include "userspace/recording.h"
+
+#define TRY(call)                 \
+	do {                      \
+		int err_ = call;  \
+		if (err_)         \
+			return err_; \
+	} while (0)
+
+static int tell_meta(struct sink *to, enum metric metric)
+{
+	struct sink_meta meta = {
+		.metric = metric,
+		.user_only = metric != METRIC_TASK_CLOCK,
+		.start_realtime_ns = 1700000000000000000,
+		.host = "testhost",
+		.kernel = "6.1.0",
+		.version = "0.1.0",
+	};
+	struct sink_calibration calibration = {
+		.id = 1,
+		.python = "3.12.1",
+		.build_id = "c0ffee",
+		.entry = 100,
+		.exit = 20,
+		.entry_error = 3,
+		.exit_error = 4,
+	};
+
+	TRY(to->meta(to, &meta));
+	return to->calibration(to, &calibration);
+}
+
+static const struct sink_function shop_functions[] = {
+	{ 1, "main", "main", "", "__main__", "/srv/shop/app.py", "", 40 },
+	{ 2, "checkout", "Shop.checkout", "Shop", "shop.cart", "/srv/shop/shop/cart.py", "", 10 },
+	{ 3, "fib", "fib", "", "shop.maths", "/srv/shop/shop/maths.py", "", 3 },
+	{ 4, "wrapper", "timed.<locals>.wrapper", "", "shop.tools", "/srv/shop/shop/tools.py",
+	  "Shop.checkout", 7 },
+	{ 5, "gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f", "", "shop.\xe5\xba\x97",
+	  "/srv/shop/shop/\xe5\xba\x97 1.py", "", 1 },
+	{ 6, "<module>", "<module>", "", "", "/srv/shop/a;b.py", "", 1, true },
+};
+
+/* Node ids and what is in them; parents before children. */
+static const struct {
+	struct sink_node node;
+	uint64_t calls;
+	uint64_t self;
+} shop_nodes[] = {
+	{ { 1, 0, 0, 100 }, 0, 1000 },	 /* python3 (100), outside */
+	{ { 2, 1, 6, 100 }, 1, 600 },	 /* <module> */
+	{ { 3, 2, 1, 100 }, 1, 2340 },	 /* main */
+	{ { 4, 3, 4, 100 }, 10, 4200 },	 /* wrapper */
+	{ { 5, 4, 2, 100 }, 10, 51200 }, /* Shop.checkout */
+	{ { 6, 3, 3, 100 }, 1, 340 },	 /* fib */
+	{ { 7, 6, 3, 100 }, 2, 1080 },	 /* fib < fib */
+	{ { 8, 7, 3, 100 }, 4, 1600 },	 /* fib < fib < fib */
+	{ { 9, 0, 0, 101 }, 0, 500 },	 /* python3 (101), outside; not calibrated */
+	{ { 10, 9, 3, 101 }, 2, 900 },	 /* fib */
+	{ { 11, 10, 5, 101 }, 1, 60000000 }, /* grüß */
+};
+
+int sample_shop(struct sink *to, enum metric metric)
+{
+	struct sink_process first = { 100, 0, "python3", "3.12.1", "/usr/bin/python3", 1 };
+	struct sink_process second = { 101, 100, "python3", "3.15.2", "/opt/bin/python3", 0 };
+
+	TRY(tell_meta(to, metric));
+	TRY(to->process(to, &first));
+	for (size_t i = 0; i < sizeof(shop_functions) / sizeof(*shop_functions); i++)
+		TRY(to->function(to, &shop_functions[i]));
+	for (size_t i = 0; i < sizeof(shop_nodes) / sizeof(*shop_nodes); i++) {
+		struct sink_cost cost = { shop_nodes[i].node.id, shop_nodes[i].calls,
+					  shop_nodes[i].self };
+
+		if (i == 8) {
+			TRY(to->flush(to, 1000000000));
+			TRY(to->process(to, &second));
+		}
+		TRY(to->node(to, &shop_nodes[i].node));
+		TRY(to->cost(to, &cost));
+	}
+	TRY(to->loss(to, LOSS_DEPTH, 3));
+	return to->end(to, 2500000000);
+}
+
+#define LARGE_FUNCTIONS 2000
+#define LARGE_ROUNDS 3
+
+static int tell_large_functions(struct sink *to)
+{
+	for (uint32_t id = 1; id <= LARGE_FUNCTIONS; id++) {
+		char name[32], qualname[64], module[64], file[128];
+		struct sink_function f = { id, name, qualname, "Worker", module, file, "", id };
+
+		snprintf(name, sizeof(name), "method_%u", id);
+		snprintf(qualname, sizeof(qualname), "Worker.method_%u", id);
+		snprintf(module, sizeof(module), "package.module_%u", id % 97);
+		snprintf(file, sizeof(file), "/usr/lib/python3/package/module_%u.py", id % 97);
+		TRY(to->function(to, &f));
+	}
+	return 0;
+}
+
+int sample_large(struct sink *to, uint32_t paths)
+{
+	struct sink_process process = { 7, 0, "python3", "3.12.1", "/usr/bin/python3", 1 };
+
+	TRY(tell_meta(to, METRIC_INSTRUCTIONS));
+	TRY(to->process(to, &process));
+	TRY(tell_large_functions(to));
+	for (uint32_t id = 1; id <= paths; id++) {
+		/* About eight children each: the depth of real programs. */
+		uint32_t parent = id == 1 ? 0 : id < 10 ? id - 1 : id / 8 + 1;
+		uint32_t function = id == 1 ? 0 : id * 2654435761u % LARGE_FUNCTIONS + 1;
+		struct sink_node node = { id, parent, function, 7 };
+
+		TRY(to->node(to, &node));
+	}
+	for (uint64_t round = 1; round <= LARGE_ROUNDS; round++) {
+		for (uint32_t id = 1; id <= paths; id++) {
+			struct sink_cost cost = { id, id > 1 ? id % 50 + 1 : 0, id * 1000ull };
+
+			TRY(to->cost(to, &cost));
+		}
+		TRY(to->flush(to, round * 1000000000));
+	}
+	return to->end(to, (LARGE_ROUNDS + 1) * 1000000000ull);
+}
+
+int sample_write(const char *what, const char *path)
+{
+	struct sink *s;
+	int err, close_err;
+
+	TRY(recording_create(path, &s));
+	if (!strcmp(what, "shop"))
+		err = sample_shop(s, METRIC_INSTRUCTIONS);
+	else if (!strcmp(what, "shop-clock"))
+		err = sample_shop(s, METRIC_TASK_CLOCK);
+	else
+		err = sample_large(s, strtoul(what, NULL, 10));
+	close_err = recording_close(s);
+	return err ? err : close_err;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Measurements that never happened, told to any sink. */
+#ifndef PYCOST_TESTS_SAMPLE_H
+#define PYCOST_TESTS_SAMPLE_H
+
+#include "userspace/sink.h"
+
+/*
+ * A little shop in two processes: recursion, a wrapper, names beyond ASCII, a
+ * calibration of 100 + 20 for each call.  What it adds up to is in test_costs.c.
+ */
+int sample_shop(struct sink *to, enum metric metric);
+
+/* As many call paths over 2,000 functions, by several flushes. */
+int sample_large(struct sink *to, uint32_t paths);
+
+/* The same, for all who only know a file's name; "shop" or a number of paths. */
+int sample_write(const char *what, const char *path);
+
+#endif

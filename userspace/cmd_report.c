@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* pycost report: reader -> profile -> costs -> a view or an exporter. */
+#include <argp.h>
+#include <errno.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "userspace/commands.h"
+#include "userspace/export.h"
+#include "userspace/output.h"
+
+#define ERROR_SIZE 512
+#define LIMIT_DEFAULT 30
+#define MIN_PERCENT_DEFAULT 0.5
+#define EXIT_USAGE 2
+
+enum option_key {
+	OPTION_CALLERS = 256,
+	OPTION_CALLEES,
+	OPTION_TREE,
+	OPTION_MIN_PERCENT,
+	OPTION_RAW,
+	OPTION_PID,
+	OPTION_EXACT,
+};
+
+static const struct argp_option options[] = {
+	{ "sort", 's', "KEY", 0, "Sort by self (default), cumulative or calls" },
+	{ "limit", 'n', "N", 0, "Show N rows; 0: all (default 30; all of a tree)" },
+	{ "callers", OPTION_CALLERS, "NAME", 0, "Show who calls the function NAME" },
+	{ "callees", OPTION_CALLEES, "NAME", 0, "Show what the function NAME calls" },
+	{ "tree", OPTION_TREE, NULL, 0, "Show the call tree" },
+	{ "min-percent", OPTION_MIN_PERCENT, "P", 0,
+	  "Leave out of the tree what costs less than P % (default 0.5)" },
+	{ "pid", OPTION_PID, "PID", 0, "Only this process" },
+	{ "raw", OPTION_RAW, NULL, 0, "Leave the probes' own cost in" },
+	{ "exact", OPTION_EXACT, NULL, 0, "Print numbers in full instead of 1.234 M" },
+	{ "format", 'f', "FORMAT", 0,
+	  "table (default), json, folded, speedscope, pprof, callgrind or pstats" },
+	{ "output", 'o', "OUT", 0, "Write to the file OUT instead of standard output" },
+	{ 0 },
+};
+
+static const char doc[] =
+	"Show what each Python function cost, from a recording.\n"
+	"FILE is what pycost record wrote; - reads standard input.\n"
+	"\v"
+	"NAME is a qualified name, with or without its module; without an exact match,\n"
+	"every function whose name contains it is shown.\n\n"
+	"Examples:\n"
+	"  pycost report run.pycost\n"
+	"  pycost report run.pycost --sort cumulative --limit 10\n"
+	"  pycost report run.pycost --callers Shop.checkout\n"
+	"  pycost report run.pycost --tree --min-percent 2\n"
+	"  pycost report run.pycost -f speedscope -o run.speedscope.json\n"
+	"  pycost report run.pycost -f pstats -o run.pstats && python3 -m pstats run.pstats\n"
+	"  pycost report run.pycost -f folded | flamegraph.pl > run.svg\n"
+	"  pycost record -p 1234 -o - | pycost report -\n";
+
+struct format {
+	const char *name;
+	int (*export)(const struct report *r, FILE *out); /* NULL: the views for people */
+	bool binary;
+};
+
+static const struct format formats[] = {
+	{ "table", NULL, false },
+	{ "json", export_json, false },
+	{ "folded", export_folded, false },
+	{ "speedscope", export_speedscope, false },
+	{ "pprof", export_pprof, true },
+	{ "callgrind", export_callgrind, false },
+	{ "pstats", export_pstats, true },
+};
+
+static const char *const sort_names[] = {
+	[SORT_SELF] = "self",
+	[SORT_CUMULATIVE] = "cumulative",
+	[SORT_CALLS] = "calls",
+};
+
+struct arguments {
+	const char *file;
+	const char *out;
+	const char *callers;
+	const char *callees;
+	const struct format *format;
+	enum report_sort sort;
+	long limit; /* -1: not said */
+	long pid;   /* 0: all */
+	double min_percent;
+	bool tree;
+	bool raw;
+	bool exact;
+};
+
+static long parse_number(struct argp_state *state, const char *option, const char *arg, long least)
+{
+	char *end;
+	long value;
+
+	errno = 0;
+	value = strtol(arg, &end, 10);
+	if (errno || end == arg || *end || value < least || value > INT32_MAX)
+		argp_error(state, "%s takes a whole number from %ld, not '%s'", option, least, arg);
+	return value;
+}
+
+static double parse_percent(struct argp_state *state, const char *arg)
+{
+	char *end;
+	double value = strtod(arg, &end);
+
+	if (end == arg || *end || !(value >= 0 && value <= 100))
+		argp_error(state, "--min-percent takes a number from 0 to 100, not '%s'", arg);
+	return value;
+}
+
+static enum report_sort parse_sort(struct argp_state *state, const char *arg)
+{
+	for (size_t i = 0; i < sizeof(sort_names) / sizeof(*sort_names); i++)
+		if (!strcmp(arg, sort_names[i]))
+			return i;
+	argp_error(state, "--sort takes self, cumulative or calls, not '%s'", arg);
+	return SORT_SELF;
+}
+
+static const struct format *parse_format(struct argp_state *state, const char *arg)
+{
+	for (size_t i = 0; i < sizeof(formats) / sizeof(*formats); i++)
+		if (!strcmp(arg, formats[i].name))
+			return &formats[i];
+	argp_error(state,
+		   "--format takes table, json, folded, speedscope, pprof, callgrind or pstats, "
+		   "not '%s'",
+		   arg);
+	return formats;
+}
+
+static void check_arguments(struct argp_state *state, const struct arguments *a)
+{
+	if (!a->file)
+		argp_error(state, "name the recording to report on (- for standard input)");
+	if (!!a->callers + !!a->callees + a->tree > 1)
+		argp_error(state, "--callers, --callees and --tree are views of their own: "
+				  "choose one");
+	if (a->format->export && (a->callers || a->callees || a->tree))
+		argp_error(state, "--format %s has no views: leave --callers, --callees and "
+				  "--tree out",
+			   a->format->name);
+	if (a->format->binary && (!a->out || !strcmp(a->out, "-")) && isatty(STDOUT_FILENO))
+		argp_error(state, "--format %s is not for a terminal: name a file with -o",
+			   a->format->name);
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct arguments *a = state->input;
+
+	switch (key) {
+	case 's': a->sort = parse_sort(state, arg); break;
+	case 'n': a->limit = parse_number(state, "--limit", arg, 0); break;
+	case 'f': a->format = parse_format(state, arg); break;
+	case 'o': a->out = arg; break;
+	case OPTION_CALLERS: a->callers = arg; break;
+	case OPTION_CALLEES: a->callees = arg; break;
+	case OPTION_TREE: a->tree = true; break;
+	case OPTION_MIN_PERCENT: a->min_percent = parse_percent(state, arg); break;
+	case OPTION_RAW: a->raw = true; break;
+	case OPTION_EXACT: a->exact = true; break;
+	case OPTION_PID: a->pid = parse_number(state, "--pid", arg, 1); break;
+	case ARGP_KEY_ARG:
+		if (a->file)
+			argp_error(state, "one recording at a time: what is '%s'?", arg);
+		a->file = arg;
+		break;
+	case ARGP_KEY_END: check_arguments(state, a); break;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static int complain(const struct arguments *a, const char *what)
+{
+	fprintf(stderr, "pycost report: %s: %s\n",
+		strcmp(a->file, "-") ? a->file : "standard input", what);
+	return EXIT_FAILURE;
+}
+
+static struct report_style style_choose(const struct arguments *a)
+{
+	struct report_style style = { .exact = a->exact, .min_percent = a->min_percent };
+	bool terminal = (!a->out || !strcmp(a->out, "-")) && isatty(STDOUT_FILENO);
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct winsize size;
+
+	if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		style.width = size.ws_col;
+	style.color = terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+	style.limit = a->limit >= 0 ? a->limit : a->tree ? 0 : LIMIT_DEFAULT;
+	return style;
+}
+
+static int print_named(const struct report *r, const struct arguments *a,
+		       const struct report_style *style, const uint32_t *rows, size_t count,
+		       FILE *out)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < count; i++) {
+		if (i)
+			fputc('\n', out);
+		err = report_print_edges(r, style, rows[i], a->callers, out);
+	}
+	return err;
+}
+
+static int print_views(const struct report *r, const struct arguments *a, const uint32_t *rows,
+		       size_t row_count, FILE *out)
+{
+	struct report_style style = style_choose(a);
+	int err;
+
+	report_print_header(r, &style, out);
+	if (row_count)
+		err = print_named(r, a, &style, rows, row_count, out);
+	else if (a->tree)
+		err = report_print_tree(r, &style, out);
+	else
+		err = report_print_functions(r, &style, out);
+	report_print_notes(r, &style, out);
+	return err;
+}
+
+static int report_deliver(const struct report *r, const struct arguments *a)
+{
+	const char *name = a->callers ? a->callers : a->callees;
+	char message[ERROR_SIZE];
+	struct output output;
+	uint32_t *rows = NULL;
+	size_t row_count = 0;
+	int err = 0;
+
+	if (name)
+		err = report_find(r, name, &rows, &row_count, message, sizeof(message));
+	if (err)
+		return complain(a, err == -ENOENT ? message : strerror(-err));
+	err = output_open(a->out, &output);
+	if (!err) {
+		err = a->format->export ? a->format->export(r, output.file)
+					: print_views(r, a, rows, row_count, output.file);
+		if (err)
+			output_discard(&output);
+		else
+			err = output_commit(&output);
+	}
+	free(rows);
+	/* Whoever read it has seen enough. */
+	if (err == -EPIPE)
+		return EXIT_SUCCESS;
+	if (err) {
+		fprintf(stderr, "pycost report: cannot write %s: %s\n",
+			a->out ? a->out : "standard output", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int report_profile(struct profile *p, const struct arguments *a)
+{
+	char message[ERROR_SIZE] = "";
+	struct recording_status status;
+	struct report r;
+	int err = recording_read(a->file, &p->sink, &status, message, sizeof(message));
+
+	if (err)
+		return complain(a, message);
+	if (!p->has_meta)
+		return complain(a, status.corrupt ? "it is damaged from the start"
+						  : "the recorder did not get to its first flush");
+	err = a->pid ? profile_keep_pid(p, a->pid) : 0;
+	if (err == -ESRCH) {
+		snprintf(message, sizeof(message), "process %ld is not in it", a->pid);
+		return complain(a, message);
+	}
+	if (!err)
+		err = report_compute(p, &status, a->raw, a->sort, &r);
+	if (err)
+		return complain(a, strerror(-err));
+	/* The views say it themselves, most formats cannot. */
+	if (a->format->export && (status.corrupt || status.incomplete))
+		complain(a, status.corrupt ? "warning: damaged: only a part of it could be read"
+					   : "warning: incomplete: recorder did not finish");
+	err = report_deliver(&r, a);
+	report_free(&r);
+	return err;
+}
+
+int cmd_report(int argc, char **argv)
+{
+	static const struct argp argp = { options, parse_option, "FILE", doc };
+	struct arguments a = {
+		.format = formats,
+		.limit = -1,
+		.min_percent = MIN_PERCENT_DEFAULT,
+	};
+	struct profile *p;
+	int err;
+
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argp, argc, argv, 0, NULL, &a);
+	/* Names are UTF-8 whatever the locale, and wcwidth() has to know them. */
+	setlocale(LC_CTYPE, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8"))
+		setlocale(LC_CTYPE, "C.UTF-8");
+	err = profile_create(&p);
+	if (err)
+		return complain(&a, strerror(-err));
+	err = report_profile(p, &a);
+	profile_free(p);
+	return err;
+}

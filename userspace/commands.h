@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One function a command; each returns the exit code: 0 ok, 1 failure, 2 usage. */
+#ifndef PYCOST_COMMANDS_H
+#define PYCOST_COMMANDS_H
+
+int cmd_record(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+int cmd_top(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What each call path costs without the probes that measured it.
+ *
+ * The probes at a call's start run inside the callee and those at its end, for
+ * the larger part, inside the caller.  With the calibration of its process,
+ *
+ *	self(n) = self_raw(n) - calls(n) * entry - sum over children c: calls(c) * exit
+ *	cumulative(n) = self(n) + sum over children c: cumulative(c)
+ *
+ * A calibration has an error, so a path that does next to nothing can come out
+ * below zero.  It is shown as 0, and what is missing is taken from its caller:
+ * what a call adds in all is known better than how that falls on the two sides
+ * of it.  So sums stay honest: every total is the raw total minus what the
+ * calibration says, and every format and view adds up to the same number.  Only
+ * what is missing at a root has nobody to pay for it; that is `unpaid`.
+ */
+#ifndef PYCOST_COST_H
+#define PYCOST_COST_H
+
+#include "userspace/profile.h"
+
+struct costs {
+	/* By node; slot 0 is everything. */
+	uint64_t *self;
+	uint64_t *cumulative;
+	uint64_t *cumulative_raw;
+	/* By calibration: the calls it was applied to. */
+	uint64_t *calibrated_calls;
+	uint64_t clamped; /* paths that came out below 0 */
+	uint64_t unpaid;  /* what all is too high for it */
+};
+
+/* raw: as if nothing had been calibrated. */
+int costs_compute(const struct profile *p, bool raw, struct costs *ret);
+void costs_free(struct costs *c);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The callgrind format, for callgrind_annotate and KCachegrind.  A call is put
+ * on its caller's first line: which line it came from is not measured.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "userspace/export.h"
+
+static const char *event_name(enum metric metric)
+{
+	switch (metric) {
+	case METRIC_INSTRUCTIONS:
+		return "instructions_u";
+	case METRIC_CYCLES:
+		return "cycles_u";
+	case METRIC_TASK_CLOCK:
+		return "task_clock_ns";
+	}
+	return "units";
+}
+
+/*
+ * Names are numbered, so one that begins like a number does no harm; a number
+ * is given its name only once.  Every row has a file number of its own.
+ */
+static void put_name(const struct report *r, const char *keys[2], uint32_t row, bool *known,
+		     FILE *out)
+{
+	const struct function_row *function = &r->functions.rows[row];
+	const char *file = r->profile->functions[function->function].file;
+
+	if (*known)
+		fprintf(out, "%s=(%" PRIu32 ")\n%s=(%" PRIu32 ")\n", keys[0], row + 1, keys[1],
+			row + 1);
+	else
+		fprintf(out, "%s=(%" PRIu32 ") %s\n%s=(%" PRIu32 ") %s\n", keys[0], row + 1,
+			*file ? file : "???", keys[1], row + 1, function->name);
+	*known = true;
+}
+
+static uint32_t row_line(const struct report *r, uint32_t row)
+{
+	return r->profile->functions[r->functions.rows[row].function].line;
+}
+
+static void put_header(const struct report *r, FILE *out)
+{
+	const struct profile *p = r->profile;
+	enum metric metric = p->meta.metric;
+
+	fputs("# callgrind format\nversion: 1\ncreator: pycost " PYCOST_VERSION "\ncmd:", out);
+	for (size_t i = 0; i < p->process_count; i++)
+		fprintf(out, " %s (%" PRIu32 ")", p->processes[i].comm, p->processes[i].pid);
+	fprintf(out,
+		"\npart: 1\npositions: line\nevent: %s : %s (%s)\nevents: %s\n"
+		"summary: %" PRIu64 "\n",
+		event_name(metric), metric_name(metric), metric_unit(metric), event_name(metric),
+		r->costs.cumulative[0]);
+}
+
+int export_callgrind(const struct report *r, FILE *out)
+{
+	static const char *own_keys[] = { "fl", "fn" }, *call_keys[] = { "cfi", "cfn" };
+	const struct function_costs *fc = &r->functions;
+	bool *known = calloc(fc->row_count, sizeof(*known));
+	size_t edge = 0;
+
+	if (!known)
+		return -ENOMEM;
+	put_header(r, out);
+	for (uint32_t row = 0; row < fc->row_count; row++) {
+		uint32_t line = row_line(r, row);
+
+		fputc('\n', out);
+		put_name(r, own_keys, row, &known[row], out);
+		fprintf(out, "%" PRIu32 " %" PRIu64 "\n", line, fc->rows[row].costs.self);
+		for (; edge < fc->edge_count && fc->edges[edge].caller == row; edge++) {
+			const struct function_edge *e = &fc->edges[edge];
+
+			put_name(r, call_keys, e->callee, &known[e->callee], out);
+			fprintf(out, "calls=%" PRIu64 " %" PRIu32 "\n%" PRIu32 " %" PRIu64 "\n",
+				e->costs.calls, row_line(r, e->callee), line,
+				e->costs.cumulative);
+		}
+	}
+	fprintf(out, "\ntotals: %" PRIu64 "\n", r->costs.cumulative[0]);
+	free(known);
+	return 0;
+}

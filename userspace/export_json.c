@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Numbers in full, for programs; functions come in the order of the report. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "userspace/export.h"
+
+/* JSON's integers are signed in most readers. */
+static json_t *json_count(uint64_t value)
+{
+	return json_integer(value < INT64_MAX ? (json_int_t)value : INT64_MAX);
+}
+
+static json_t *json_string_or_null(const char *s)
+{
+	return *s ? json_string(s) : json_null();
+}
+
+static void costs_set(json_t *object, const struct call_costs *costs)
+{
+	json_object_set_new(object, "calls", json_count(costs->calls));
+	json_object_set_new(object, "primitive_calls", json_count(costs->primitive_calls));
+	json_object_set_new(object, "self", json_count(costs->self));
+	json_object_set_new(object, "cumulative", json_count(costs->cumulative));
+	json_object_set_new(object, "self_raw", json_count(costs->self_raw));
+	json_object_set_new(object, "cumulative_raw", json_count(costs->cumulative_raw));
+}
+
+static json_t *functions_json(const struct report *r)
+{
+	json_t *functions = json_array();
+
+	for (size_t i = 0; functions && i < r->order_count; i++) {
+		const struct function_row *row = &r->functions.rows[r->order[i]];
+		const struct sink_function *f = &r->profile->functions[row->function];
+		json_t *object = json_pack("{s:I, s:s, s:s, s:o, s:s, s:s, s:I, s:o, s:b}",
+					   "id", (json_int_t)row->function,
+					   "name", f->name,
+					   "qualname", f->qualname,
+					   "class", json_string_or_null(f->class_name),
+					   "module", f->module,
+					   "file", f->file,
+					   "line", (json_int_t)f->line,
+					   "wraps", json_string_or_null(f->wraps),
+					   "unresolved", f->unresolved);
+
+		if (object)
+			costs_set(object, &row->costs);
+		if (json_array_append_new(functions, object) < 0) {
+			json_decref(functions);
+			return NULL;
+		}
+	}
+	return functions;
+}
+
+/*
+ * Only edges between functions: calls from outside are the rest.  self is the
+ * callee's own cost under that caller.
+ */
+static json_t *edges_json(const struct report *r)
+{
+	const struct function_costs *fc = &r->functions;
+	json_t *edges = json_array();
+
+	for (size_t i = 0; edges && i < fc->edge_count; i++) {
+		const struct function_edge *edge = &fc->edges[i];
+		json_t *object;
+
+		if (!edge->caller || (!edge->costs.calls && !edge->costs.cumulative_raw))
+			continue;
+		object = json_pack("{s:I, s:I, s:o, s:o, s:o}",
+				   "caller", (json_int_t)fc->rows[edge->caller].function,
+				   "callee", (json_int_t)fc->rows[edge->callee].function,
+				   "calls", json_count(edge->costs.calls),
+				   "self", json_count(edge->costs.self),
+				   "cumulative", json_count(edge->costs.cumulative));
+		if (json_array_append_new(edges, object) < 0) {
+			json_decref(edges);
+			return NULL;
+		}
+	}
+	return edges;
+}
+
+static json_t *processes_json(const struct profile *p)
+{
+	json_t *processes = json_array();
+
+	for (size_t i = 0; processes && i < p->process_count; i++) {
+		const struct sink_process *process = &p->processes[i];
+		uint32_t calibration = profile_calibration(p, process) - p->calibrations;
+		json_t *object = json_pack("{s:I, s:I, s:s, s:s, s:s, s:I}",
+					   "pid", (json_int_t)process->pid,
+					   "ppid", (json_int_t)process->ppid,
+					   "comm", process->comm,
+					   "python", process->python,
+					   "exe", process->exe,
+					   "calibration", (json_int_t)calibration);
+
+		if (json_array_append_new(processes, object) < 0) {
+			json_decref(processes);
+			return NULL;
+		}
+	}
+	return processes;
+}
+
+static int pid_compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* A pid that was reused or called exec is there once. */
+static json_t *pids_json(const struct profile *p)
+{
+	uint32_t *sorted = calloc(p->process_count + 1, sizeof(*sorted));
+	json_t *pids = sorted ? json_array() : NULL;
+
+	for (size_t i = 0; pids && i < p->process_count; i++)
+		sorted[i] = p->processes[i].pid;
+	if (pids)
+		qsort(sorted, p->process_count, sizeof(*sorted), pid_compare);
+	for (size_t i = 0; pids && i < p->process_count; i++)
+		if (!i || sorted[i] != sorted[i - 1])
+			json_array_append_new(pids, json_integer(sorted[i]));
+	free(sorted);
+	return pids;
+}
+
+static json_t *calibration_json(const struct report *r)
+{
+	const struct profile *p = r->profile;
+	json_t *calibrations = json_array();
+
+	for (size_t i = 1; calibrations && i < p->calibration_count; i++) {
+		const struct sink_calibration *c = &p->calibrations[i];
+		json_t *object = json_pack("{s:I, s:s, s:s, s:f, s:f, s:f, s:f, s:o}",
+					   "id", (json_int_t)c->id,
+					   "python", c->python,
+					   "build_id", c->build_id,
+					   "entry", c->entry,
+					   "exit", c->exit,
+					   "entry_error", c->entry_error,
+					   "exit_error", c->exit_error,
+					   "calls", json_count(r->costs.calibrated_calls[i]));
+
+		if (json_array_append_new(calibrations, object) < 0) {
+			json_decref(calibrations);
+			return NULL;
+		}
+	}
+	return calibrations;
+}
+
+static json_t *losses_json(const struct report *r)
+{
+	json_t *losses = json_object();
+
+	for (int i = 1; losses && i < LOSS_MAX; i++)
+		json_object_set_new(losses, loss_name(i), json_count(r->losses[i]));
+	return losses;
+}
+
+static json_t *outside_json(const struct report *r)
+{
+	const struct call_costs *costs = &r->functions.rows[0].costs;
+
+	return json_pack("{s:o, s:o}", "self", json_count(costs->self),
+			 "self_raw", json_count(costs->self_raw));
+}
+
+int export_json(const struct report *r, FILE *out)
+{
+	const struct profile *p = r->profile;
+	const struct sink_meta *meta = &p->meta;
+	bool complete = !r->status.incomplete && !r->status.corrupt;
+	json_t *json = json_pack(
+		"{s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, "
+		"s:o, s:o, s:o, s:o, s:o}",
+		"metric", metric_name(meta->metric),
+		"unit", metric_unit(meta->metric),
+		"exact", 1,
+		"complete", complete,
+		"raw", r->raw,
+		"user_only", meta->user_only,
+		"metric_fallback", meta->metric_fallback,
+		"duration_ns", json_count(p->duration_ns),
+		"start_realtime_ns", json_count(meta->start_realtime_ns),
+		"host", meta->host,
+		"kernel", meta->kernel,
+		"version", meta->version,
+		"pids", pids_json(p),
+		"processes", processes_json(p),
+		"calibration", calibration_json(r),
+		"total", json_count(r->costs.cumulative[0]),
+		"total_raw", json_count(r->costs.cumulative_raw[0]),
+		"outside", outside_json(r),
+		"functions", functions_json(r),
+		"edges", edges_json(r),
+		"losses", losses_json(r));
+
+	if (!json)
+		return -ENOMEM;
+	/* A failed write stays in the stream for its owner to find. */
+	json_dumpf(json, out, JSON_COMPACT);
+	fputc('\n', out);
+	json_decref(json);
+	return 0;
+}

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Without memory, HASH_ADD leaves hh.tbl NULL instead of calling exit(). */
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "userspace/profile.h"
+#include "userspace/saturate.h"
+#include "userspace/text.h"
+
+/* Which of the processes a pid stands for now. */
+struct profile_pid {
+	uint32_t pid;
+	uint32_t process;
+	UT_hash_handle hh;
+};
+
+static struct profile *profile_of(struct sink *s)
+{
+	return (struct profile *)s;
+}
+
+/* Makes room for one more, zeroed. */
+static int grow(void *array, size_t count, size_t *capacity, size_t item_size)
+{
+	void **items = array;
+	size_t wanted = *capacity + *capacity / 2 + 16;
+	char *grown;
+
+	if (count < *capacity)
+		return 0;
+	grown = reallocarray(*items, wanted, item_size);
+	if (!grown)
+		return -ENOMEM;
+	memset(grown + count * item_size, 0, (wanted - count) * item_size);
+	*items = grown;
+	*capacity = wanted;
+	return 0;
+}
+
+/* Copies each string, repaired: whatever prints them may rely on UTF-8. */
+static int strings_keep(struct profile *p, const char **const *strings, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *s = *strings[i] ? *strings[i] : "";
+		char *copy;
+
+		if (!*s) {
+			*strings[i] = "";
+			continue;
+		}
+		copy = arena_alloc(&p->strings, text_repair(NULL, s));
+		if (!copy)
+			return -ENOMEM;
+		text_repair(copy, s);
+		*strings[i] = copy;
+	}
+	return 0;
+}
+
+#define STRINGS_KEEP(p, ...)                                              \
+	strings_keep(p, (const char **[]){ __VA_ARGS__ },                 \
+		     sizeof((const char **[]){ __VA_ARGS__ }) / sizeof(const char **))
+
+static int profile_meta(struct sink *s, const struct sink_meta *meta)
+{
+	struct profile *p = profile_of(s);
+	struct sink_meta kept = *meta;
+	int err;
+
+	if (p->has_meta)
+		return -EINVAL;
+	err = STRINGS_KEEP(p, &kept.host, &kept.kernel, &kept.version);
+	if (err)
+		return err;
+	p->meta = kept;
+	p->has_meta = true;
+	return 0;
+}
+
+/* A calibration that is already known is a better measurement of it. */
+static int profile_calibration_add(struct sink *s, const struct sink_calibration *c)
+{
+	struct profile *p = profile_of(s);
+	struct sink_calibration kept = *c;
+	int err;
+
+	if (!c->id || c->id > p->calibration_count)
+		return -EINVAL;
+	err = grow(&p->calibrations, p->calibration_count, &p->calibration_capacity,
+		   sizeof(*p->calibrations));
+	if (!err)
+		err = STRINGS_KEEP(p, &kept.python, &kept.build_id);
+	if (err)
+		return err;
+	p->calibrations[c->id] = kept;
+	if (c->id == p->calibration_count)
+		p->calibration_count++;
+	return 0;
+}
+
+/*
+ * The same pid again tells more about the process, unless it names another
+ * interpreter: then the pid was reused or has called exec, and what was
+ * measured until now keeps the old one.
+ */
+static bool process_is_same(const struct sink_process *old, const struct sink_process *p)
+{
+	return (!*old->exe || !strcmp(old->exe, p->exe)) &&
+	       (!*old->python || !strcmp(old->python, p->python));
+}
+
+static int profile_process(struct sink *s, const struct sink_process *process)
+{
+	struct profile *p = profile_of(s);
+	struct sink_process kept = *process;
+	struct profile_pid *entry;
+	int err = grow(&p->processes, p->process_count, &p->process_capacity,
+		       sizeof(*p->processes));
+
+	if (!err)
+		err = STRINGS_KEEP(p, &kept.comm, &kept.python, &kept.exe);
+	if (err)
+		return err;
+	HASH_FIND(hh, p->pids, &kept.pid, sizeof(kept.pid), entry);
+	if (entry && process_is_same(&p->processes[entry->process], &kept)) {
+		p->processes[entry->process] = kept;
+		return 0;
+	}
+	if (!entry) {
+		entry = calloc(1, sizeof(*entry));
+		if (!entry)
+			return -ENOMEM;
+		entry->pid = kept.pid;
+		HASH_ADD(hh, p->pids, pid, sizeof(entry->pid), entry);
+		if (!entry->hh.tbl) {
+			free(entry);
+			return -ENOMEM;
+		}
+	}
+	entry->process = p->process_count;
+	p->processes[p->process_count++] = kept;
+	return 0;
+}
+
+static int profile_function(struct sink *s, const struct sink_function *f)
+{
+	struct profile *p = profile_of(s);
+	struct sink_function kept = *f;
+	int err;
+
+	if (f->id != p->function_count)
+		return -EINVAL;
+	err = grow(&p->functions, p->function_count, &p->function_capacity,
+		   sizeof(*p->functions));
+	if (!err)
+		err = STRINGS_KEEP(p, &kept.name, &kept.qualname, &kept.class_name, &kept.module,
+				   &kept.file, &kept.wraps);
+	if (err)
+		return err;
+	p->functions[p->function_count++] = kept;
+	return 0;
+}
+
+static int profile_node(struct sink *s, const struct sink_node *n)
+{
+	struct profile *p = profile_of(s);
+	struct profile_pid *entry;
+	int err;
+
+	if (n->id != p->node_count || n->parent >= n->id || n->function >= p->function_count ||
+	    (n->parent && !n->function))
+		return -EINVAL;
+	HASH_FIND(hh, p->pids, &n->pid, sizeof(n->pid), entry);
+	if (!entry)
+		return -EINVAL;
+	err = grow(&p->nodes, p->node_count, &p->node_capacity, sizeof(*p->nodes));
+	if (err)
+		return err;
+	p->nodes[p->node_count++] = (struct profile_node){
+		.parent = n->parent,
+		.function = n->function,
+		.process = entry->process,
+		.tid = n->tid,
+	};
+	return 0;
+}
+
+static int profile_cost(struct sink *s, const struct sink_cost *c)
+{
+	struct profile *p = profile_of(s);
+	struct profile_node *node;
+
+	if (!c->node || c->node >= p->node_count)
+		return -EINVAL;
+	node = &p->nodes[c->node];
+	node->calls = saturating_add(node->calls, c->calls);
+	node->self_raw = saturating_add(node->self_raw, c->self);
+	return 0;
+}
+
+static int profile_loss(struct sink *s, enum loss loss, uint64_t total)
+{
+	if (!loss_name(loss))
+		return -EINVAL;
+	profile_of(s)->losses[loss] = total;
+	return 0;
+}
+
+static int profile_flush(struct sink *s, uint64_t duration_ns)
+{
+	profile_of(s)->duration_ns = duration_ns;
+	return 0;
+}
+
+static int profile_end(struct sink *s, uint64_t duration_ns)
+{
+	profile_of(s)->ended = true;
+	return profile_flush(s, duration_ns);
+}
+
+static const struct sink profile_sink = {
+	.meta = profile_meta,
+	.calibration = profile_calibration_add,
+	.process = profile_process,
+	.function = profile_function,
+	.node = profile_node,
+	.cost = profile_cost,
+	.loss = profile_loss,
+	.flush = profile_flush,
+	.end = profile_end,
+};
+
+int profile_create(struct profile **ret)
+{
+	static const struct sink_calibration no_calibration = { .python = "", .build_id = "" };
+	static const struct sink_function no_function = { .name = "",	.qualname = "",
+							  .class_name = "", .module = "",
+							  .file = "",	.wraps = "" };
+	struct profile *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return -ENOMEM;
+	p->sink = profile_sink;
+	p->meta = (struct sink_meta){ .host = "", .kernel = "", .version = "" };
+	if (grow(&p->calibrations, 0, &p->calibration_capacity, sizeof(*p->calibrations)) ||
+	    grow(&p->functions, 0, &p->function_capacity, sizeof(*p->functions)) ||
+	    grow(&p->nodes, 0, &p->node_capacity, sizeof(*p->nodes))) {
+		profile_free(p);
+		return -ENOMEM;
+	}
+	p->calibrations[0] = no_calibration;
+	p->functions[0] = no_function;
+	p->calibration_count = p->function_count = p->node_count = 1;
+	*ret = p;
+	return 0;
+}
+
+void profile_free(struct profile *p)
+{
+	struct profile_pid *entry, *tmp;
+
+	if (!p)
+		return;
+	HASH_ITER(hh, p->pids, entry, tmp) {
+		HASH_DEL(p->pids, entry);
+		free(entry);
+	}
+	arena_free(&p->strings);
+	free(p->calibrations);
+	free(p->functions);
+	free(p->nodes);
+	free(p->processes);
+	free(p);
+}
+
+int profile_keep_pid(struct profile *p, uint32_t pid)
+{
+	uint32_t *node_ids = calloc(p->node_count, sizeof(*node_ids));
+	uint32_t *process_ids = calloc(p->process_count + 1, sizeof(*process_ids));
+	size_t nodes = 1, processes = 0;
+
+	if (!node_ids || !process_ids) {
+		free(node_ids);
+		free(process_ids);
+		return -ENOMEM;
+	}
+	for (size_t i = 1; i < p->node_count; i++) {
+		struct profile_node node = p->nodes[i];
+
+		if (p->processes[node.process].pid != pid)
+			continue;
+		/* A parent in another process was dropped: id 0 makes this a root. */
+		node.parent = node_ids[node.parent];
+		node_ids[i] = nodes;
+		p->nodes[nodes++] = node;
+	}
+	for (size_t i = 0; i < p->process_count; i++)
+		if (p->processes[i].pid == pid) {
+			process_ids[i] = processes;
+			p->processes[processes++] = p->processes[i];
+		}
+	for (size_t i = 1; i < nodes; i++)
+		p->nodes[i].process = process_ids[p->nodes[i].process];
+	p->node_count = nodes;
+	p->process_count = processes;
+	free(node_ids);
+	free(process_ids);
+	return processes ? 0 : -ESRCH;
+}
+
+const struct sink_calibration *profile_calibration(const struct profile *p,
+						   const struct sink_process *process)
+{
+	uint32_t id = process->calibration;
+
+	return &p->calibrations[id < p->calibration_count ? id : 0];
+}

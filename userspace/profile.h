@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A measurement in memory: a sink that keeps what it is told.  Costs add up, so
+ * it may be read between any two facts and told more later.
+ *
+ * Arrays are indexed by id.  Slot 0 is there and means "none": functions[0] has
+ * empty names, calibrations[0] takes nothing out and nodes[0] is the parent of
+ * all roots.  The contract of sink.h is checked: what breaks it is -EINVAL.
+ */
+#ifndef PYCOST_PROFILE_H
+#define PYCOST_PROFILE_H
+
+#include <stddef.h>
+
+#include "userspace/arena.h"
+#include "userspace/sink.h"
+
+struct profile_node {
+	uint32_t parent;
+	uint32_t function;
+	uint32_t process; /* index into processes */
+	uint32_t tid;
+	uint64_t calls;
+	uint64_t self_raw;
+};
+
+struct profile {
+	struct sink sink; /* first */
+	bool has_meta;
+	bool ended;
+	struct sink_meta meta;
+	uint64_t duration_ns;
+	uint64_t losses[LOSS_MAX];
+
+	struct sink_calibration *calibrations;
+	struct sink_function *functions;
+	struct profile_node *nodes;
+	struct sink_process *processes; /* from 0; a pid twice after an exec */
+	size_t calibration_count; /* counts include slot 0 */
+	size_t function_count;
+	size_t node_count;
+	size_t process_count;
+
+	/* private */
+	struct arena strings;
+	struct profile_pid *pids;
+	size_t calibration_capacity;
+	size_t function_capacity;
+	size_t node_capacity;
+	size_t process_capacity;
+};
+
+int profile_create(struct profile **ret);
+void profile_free(struct profile *p);
+
+/*
+ * Forgets every other process's nodes (ids are given anew); -ESRCH if there is
+ * no such process.  No more facts may follow.
+ */
+int profile_keep_pid(struct profile *p, uint32_t pid);
+
+/* The calibration that holds for a process; slot 0 when there is none. */
+const struct sink_calibration *profile_calibration(const struct profile *p,
+						   const struct sink_process *process);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The recording file: what recording_write.c and recording_read.c agree on.
+ *
+ *	file    = magic[8], version u32, block...
+ *	block   = type u32, length u32, xxh64 u64, payload[length]
+ *	payload = fact...
+ *	fact    = type varint, fields
+ *
+ * Fixed-size integers and doubles are little-endian.  A varint is LEB128, a
+ * string is a varint length and that many bytes without NUL.  Ids that the sink
+ * contract makes dense are not stored: the n-th function is function n.  The
+ * checksum is seeded with the block's type and length, so it covers them too.
+ *
+ * Facts count only once a BLOCK_FLUSH or BLOCK_END follows them: a file cut
+ * anywhere reads back as of its last flush.  Without BLOCK_END the recorder did
+ * not finish.
+ *
+ * Numbers are never reused.  A reader refuses files newer than its version, so
+ * a new fact, field, metric or loss means a new RECORDING_VERSION.
+ */
+#ifndef PYCOST_RECORDING_FORMAT_H
+#define PYCOST_RECORDING_FORMAT_H
+
+#include <stdint.h>
+
+#define RECORDING_MAGIC "\x89PYCOST\n"
+#define RECORDING_MAGIC_SIZE 8
+#define RECORDING_VERSION 1
+#define RECORDING_HEADER_SIZE 12
+#define RECORDING_BLOCK_HEADER_SIZE 16
+
+/* The writer starts a new block here; one fact may overshoot it. */
+#define RECORDING_BLOCK_SOFT_SIZE (1u << 20)
+#define RECORDING_STRING_MAX (64u << 10)
+#define RECORDING_BLOCK_MAX (4u << 20)
+
+enum block_type {
+	BLOCK_FACTS = 1, /* payload: facts, more follow before the flush */
+	BLOCK_FLUSH = 2, /* payload: duration varint, facts */
+	BLOCK_END = 3,	 /* payload: duration varint, facts */
+};
+
+enum fact_type {
+	FACT_META = 1,	      /* metric, flags, start_realtime_ns, host, kernel, version */
+	FACT_CALIBRATION = 2, /* id, python, build_id, 4 doubles */
+	FACT_PROCESS = 3,     /* pid, ppid, calibration, comm, python, exe */
+	FACT_FUNCTION = 4,    /* line, unresolved, name, qualname, class, module, file, wraps */
+	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid */
+	FACT_COST = 6,	      /* node, calls, self */
+	FACT_LOSS = 7,	      /* loss, total */
+};
+
+enum meta_flag {
+	META_USER_ONLY = 1,
+	META_METRIC_FALLBACK = 2,
+	META_PER_THREAD = 4,
+	META_FLAGS = 7,
+};
+
+static inline uint64_t block_seed(uint32_t type, uint32_t length)
+{
+	return (uint64_t)type << 32 | length;
+}
+
+#endif

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The words around the numbers: what was measured, how, and what is missing. */
+#include <inttypes.h>
+#include <math.h>
+#include <time.h>
+
+#include "userspace/report.h"
+#include "userspace/text.h"
+
+#define PROCESSES_SHOWN 8
+
+static const char *metric_meaning(const struct sink_meta *meta)
+{
+	if (meta->metric == METRIC_TASK_CLOCK && meta->metric_fallback)
+		return "time on CPU, not instructions: no hardware counter here";
+	if (meta->metric == METRIC_TASK_CLOCK)
+		return "time on CPU, not instructions";
+	if (meta->metric == METRIC_CYCLES)
+		return meta->user_only ? "CPU cycles, user mode only" : "CPU cycles";
+	return meta->user_only ? "retired CPU instructions, user mode only"
+			       : "retired CPU instructions";
+}
+
+static void print_amount(const struct report *r, const struct report_style *style, FILE *out,
+			 uint64_t value)
+{
+	char amount[TEXT_AMOUNT_SIZE];
+
+	text_amount(amount, value, r->profile->meta.metric == METRIC_TASK_CLOCK, style->exact);
+	fputs(amount, out);
+}
+
+static void print_processes(const struct profile *p, FILE *out)
+{
+	for (size_t i = 0; i < p->process_count && i < PROCESSES_SHOWN; i++) {
+		const struct sink_process *process = &p->processes[i];
+
+		fprintf(out, "%s%s (pid %" PRIu32, i ? ", " : "processes:   ", process->comm,
+			process->pid);
+		if (process->ppid)
+			fprintf(out, ", child of %" PRIu32, process->ppid);
+		fprintf(out, *process->python ? ", Python %s)" : ", Python version unknown)",
+			process->python);
+	}
+	if (p->process_count > PROCESSES_SHOWN)
+		fprintf(out, " and %zu more", p->process_count - PROCESSES_SHOWN);
+	fputs(p->process_count ? "\n" : "", out);
+}
+
+static void print_calibration(const struct report *r, const struct report_style *style, FILE *out)
+{
+	const struct profile *p = r->profile;
+	const char *unit = metric_unit(p->meta.metric);
+	bool any = false;
+
+	for (size_t i = 1; i < p->calibration_count && !r->raw; i++) {
+		const struct sink_calibration *c = &p->calibrations[i];
+		uint64_t calls = r->costs.calibrated_calls[i];
+		double per_call = c->entry + c->exit;
+
+		if (!calls)
+			continue;
+		any = true;
+		fputs("calibration: took out ", out);
+		print_amount(r, style, out, fmin(fmax(per_call * calls, 0), 0x1p63));
+		fprintf(out, " (%.1f \xc2\xb1 %.1f %s for each of %" PRIu64 " calls, Python %s)\n",
+			per_call, hypot(c->entry_error, c->exit_error), unit, calls, c->python);
+	}
+	if (r->raw)
+		fputs("raw:         the probes' own cost is still inside\n", out);
+	else if (!any || r->costs.calibrated_calls[0])
+		fprintf(out, "uncalibrated: %s still %s the probes' own cost\n",
+			any ? "some processes" : "all costs",
+			any ? "carry" : "include");
+}
+
+void report_print_header(const struct report *r, const struct report_style *style, FILE *out)
+{
+	const struct profile *p = r->profile;
+	const char *name = metric_name(p->meta.metric), *unit = metric_unit(p->meta.metric);
+	uint64_t total = r->costs.cumulative[0], outside = r->functions.rows[0].costs.self;
+	time_t start = p->meta.start_realtime_ns / 1000000000;
+	char when[64] = "";
+	struct tm tm;
+
+	fprintf(out, "metric:      %s (%s): %s\n", name, unit, metric_meaning(&p->meta));
+	if (start && localtime_r(&start, &tm))
+		strftime(when, sizeof(when), " from %Y-%m-%d %H:%M:%S", &tm);
+	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", p->duration_ns / 1e9, when,
+		*p->meta.host ? " on " : "", p->meta.host, *p->meta.kernel ? ", Linux " : "",
+		p->meta.kernel);
+	print_processes(p, out);
+	fputs("total:       ", out);
+	print_amount(r, style, out, total);
+	fputs(", of it ", out);
+	print_amount(r, style, out, outside);
+	fprintf(out, " (%.1f %%) outside any Python function\n", report_percent(r, outside));
+	print_calibration(r, style, out);
+	fputc('\n', out);
+}
+
+/* Their numbers follow, when there are any. */
+static const char *const loss_sentences[LOSS_MAX] = {
+	[LOSS_NODES] = "calls charged to their callers because the table of call paths was full",
+	[LOSS_DEPTH] = "calls charged to their callers because they were deeper than is followed",
+	[LOSS_THREADS] = "events dropped because there were more threads than the table holds",
+	[LOSS_NAMES] = "functions without a name because it could not be sent",
+	[LOSS_MEMORY] = "events dropped because their frame could not be read",
+	[LOSS_RESYNC_TRUNCATED] = "stacks rebuilt only in part",
+	[LOSS_LATE_ATTACH] = "processes that had made calls before they were attached to",
+	[LOSS_CLAMPED] = "call paths below zero after the correction, shown as 0 at their callers' "
+			 "expense",
+	[LOSS_MULTIPLEXED] = "readings of a hardware counter that was shared",
+	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
+};
+
+static size_t unresolved_count(const struct report *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->order_count; i++)
+		count += r->profile->functions[r->functions.rows[r->order[i]].function].unresolved;
+	return count;
+}
+
+void report_print_notes(const struct report *r, const struct report_style *style, FILE *out)
+{
+	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
+	size_t unresolved = unresolved_count(r);
+
+	fputc('\n', out);
+	if (r->status.corrupt)
+		fprintf(out,
+			"%sdamaged file: it was read up to byte %" PRIu64
+			", and what came after is missing%s\n",
+			warn, r->status.corrupt_offset, end);
+	else if (r->status.incomplete)
+		fprintf(out,
+			"%sincomplete: recorder did not finish; this is everything up to its last "
+			"flush%s\n",
+			warn, end);
+	for (int i = 1; i < LOSS_MAX; i++)
+		if (r->losses[i])
+			fprintf(out, "%snote: %s: %" PRIu64 "%s\n", warn, loss_sentences[i],
+				r->losses[i], end);
+	if (r->costs.unpaid) {
+		fprintf(out, "%snote: the total is ", warn);
+		print_amount(r, style, out, r->costs.unpaid);
+		fprintf(out, " too high, as costs below zero had no caller to pay for them%s\n",
+			end);
+	}
+	if (unresolved)
+		fprintf(out,
+			"%snote: functions shown by their bare name because what defines them "
+			"could not be found out: %zu%s\n",
+			warn, unresolved, end);
+}

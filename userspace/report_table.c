@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The views for people: functions, callers and callees, the call tree. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "userspace/report.h"
+#include "userspace/table.h"
+#include "userspace/text.h"
+
+#define CELL_SIZE 64
+#define HOT_PERCENT 10
+/* Deeper levels are numbered instead of indented. */
+#define INDENT_MAX 40
+
+static const struct column columns[] = {
+	{ "calls" },  { "self" },	   { "self %" },	  { "cumulative" },
+	{ "cum %" },  { "function", true }, { "file:line", true },
+};
+#define COLUMNS (sizeof(columns) / sizeof(*columns))
+
+/* "file:line" in malloc()ed memory, NULL without any. */
+static char *location_format(const struct sink_function *f)
+{
+	char *location = NULL;
+
+	if (*f->file && asprintf(&location, f->line ? "%s:%" PRIu32 : "%s", f->file, f->line) < 0)
+		return NULL;
+	return location;
+}
+
+static void costs_add(struct table *t, const struct report *r, const struct report_style *style,
+		      const struct call_costs *costs, const char *name, uint32_t function)
+{
+	bool time = r->profile->meta.metric == METRIC_TASK_CLOCK;
+	char calls[CELL_SIZE], self_percent[CELL_SIZE], cumulative_percent[CELL_SIZE];
+	char self[TEXT_AMOUNT_SIZE], cumulative[TEXT_AMOUNT_SIZE];
+	double percent = report_percent(r, costs->self);
+	const char *cells[COLUMNS] = { calls,		   self, self_percent, cumulative,
+				       cumulative_percent, name };
+	char *location = location_format(&r->profile->functions[function]);
+
+	snprintf(calls, sizeof(calls), "%" PRIu64, costs->calls);
+	text_amount(self, costs->self, time, style->exact);
+	text_amount(cumulative, costs->cumulative, time, style->exact);
+	snprintf(self_percent, sizeof(self_percent), "%.1f", percent);
+	snprintf(cumulative_percent, sizeof(cumulative_percent), "%.1f",
+		 report_percent(r, costs->cumulative));
+	cells[COLUMNS - 1] = location ? location : "";
+	table_add(t, percent >= HOT_PERCENT, cells);
+	free(location);
+}
+
+int report_print_functions(const struct report *r, const struct report_style *style, FILE *out)
+{
+	struct table t = { .columns = columns, .column_count = COLUMNS };
+	size_t shown = r->order_count;
+	int err;
+
+	if (style->limit && style->limit < shown)
+		shown = style->limit;
+	for (size_t i = 0; i < shown; i++) {
+		const struct function_row *row = &r->functions.rows[r->order[i]];
+
+		costs_add(&t, r, style, &row->costs, row->name, row->function);
+	}
+	err = table_print(&t, out, style->width, style->color);
+	if (shown < r->order_count)
+		fprintf(out, "... and %zu more functions (--limit 0 shows all)\n",
+			r->order_count - shown);
+	return err;
+}
+
+int report_print_edges(const struct report *r, const struct report_style *style, uint32_t row,
+		       bool callers, FILE *out)
+{
+	const struct function_costs *fc = &r->functions;
+	struct table t = { .columns = columns, .column_count = COLUMNS };
+	size_t found = 0;
+
+	fprintf(out, "%s %s:\n", fc->rows[row].name,
+		callers ? "is called by (self and cumulative are its own, under that caller)"
+			: "calls");
+	for (size_t i = 0; i < fc->edge_count; i++) {
+		const struct function_edge *edge = &fc->edges[i];
+		const struct function_row *other;
+
+		if ((callers ? edge->callee : edge->caller) != row)
+			continue;
+		other = &fc->rows[callers ? edge->caller : edge->callee];
+		costs_add(&t, r, style, &edge->costs, other->name, other->function);
+		found++;
+	}
+	if (!found)
+		fputs("  nothing\n", out);
+	return found ? table_print(&t, out, style->width, style->color) : 0;
+}
+
+/* "    name" for a call, "python3 (pid 7)" for a root; malloc()ed. */
+static char *tree_label(const struct report *r, const struct call_walk *walk)
+{
+	const struct profile_node *node = &r->profile->nodes[walk->node];
+	const struct sink_process *process = &r->profile->processes[node->process];
+	int indent = walk->depth > INDENT_MAX ? INDENT_MAX : walk->depth - 1;
+	char note[CELL_SIZE] = "";
+	char *label;
+	int size;
+
+	if (node->function) {
+		if (walk->depth > INDENT_MAX)
+			snprintf(note, sizeof(note), "(%" PRIu32 ") ", walk->depth);
+		size = asprintf(&label, "%*s%s%s", 2 * indent, "", note,
+				report_row(r, walk->node)->name);
+	} else {
+		if (node->tid)
+			snprintf(note, sizeof(note), ", thread %" PRIu32, node->tid);
+		size = asprintf(&label, "%s (pid %" PRIu32 "%s)", process->comm, process->pid,
+				note);
+	}
+	return size < 0 ? NULL : label;
+}
+
+int report_print_tree(const struct report *r, const struct report_style *style, FILE *out)
+{
+	struct call_walk walk = { &r->tree, r->profile->nodes };
+	struct table t = { .columns = columns, .column_count = COLUMNS };
+	size_t shown = 0;
+
+	while (call_walk_next(&walk)) {
+		const struct profile_node *node = &r->profile->nodes[walk.node];
+		struct call_costs costs = {
+			.calls = node->calls,
+			.self = r->costs.self[walk.node],
+			.cumulative = r->costs.cumulative[walk.node],
+		};
+		char *label;
+
+		if (walk.leaving)
+			continue;
+		if (report_percent(r, costs.cumulative) < style->min_percent) {
+			walk.leaving = true;
+			continue;
+		}
+		if (style->limit && shown++ == style->limit)
+			break;
+		label = tree_label(r, &walk);
+		costs_add(&t, r, style, &costs, label ? label : "", node->function);
+		free(label);
+	}
+	return table_print(&t, out, style->width, style->color);
+}

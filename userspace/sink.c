@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stddef.h>
+
+#include "userspace/sink.h"
+
+static const char *const loss_names[LOSS_MAX] = {
+	[LOSS_NODES] = "nodes",
+	[LOSS_DEPTH] = "depth",
+	[LOSS_THREADS] = "threads",
+	[LOSS_NAMES] = "names",
+	[LOSS_MEMORY] = "memory",
+	[LOSS_RESYNC_TRUNCATED] = "resync_truncated",
+	[LOSS_LATE_ATTACH] = "late_attach",
+	[LOSS_CLAMPED] = "clamped",
+	[LOSS_MULTIPLEXED] = "multiplexed",
+	[LOSS_PROBES_MISSED] = "probes_missed",
+};
+
+const char *loss_name(enum loss loss)
+{
+	return (unsigned int)loss < LOSS_MAX ? loss_names[loss] : NULL;
+}
+
+const char *metric_name(enum metric m)
+{
+	switch (m) {
+	case METRIC_INSTRUCTIONS:
+		return "instructions:u";
+	case METRIC_CYCLES:
+		return "cycles:u";
+	case METRIC_TASK_CLOCK:
+		return "task-clock";
+	}
+	return "unknown";
+}
+
+const char *metric_unit(enum metric m)
+{
+	switch (m) {
+	case METRIC_INSTRUCTIONS:
+		return "instructions";
+	case METRIC_CYCLES:
+		return "cycles";
+	case METRIC_TASK_CLOCK:
+		return "ns";
+	}
+	return "units";
+}
