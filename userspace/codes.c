@@ -122,9 +122,11 @@ static int function_intern(struct codes *c, struct sink_function *f, uint32_t *r
 static const char *text_of(const struct wire_str *s, const uint8_t *data, size_t max, char *ret,
 			   size_t size)
 {
-	if (!s->kind || s->bytes > max)
+	struct pystr str = {.kind = s->kind, .length = s->length, .bytes = data, .size = s->bytes};
+	bool cut;
+
+	if (!s->kind || s->bytes > max || pystr_decode(&str, ret, size, &cut) < 0)
 		return NULL;
-	pystr_decode(data, s->bytes, s->kind, s->ascii, ret, size);
 	return ret;
 }
 

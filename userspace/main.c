@@ -16,6 +16,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{ "record", cmd_record, "measure running processes, or a command" },
 	{ "report", cmd_report, "show or export what a recording holds" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <stddef.h>
+#include <string.h>
 
 #include "userspace/sink.h"
 
@@ -14,11 +15,27 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_CLAMPED] = "clamped",
 	[LOSS_MULTIPLEXED] = "multiplexed",
 	[LOSS_PROBES_MISSED] = "probes_missed",
+	[LOSS_PROCESSES] = "processes",
+	[LOSS_EVENTS] = "events",
 };
 
 const char *loss_name(enum loss loss)
 {
 	return (unsigned int)loss < LOSS_MAX ? loss_names[loss] : NULL;
+}
+
+enum metric metric_by_name(const char *name)
+{
+	static const char *const names[] = {
+		[METRIC_INSTRUCTIONS] = "instructions",
+		[METRIC_CYCLES] = "cycles",
+		[METRIC_TASK_CLOCK] = "task-clock",
+	};
+
+	for (int m = METRIC_INSTRUCTIONS; m <= METRIC_TASK_CLOCK; m++)
+		if (!strcmp(name, names[m]))
+			return m;
+	return 0;
 }
 
 const char *metric_name(enum metric m)

@@ -115,6 +115,7 @@ struct sink {
 	int (*end)(struct sink *s, uint64_t duration_ns);
 };
 
+enum metric metric_by_name(const char *name); /* "instructions", "cycles"…; 0: none */
 const char *metric_name(enum metric m); /* "instructions:u", "cycles:u", "task-clock" */
 const char *metric_unit(enum metric m); /* "instructions", "cycles", "ns" */
 

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <argp.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <locale.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "userspace/commands.h"
+#include "userspace/recording.h"
+#include "userspace/session.h"
+#include "userspace/targets.h"
+
+#define DEFAULT_OUTPUT "recording.pycost"
+
+struct record {
+	struct session_options session;
+	struct targets targets;
+	const char *output;
+	double seconds; /* 0: until stopped */
+	bool quiet, selective;
+	char **command;
+};
+
+enum { OPT_MATCH = 256, OPT_CGROUP, OPT_METRIC, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
+       OPT_MAX_PATHS, OPT_MAX_THREADS };
+
+static const struct argp_option options[] = {
+	{"pid", 'p', "PID[,PID...]", 0, "Attach to these running processes", 0},
+	{"match", OPT_MATCH, "REGEX", 0, "Attach to every Python whose command line matches", 0},
+	{"cgroup", OPT_CGROUP, "PATH", 0, "Attach to every Python in this cgroup", 0},
+	{"duration", 'd', "SECONDS", 0, "Stop after this long (default: Ctrl-C, or the targets' end)", 0},
+	{"output", 'o', "FILE", 0, "Write here, - for standard output (default: " DEFAULT_OUTPUT ")", 0},
+	{"metric", OPT_METRIC, "METRIC", 0,
+	 "instructions, cycles or task-clock (default: the first of them that this machine counts)", 0},
+	{"no-follow", OPT_NO_FOLLOW, NULL, 0, "Leave the processes alone that the targets fork", 0},
+	{"per-thread", OPT_THREADS, NULL, 0, "Keep one call tree for each thread", 0},
+	{"no-calibration", OPT_NO_CALIBRATION, NULL, 0, "Leave the probes' own cost in", 0},
+	{"max-paths", OPT_MAX_PATHS, "N", 0, "Call paths kept, for all targets (default: 131071)", 0},
+	{"max-threads", OPT_MAX_THREADS, "N", 0, "Threads followed at a time (default: 256)", 0},
+	{"quiet", 'q', NULL, 0, "Print errors only", 0},
+	{0},
+};
+
+static const char doc[] =
+	"Record exactly what each Python function costs, in processes that run already.\v"
+	"Examples:\n"
+	"  pycost record -p 1234 -d 10           ten seconds of one worker and its children\n"
+	"  pycost record --match gunicorn -d 30  every gunicorn process\n"
+	"  pycost record -o a.pycost -- python3.15 script.py\n"
+	"                                        a command, from its first call\n"
+	"  pycost report recording.pycost        read the result\n\n"
+	"The targets are not stopped or changed, and nothing stays behind in them, however "
+	"pycost ends. Each probed call costs them one to three microseconds while it records.\n";
+
+static unsigned count_of(struct argp_state *state, const char *text, unsigned long most)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*end || end == text || n < 1 || n > most)
+		argp_error(state, "'%s' is not a number from 1 to %lu", text, most);
+	return n;
+}
+
+static int select_targets(struct record *r, int key, const char *arg, struct argp_state *state)
+{
+	char why[128] = "";
+	int err;
+
+	r->selective = true;
+	switch (key) {
+	case 'p':
+		if (targets_add_list(&r->targets, arg) == -EINVAL)
+			argp_error(state, "'%s' is not a list of PIDs", arg);
+		return 0;
+	case OPT_MATCH:
+		err = targets_add_matching(&r->targets, arg, why, sizeof(why));
+		if (err == -EINVAL)
+			argp_error(state, "'%s' is no regular expression: %s", arg, why);
+		return -err;
+	default:
+		err = targets_add_cgroup(&r->targets, arg);
+		if (err == -ENOENT)
+			argp_error(state, "no cgroup '%s'", arg);
+		return -err;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct record *r = state->input;
+	char *end;
+
+	switch (key) {
+	case 'p':
+	case OPT_MATCH:
+	case OPT_CGROUP:
+		return select_targets(r, key, arg, state);
+	case 'd':
+		r->seconds = strtod(arg, &end);
+		if (*end || end == arg || !(r->seconds > 0) || r->seconds > 1e7)
+			argp_error(state, "'%s' is not a number of seconds", arg);
+		return 0;
+	case 'o':
+		r->output = arg;
+		return 0;
+	case OPT_METRIC:
+		r->session.metric = metric_by_name(arg);
+		if (!r->session.metric)
+			argp_error(state, "'%s' is none of instructions, cycles, task-clock", arg);
+		return 0;
+	case OPT_NO_FOLLOW:
+		r->session.no_follow = true;
+		return 0;
+	case OPT_THREADS:
+		r->session.per_thread = true;
+		return 0;
+	case OPT_NO_CALIBRATION:
+		r->session.no_calibration = true;
+		return 0;
+	case OPT_MAX_PATHS:
+		r->session.max_nodes = count_of(state, arg, 1 << 22) + 1;
+		return 0;
+	case OPT_MAX_THREADS:
+		r->session.max_threads = count_of(state, arg, 1 << 14);
+		return 0;
+	case 'q':
+		r->quiet = true;
+		return 0;
+	case ARGP_KEY_ARGS:
+		r->command = state->argv + state->next;
+		return 0;
+	case ARGP_KEY_END:
+		if (!r->selective && !r->command)
+			argp_error(state, "say what to record: -p PID, --match REGEX, --cgroup PATH or "
+					  "-- COMMAND");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int sig)
+{
+	stopping = 1;
+}
+
+static void signals_catch(void)
+{
+	struct sigaction stop = {.sa_handler = on_signal}, ignore = {.sa_handler = SIG_IGN};
+
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGHUP, &stop, NULL);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+/* One PID that cannot be measured is an error; one of many is a warning. */
+static int attach_all(const struct record *r, struct session *s)
+{
+	unsigned attached = 0;
+	char why[512];
+	int err = 0;
+
+	for (size_t i = 0; i < r->targets.n; i++) {
+		err = session_attach(s, r->targets.v[i], why, sizeof(why));
+		if (!err)
+			attached++;
+		else
+			fprintf(stderr, "pycost record: %d: %s\n", r->targets.v[i], why);
+	}
+	if (!r->targets.n && r->selective) {
+		fprintf(stderr, "pycost record: no process matches\n");
+		return -ESRCH;
+	}
+	if (r->command) {
+		err = session_launch(s, r->command, why, sizeof(why));
+		if (err)
+			fprintf(stderr, "pycost record: %s: %s\n", r->command[0], why);
+		return err;
+	}
+	return attached ? 0 : err;
+}
+
+static void progress(const struct session_status *st)
+{
+	fprintf(stderr, "\r%5.0f s  %u process%s  %'" PRIu64 " calls  %'u call paths\033[K",
+		st->duration_ns / 1e9, st->targets, st->targets == 1 ? "" : "es", st->calls,
+		st->paths);
+}
+
+static int run(const struct record *r, struct session *s)
+{
+	bool show = !r->quiet && isatty(STDERR_FILENO);
+	struct session_status st;
+	const char *note;
+	int err = 0;
+
+	session_status(s, &st);
+	if (st.fallback_reason && !r->quiet)
+		fprintf(stderr, "pycost record: the metric is %s: %s\n", metric_name(st.metric),
+			st.fallback_reason);
+	while (!err && !stopping && st.targets) {
+		double left = r->seconds ? r->seconds - st.duration_ns / 1e9 : 1;
+
+		if (left <= 0)
+			break;
+		err = session_poll(s, left < 0.2 ? (int)ceil(left * 1000) : 200);
+		session_status(s, &st);
+		if (show)
+			progress(&st);
+		while ((note = session_notice(s)))
+			fprintf(stderr, "%spycost record: %s\n", show ? "\n" : "", note);
+	}
+	if (show)
+		fputs("\r\033[K", stderr);
+	return err;
+}
+
+static void summary(const struct record *r, struct session *s)
+{
+	struct session_status st;
+	const char *note;
+
+	session_status(s, &st);
+	while ((note = session_notice(s)))
+		fprintf(stderr, "pycost record: %s\n", note);
+	if (r->quiet)
+		return;
+	fprintf(stderr,
+		"recorded %.1f s of %u process%s: %'" PRIu64 " calls in %'u call paths, %s%s\n",
+		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es", st.calls, st.paths,
+		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "");
+	for (int i = 1; i < LOSS_MAX; i++)
+		if (st.losses[i])
+			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), st.losses[i]);
+	if (st.launched_status > 0 && WIFEXITED(st.launched_status))
+		fprintf(stderr, "  the command exited with %d\n", WEXITSTATUS(st.launched_status));
+	else if (st.launched_status > 0 && WIFSIGNALED(st.launched_status))
+		fprintf(stderr, "  the command was killed by signal %d\n", WTERMSIG(st.launched_status));
+	if (!st.calls)
+		fprintf(stderr, "  no call was seen: were the targets idle?\n");
+	if (strcmp(r->output, "-"))
+		fprintf(stderr, "  pycost report %s\n", r->output);
+}
+
+static int record(struct record *r)
+{
+	struct session *s = NULL;
+	struct sink *sink;
+	char why[512] = "";
+	int err = recording_create(r->output, &sink);
+
+	if (err) {
+		fprintf(stderr, "pycost record: cannot write %s: %s\n", r->output, strerror(-err));
+		return EXIT_FAILURE;
+	}
+	err = session_open(&r->session, sink, &s, why, sizeof(why));
+	if (err) {
+		fprintf(stderr, "pycost record: %s\n", why);
+	} else {
+		err = attach_all(r, s);
+		if (!err) {
+			int late = run(r, s);
+
+			err = session_finish(s);
+			err = late ? late : err;
+			if (err)
+				fprintf(stderr, "pycost record: writing %s: %s\n", r->output,
+					strerror(-err));
+			else
+				summary(r, s);
+		} else if (strcmp(r->output, "-")) {
+			unlink(r->output);
+		}
+	}
+	session_close(s);
+	recording_close(sink);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int cmd_record(int argc, char **argv)
+{
+	struct record r = {.output = DEFAULT_OUTPUT};
+	static const struct argp argp = {options, parse, "[-- COMMAND [ARG...]]", doc, NULL, NULL, NULL};
+	int status;
+
+	setlocale(LC_ALL, "");
+	argp_err_exit_status = 2;
+	signals_catch();
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r))
+		return EXIT_FAILURE;
+	status = record(&r);
+	targets_clear(&r.targets);
+	return status;
+}
