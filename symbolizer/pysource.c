@@ -23,11 +23,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/pyformat.h"
 #include "symbolizer/pytoken.h"
 
 #define NESTING_MAX 512 /* CPython stops at 200 brackets (MAXLEVEL) */
 #define BLOCKS_MAX 128	/* ... and 100 indents (MAXINDENT) */
-#define FORMAT_MAX 8	/* f-strings in f-strings' fields and specifiers */
+#define FORMAT_MAX 8	/* f-strings in f-strings */
 
 enum nest_state {
 	LAMBDA_PARAMETERS,
@@ -398,104 +399,27 @@ static int scan_tokens(struct scanner *s, struct pylexer *lx)
 	return err;
 }
 
-/*
- * Moves to the character that ends a field's expression, as fstring_find_expr()
- * of Parser/string_parser.c does: one of "!:=}" outside of brackets and strings.
- */
-static void skip_expression(struct pylexer *lx)
-{
-	unsigned depth = 0;
-
-	while (lx->at < lx->end) {
-		char c = *lx->at;
-		char next = lx->end - lx->at > 1 ? lx->at[1] : 0;
-
-		if (c == '"' || c == '\'') {
-			struct pytoken string;
-
-			lx->line_start = false;
-			pylexer_next(lx, &string);
-			continue;
-		}
-		if (depth == 0 && next == '=' && strchr("!=<>", c)) {
-			lx->at += 2;
-			continue;
-		}
-		if (depth == 0 && strchr("!:=}", c) && c)
-			return;
-		depth += c == '(' || c == '[' || c == '{';
-		depth -= depth && (c == ')' || c == ']' || c == '}');
-		pylexer_skip(lx);
-	}
-}
-
-static int scan_literal(struct scanner *s, struct pylexer *lx, bool raw, bool specifier);
-
-/* At a '{': its expression, conversion and format specifier, and the '}'. */
-static int scan_field(struct scanner *s, struct pylexer *lx, bool raw)
+static int scan_format(struct scanner *s, const struct pytoken *t)
 {
 	size_t n_nests = s->n_nests;
 	uint32_t scope = s->scope;
-	struct pylexer inner;
-	int err;
-
-	lx->at++;
-	inner = *lx;
-	inner.line_start = false;
-	skip_expression(lx);
-	inner.end = lx->at;
-	err = open_bracket(s, '(', inner.line);
-	if (!err)
-		err = scan_tokens(s, &inner);
-	s->n_nests = n_nests;
-	s->scope = scope;
-	while (!err && lx->at < lx->end && *lx->at != '}' && *lx->at != ':')
-		pylexer_skip(lx);
-	if (!err && lx->at < lx->end && *lx->at == ':')
-		err = scan_literal(s, lx, raw, true);
-	if (!err && lx->at < lx->end)
-		lx->at++;
-	return err;
-}
-
-/* Literal text with fields in it, up to its end or a specifier's '}'. */
-static int scan_literal(struct scanner *s, struct pylexer *lx, bool raw, bool specifier)
-{
+	struct pylexer expression;
+	struct pyformat format;
 	int err = 0;
 
 	if (s->format_depth == FORMAT_MAX)
 		return -E2BIG;
 	s->format_depth++;
-	while (!err && lx->at < lx->end) {
-		char c = *lx->at;
-		char next = lx->end - lx->at > 1 ? lx->at[1] : 0;
-
-		if (c == '\\' && !raw && next && next != '{' && next != '}') {
-			lx->at++;
-			pylexer_skip(lx);
-			if (next == 'N' && lx->at < lx->end && *lx->at == '{') /* \N{DASH} */
-				while (lx->at < lx->end && *lx->at != '}')
-					pylexer_skip(lx);
-		} else if (c == '}' && specifier) {
-			break;
-		} else if (c == '{' && next == '{' && !specifier) {
-			lx->at += 2;
-		} else if (c == '{') {
-			err = scan_field(s, lx, raw);
-		} else {
-			pylexer_skip(lx);
-		}
+	pyformat_init(&format, t);
+	while (!err && pyformat_next(&format, &expression)) {
+		err = open_bracket(s, '(', expression.line);
+		if (!err)
+			err = scan_tokens(s, &expression);
+		s->n_nests = n_nests;
+		s->scope = scope;
 	}
 	s->format_depth--;
 	return err;
-}
-
-static int scan_format(struct scanner *s, const struct pytoken *t)
-{
-	struct pylexer lx;
-
-	pylexer_init(&lx, t->at, t->len, t->line);
-	return scan_literal(s, &lx, t->raw, false);
 }
 
 int pysource_scan(const char *text, size_t len, struct pyscopes **ret)
