@@ -142,7 +142,7 @@ int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolve
 		.name = text_of(&e->name, e->name_data, WIRE_NAME_MAX, name, sizeof(name)),
 		.qualname = text_of(&e->qualname, e->qualname_data, WIRE_QUALNAME_MAX, qualname,
 				    sizeof(qualname)),
-		.wrapped = text_of(&e->wraps, e->wraps_data, WIRE_QUALNAME_MAX, wraps,
+		.wrapped_qualname = text_of(&e->wraps, e->wraps_data, WIRE_QUALNAME_MAX, wraps,
 				   sizeof(wraps)),
 		.firstlineno = e->firstlineno,
 		.minor = minor,
