@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -335,10 +334,6 @@ int suite_recording(void)
 		{ "full disk", test_full_disk },
 		CU_TEST_INFO_NULL,
 	};
-	CU_SuiteInfo suites[] = {
-		{ "recording", NULL, NULL, NULL, NULL, tests },
-		CU_SUITE_INFO_NULL,
-	};
 
-	return CU_register_suites(suites);
+	return suite_register("recording", tests);
 }
