@@ -8,16 +8,29 @@
  */
 #include "bpf/resync.bpf.h"
 
-/* A followed thread's first probe: gives it a slot and an empty stack. */
+/*
+ * This CPU does not know the thread that is in the probe: its first probe, which
+ * gives it a slot and an empty stack; or a context switch was missed, and its
+ * clock starts again here.
+ */
 __noinline int thread_begin(__u64 now)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	__u32 tid = id, tgid = id >> 32, slot = 0, *here = running_here();
 	struct wire_proc *p = bpf_map_lookup_elem(&procs, &tgid);
 	struct wire_thread *t;
+	__u32 *known = bpf_map_lookup_elem(&slots, &tid);
 
 	if (!p || !here)
 		return 0;
+	if (known && (t = thread_at(*known))) {
+		lose(WIRE_LOSS_SLICES);
+		t->cpu = bpf_get_smp_processor_id();
+		t->on_cpu = 1;
+		t->last = now;
+		*here = *known + 1;
+		return 0;
+	}
 	if (bpf_map_pop_elem(&free_slots, &slot) || !(t = thread_at(slot))) {
 		lose(WIRE_LOSS_THREADS);
 		return 0;
@@ -26,6 +39,7 @@ __noinline int thread_begin(__u64 now)
 	t->root = per_thread ? root_create(tgid, tid) : p->root;
 	t->slot = slot;
 	t->tgid = tgid;
+	t->tid = tid;
 	t->image = p->image;
 	t->func_type = p->func_type;
 	t->top_node = t->root;
@@ -50,11 +64,14 @@ static __always_inline struct wire_thread *thread_charged(__u64 now)
 
 	if (!here)
 		return 0;
-	if (!*here)
-		thread_begin(now);
 	t = thread_at(*here - 1);
-	if (!t)
-		return 0;
+	if (!t || t->tid != (__u32)bpf_get_current_pid_tgid()) {
+		*here = 0;
+		thread_begin(now);
+		t = thread_at(*here - 1);
+		if (!t)
+			return 0;
+	}
 	top = node_at(t->top_node);
 	if (!top)
 		return 0;

@@ -79,6 +79,7 @@ struct wire_thread {
 	__u32 slot;  /* which row of `stacks` and `chains` */
 	__u32 root;
 	__u32 tgid;
+	__u32 tid;
 	__u32 image;
 	__u32 cpu;
 	__u16 on_cpu;
@@ -100,6 +101,7 @@ enum wire_loss {
 	WIRE_LOSS_MEMORY,  /* events whose frame could not be read */
 	WIRE_LOSS_TRUNCATED, /* stacks rebuilt only in part */
 	WIRE_LOSS_PROCS,   /* forks beyond the process table */
+	WIRE_LOSS_SLICES,  /* time slices whose start was not seen: up to the first probe */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
 	WIRE_LOSS_MAX,
 };

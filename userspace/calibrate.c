@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What one probed call costs on a build, measured on a private child of it.
+ * What one probed call costs on a build, measured on private children of it.
  *
- * The child makes the same empty calls with its probes off and on in turn, while
- * a counter on that task alone measures each round; the difference over the
- * number of calls is what the probes add to a call.  Turn by turn because a
- * machine's speed drifts; the median because a round may be disturbed.
+ * Two children make the same empty calls in turn, one with its probes off, one
+ * with them on, while a counter on each alone measures each round; the difference
+ * over the number of calls is what the probes add to a call.  Turn by turn because
+ * a machine's speed drifts; the median because a round may be disturbed.  Two,
+ * because switching probes off takes the kernel a tenth of a second.
  *
  * What the probes add is split in two.  The part between the counter's reading
  * at entry and that at return lands in the callee's self: the call tree has it,
@@ -43,8 +44,7 @@ static const char script[] = "import os\n"
 
 struct child {
 	struct launch launch;
-	int counter;
-	struct kernel *k;
+	int counter; /* of the metric, on this task alone */
 };
 
 /* One round of CALLS calls; what the child's counter advanced. */
@@ -101,31 +101,26 @@ struct rounds {
 	double callee[ROUNDS]; /* self of the empty function, probes on */
 };
 
-static int rounds_run(struct child *c, const struct interpreter *in, struct rounds *ret)
+static int rounds_run(struct child *off, struct child *on, const struct kernel *k,
+		      struct rounds *ret)
 {
 	uint64_t calls0, self0, calls1, self1;
-	double off, on, warm;
-	struct hold hold;
-	int err = round_run(c, &warm);
+	double plain, probed;
+	int err = round_run(off, &plain);
 
+	/* The first probed calls build the tree and read the names. */
+	if (!err)
+		err = round_run(on, &probed);
 	for (int i = 0; !err && i < ROUNDS; i++) {
-		err = round_run(c, &off);
-		if (err)
-			break;
-		err = hold_open(in, c->launch.pid, &hold);
-		if (err)
-			break;
-		/* The first probed calls build the tree and read the names. */
-		err = round_run(c, &warm);
-		tree_read(c->k, c->launch.pid, &calls0, &self0);
+		err = round_run(off, &plain);
+		tree_read(k, on->launch.pid, &calls0, &self0);
 		if (!err)
-			err = round_run(c, &on);
-		tree_read(c->k, c->launch.pid, &calls1, &self1);
-		hold_close(&hold);
+			err = round_run(on, &probed);
+		tree_read(k, on->launch.pid, &calls1, &self1);
 		if (!err && calls1 - calls0 != CALLS)
 			err = -EPROTO;
-		ret->plain[i] = off / CALLS;
-		ret->added[i] = (on - off) / CALLS;
+		ret->plain[i] = plain / CALLS;
+		ret->added[i] = (probed - plain) / CALLS;
 		ret->callee[i] = (double)(self1 - self0) / CALLS;
 	}
 	return err;
@@ -148,60 +143,88 @@ static void cost_set(struct rounds *r, struct build_cost *ret)
 	ret->known = true;
 }
 
-static int child_follow(struct child *c, const struct build *b)
+static int child_start(struct child *c, const struct interpreter *in, enum metric metric, pid_t pid)
 {
-	struct wire_proc proc = {.func_type = build_interpreter(b)->function_type};
+	char *python = build_python(in, pid);
+	int err = python ? launch_python(python, pid, script, &c->launch) : -ENOENT;
 
-	if (!c->k->options.per_thread) {
-		proc.root = kernel_root(c->k, c->launch.pid);
+	free(python);
+	if (err)
+		return err;
+	c->counter = counter_open_task(metric, c->launch.pid);
+	return c->counter < 0 ? c->counter : 0;
+}
+
+static void child_end(struct child *c)
+{
+	if (c->counter >= 0)
+		close(c->counter);
+	launch_end(&c->launch);
+}
+
+static int child_follow(const struct child *c, struct kernel *k, const struct interpreter *in,
+			struct hold *ret)
+{
+	struct wire_proc proc = {.func_type = in->function_type};
+	int err;
+
+	if (!k->options.per_thread) {
+		proc.root = kernel_root(k, c->launch.pid);
 		if (!proc.root)
 			return -ENOSPC;
 	}
-	return kernel_follow(c->k, c->launch.pid, &proc);
+	err = kernel_follow(k, c->launch.pid, &proc);
+	return err ? err : hold_open(in, c->launch.pid, ret);
 }
 
-/* The child's nodes go back: leaves first, as they have higher numbers. */
-static void child_forget(struct child *c)
+/* Its nodes go back to the kernel: leaves first, as they have higher numbers. */
+static void child_forget(struct kernel *k, uint32_t tgid)
 {
-	uint32_t top = 0, tgid = c->launch.pid;
+	uint32_t top = 0;
 
-	kernel_unfollow(c->k, tgid);
-	launch_end(&c->launch);
-	while (top + 1 < c->k->options.max_nodes && c->k->nodes[top + 1].flags)
+	while (top + 1 < k->options.max_nodes && k->nodes[top + 1].flags)
 		top++;
 	for (; top > 0; top--)
-		if (c->k->nodes[top].tgid == tgid)
-			kernel_recycle(c->k, top);
+		if (k->nodes[top].tgid == tgid)
+			kernel_recycle(k, top);
 }
+
+#define CHILD_NONE                                                                                 \
+	{                                                                                          \
+		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}, .counter = -1             \
+	}
 
 int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
 		  struct build_cost *ret, char *text, size_t len)
 {
 	const struct interpreter *in = build_interpreter(b);
-	struct child c = {.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}, .counter = -1,
-			  .k = k};
-	struct rounds *rounds = calloc(1, sizeof(*rounds));
-	char *python = build_python(in, pid);
-	int err = python && rounds ? launch_python(python, pid, script, &c.launch) : -ENOENT;
+	struct child off = CHILD_NONE, on = CHILD_NONE;
+	struct hold hold = HOLD_NONE;
+	struct rounds rounds;
+	uint32_t tgid;
+	int err = child_start(&off, in, metric, pid);
 
 	if (!err)
-		err = child_follow(&c, b);
-	if (!err) {
-		c.counter = counter_open_task(metric, c.launch.pid);
-		err = c.counter < 0 ? c.counter : launch_go(&c.launch);
-	}
+		err = child_start(&on, in, metric, pid);
 	if (!err)
-		err = rounds_run(&c, in, rounds);
+		err = child_follow(&on, k, in, &hold);
 	if (!err)
-		cost_set(rounds, ret);
+		err = launch_go(&off.launch);
+	if (!err)
+		err = launch_go(&on.launch);
+	if (!err)
+		err = rounds_run(&off, &on, k, &rounds);
+	if (!err)
+		cost_set(&rounds, ret);
 	else
 		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
 			 err == -EPROTO ? "the probes count other calls than were made"
 					: strerror(-err));
-	if (c.counter >= 0)
-		close(c.counter);
-	child_forget(&c);
-	free(python);
-	free(rounds);
+	tgid = on.launch.pid;
+	child_end(&off);
+	child_end(&on);
+	hold_close(&hold);
+	kernel_unfollow(k, tgid);
+	child_forget(k, tgid);
 	return err;
 }

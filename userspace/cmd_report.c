@@ -57,7 +57,7 @@ static const char doc[] =
 	"  pycost report run.pycost --callers Shop.checkout\n"
 	"  pycost report run.pycost --tree --min-percent 2\n"
 	"  pycost report run.pycost -f speedscope -o run.speedscope.json\n"
-	"  pycost report run.pycost -f pstats -o run.pstats && python3 -m pstats run.pstats\n"
+	"  pycost report run.pycost -f pstats -o run.pstats\n"
 	"  pycost report run.pycost -f folded | flamegraph.pl > run.svg\n"
 	"  pycost record -p 1234 -o - | pycost report -\n";
 

@@ -146,7 +146,8 @@ static void put_row(struct pprof *p, size_t row)
 	Pprof__Profile fragment = PPROF__PROFILE__INIT;
 
 	pprof_function.id = line.function_id = location.id = row + 1;
-	pprof_function.name = pprof_function.system_name = STRING_FIXED + 2 * row;
+	/* Without a system_name: pprof would demangle it, and strip "<module>". */
+	pprof_function.name = STRING_FIXED + 2 * row;
 	pprof_function.filename = STRING_FIXED + 2 * row + 1;
 	pprof_function.start_line = line.line = f->line;
 	location.n_line = 1;

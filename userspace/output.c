@@ -8,27 +8,58 @@
 
 #include "userspace/output.h"
 
-/* A new file beside the one to replace, with the mode a plain open would give. */
-static int temp_open(struct output *o)
+static void output_free(struct output *o)
 {
-	mode_t mask = umask(0);
+	free(o->path);
+	free(o->temp);
+	*o = (struct output){ 0 };
+}
+
+/* The mode a plain open would leave the file with. */
+static mode_t mode_of(const char *path)
+{
 	struct stat st;
-	mode_t mode = 0666 & ~mask;
+	mode_t mask;
+
+	if (!stat(path, &st))
+		return st.st_mode & 0777;
+	mask = umask(0);
+	umask(mask);
+	return 0666 & ~mask;
+}
+
+/* A new file beside the one to replace; returns its descriptor. */
+static int temp_open(struct output *o, const char *path)
+{
 	int fd, err;
 
-	umask(mask);
-	if (!stat(o->path, &st))
-		mode = st.st_mode & 0777;
+	/* Through a symbolic link, so that the link stays. */
+	o->path = realpath(path, NULL);
+	if (!o->path && errno == ENOENT)
+		o->path = strdup(path);
+	if (!o->path)
+		return -errno;
+	if (asprintf(&o->temp, "%s.XXXXXX", o->path) < 0) {
+		o->temp = NULL;
+		return -ENOMEM;
+	}
 	fd = mkostemp(o->temp, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (fchmod(fd, mode) < 0) {
+	if (fchmod(fd, mode_of(o->path)) < 0) {
 		err = -errno;
 		close(fd);
 		unlink(o->temp);
 		return err;
 	}
 	return fd;
+}
+
+static int in_place_open(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
 }
 
 int output_open(const char *path, struct output *ret)
@@ -38,33 +69,24 @@ int output_open(const char *path, struct output *ret)
 	int fd;
 
 	if (!path || !strcmp(path, "-")) {
-		ret->file = stdout;
-		ret->path = ret->temp = NULL;
+		*ret = (struct output){ .file = stdout };
 		return 0;
 	}
-	if (!stat(path, &st) && !S_ISREG(st.st_mode)) {
-		fd = open(path, O_WRONLY | O_CLOEXEC);
-		fd = fd < 0 ? -errno : fd;
-	} else {
-		/* Through a symbolic link, so that the link stays. */
-		o.path = realpath(path, NULL);
-		if (!o.path && errno == ENOENT)
-			o.path = strdup(path);
-		if (!o.path || asprintf(&o.temp, "%s.XXXXXX", o.path) < 0) {
-			o.temp = NULL;
-			fd = o.path ? -ENOMEM : -errno;
-		} else {
-			fd = temp_open(&o);
-		}
+	if (!stat(path, &st) && !S_ISREG(st.st_mode))
+		fd = in_place_open(path);
+	else
+		fd = temp_open(&o, path);
+	if (fd < 0) {
+		output_free(&o);
+		return fd;
 	}
-	if (fd >= 0)
-		o.file = fdopen(fd, "w");
+	o.file = fdopen(fd, "w");
 	if (!o.file) {
-		if (fd >= 0)
-			close(fd);
-		free(o.path);
-		free(o.temp);
-		return fd < 0 ? fd : -ENOMEM;
+		close(fd);
+		if (o.temp)
+			unlink(o.temp);
+		output_free(&o);
+		return -ENOMEM;
 	}
 	*ret = o;
 	return 0;
@@ -82,13 +104,6 @@ static int output_finish(struct output *o)
 		err = -errno;
 	o->file = NULL;
 	return err;
-}
-
-static void output_free(struct output *o)
-{
-	free(o->path);
-	free(o->temp);
-	*o = (struct output){ 0 };
 }
 
 int output_commit(struct output *o)

@@ -22,6 +22,7 @@
 #ifndef PYCOST_RECORDING_FORMAT_H
 #define PYCOST_RECORDING_FORMAT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define RECORDING_MAGIC "\x89PYCOST\n"
@@ -57,6 +58,14 @@ enum meta_flag {
 	META_PER_THREAD = 4,
 	META_FLAGS = 7,
 };
+
+/* No probe costs as much; keeps the correction's arithmetic finite.  NaN is not valid. */
+#define RECORDING_OVERHEAD_MAX 1e12
+
+static inline bool overhead_is_valid(double overhead)
+{
+	return overhead >= -RECORDING_OVERHEAD_MAX && overhead <= RECORDING_OVERHEAD_MAX;
+}
 
 static inline uint64_t block_seed(uint32_t type, uint32_t length)
 {

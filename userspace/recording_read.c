@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +19,6 @@
 #include "userspace/recording_format.h"
 
 #define STRINGS_MAX 6
-/* Beyond any probe's cost; keeps the correction's arithmetic finite. */
-#define CALIBRATION_MAX 1e12
 
 struct reader {
 	int fd;		     /* -1: read from data */
@@ -91,7 +88,7 @@ static double take_overhead(struct cursor *c)
 {
 	double value = take_double(c);
 
-	if (!isfinite(value) || fabs(value) > CALIBRATION_MAX)
+	if (!overhead_is_valid(value))
 		c->bad = true;
 	return value;
 }

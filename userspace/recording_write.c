@@ -19,6 +19,8 @@ struct recording {
 	int fd;
 	int error; /* sticks: after a failed write the file's end is unknown */
 	bool ended;
+	/* Told so far: what would be refused by the reader is refused here. */
+	uint32_t calibrations;
 	uint32_t functions;
 	uint32_t nodes;
 	/* A block under construction: room for its header and duration, then facts. */
@@ -167,11 +169,18 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 {
 	struct recording *r = recording_of(s);
 	const char *strings[] = { c->python, c->build_id };
-	int err = fact_begin(r, FACT_CALIBRATION,
-			     VARINT_MAX + strings_size(strings, 2) + 4 * sizeof(double));
+	int err;
 
+	if (!c->id || c->id > r->calibrations + 1 || !overhead_is_valid(c->entry) ||
+	    !overhead_is_valid(c->exit) || !overhead_is_valid(c->entry_error) ||
+	    !overhead_is_valid(c->exit_error))
+		return -EINVAL;
+	err = fact_begin(r, FACT_CALIBRATION,
+			 VARINT_MAX + strings_size(strings, 2) + 4 * sizeof(double));
 	if (err)
 		return err;
+	if (c->id > r->calibrations)
+		r->calibrations = c->id;
 	add_varint(r, c->id);
 	add_strings(r, strings, 2);
 	add_double(r, c->entry);
@@ -220,7 +229,8 @@ static int recording_node(struct sink *s, const struct sink_node *n)
 	struct recording *r = recording_of(s);
 	int err;
 
-	if (n->id != r->nodes + 1 || n->parent >= n->id)
+	if (n->id != r->nodes + 1 || n->parent >= n->id || n->function > r->functions ||
+	    (n->parent && !n->function))
 		return -EINVAL;
 	err = fact_begin(r, FACT_NODE, 4 * VARINT_MAX);
 	if (err)
@@ -236,8 +246,11 @@ static int recording_node(struct sink *s, const struct sink_node *n)
 static int recording_cost(struct sink *s, const struct sink_cost *c)
 {
 	struct recording *r = recording_of(s);
-	int err = fact_begin(r, FACT_COST, 3 * VARINT_MAX);
+	int err;
 
+	if (!c->node || c->node > r->nodes)
+		return -EINVAL;
+	err = fact_begin(r, FACT_COST, 3 * VARINT_MAX);
 	if (err)
 		return err;
 	add_varint(r, c->node);
@@ -249,8 +262,11 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 static int recording_loss(struct sink *s, enum loss loss, uint64_t total)
 {
 	struct recording *r = recording_of(s);
-	int err = fact_begin(r, FACT_LOSS, 2 * VARINT_MAX);
+	int err;
 
+	if (!loss_name(loss))
+		return -EINVAL;
+	err = fact_begin(r, FACT_LOSS, 2 * VARINT_MAX);
 	if (err)
 		return err;
 	add_varint(r, loss);

@@ -186,7 +186,7 @@ static void process_tell(struct session *s, struct process *p)
  * A child of a followed process.  It is being measured already; what is opened
  * here keeps its probes on should its parent's be closed.
  */
-static void on_fork(struct session *s, pid_t pid, pid_t parent_pid)
+static void process_forked(struct session *s, pid_t pid, pid_t parent_pid)
 {
 	struct process *parent = process_find(s->processes, parent_pid), *p;
 	struct process *old = process_find(s->processes, pid);
@@ -241,7 +241,7 @@ static int process_look(struct session *s, struct process *p)
 	return 0;
 }
 
-static void on_exec(struct session *s, pid_t pid)
+static void process_execed(struct session *s, pid_t pid)
 {
 	struct process *p = process_find(s->processes, pid);
 	struct names *names;
@@ -272,7 +272,7 @@ static void processes_look(struct session *s)
 	}
 }
 
-static void on_exit(struct session *s, pid_t pid)
+static void process_exited(struct session *s, pid_t pid)
 {
 	struct process *p = process_find(s->processes, pid);
 
@@ -292,7 +292,7 @@ static void code_gone(void *arg, const struct wire_code_key *key)
 /*
  * Takes the dead out, after a pass over the tree that had their last costs.
  * Closing a process's descriptors makes the kernel look at every process with
- * the same file, and a child just forked, not yet on_fork()'s, would lose its
+ * the same file, and a child just forked, not yet process_forked()'s, would lose its
  * probes: so it is done seldom, and many at a time.
  */
 static void bury(struct session *s)
@@ -314,7 +314,7 @@ static void bury(struct session *s)
 
 /* ---- events ---- */
 
-static void on_code(struct session *s, const struct wire_event_code *e)
+static void code_announced(struct session *s, const struct wire_event_code *e)
 {
 	struct process *p = process_find(s->processes, e->head.tgid);
 
@@ -331,16 +331,16 @@ static int on_event(void *arg, void *data, size_t size)
 
 	switch (e->kind) {
 	case WIRE_EVENT_CODE:
-		on_code(s, data);
+		code_announced(s, data);
 		break;
 	case WIRE_EVENT_FORK:
-		on_fork(s, e->tgid, fork->parent);
+		process_forked(s, e->tgid, fork->parent);
 		break;
 	case WIRE_EVENT_EXEC:
-		on_exec(s, e->tgid);
+		process_execed(s, e->tgid);
 		break;
 	case WIRE_EVENT_EXIT:
-		on_exit(s, e->tgid);
+		process_exited(s, e->tgid);
 		break;
 	}
 	return 0;
@@ -540,6 +540,7 @@ static const enum loss losses_of_wire[WIRE_LOSS_MAX] = {
 	[WIRE_LOSS_MEMORY] = LOSS_MEMORY,
 	[WIRE_LOSS_TRUNCATED] = LOSS_RESYNC_TRUNCATED,
 	[WIRE_LOSS_PROCS] = LOSS_PROCESSES,
+	[WIRE_LOSS_SLICES] = LOSS_SLICES,
 	[WIRE_LOSS_EVENTS] = LOSS_EVENTS,
 };
 
@@ -587,7 +588,7 @@ int session_poll(struct session *s, int timeout_ms)
 	tell(s, drain_run(s->drain));
 	bury(s);
 	if (s->orphan)
-		on_fork(s, s->orphan, 0);
+		process_forked(s, s->orphan, 0);
 	losses_tell(s);
 	tell(s, s->sink->flush(s->sink, now - s->started));
 	return s->sink_error;

@@ -16,6 +16,7 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_MULTIPLEXED] = "multiplexed",
 	[LOSS_PROBES_MISSED] = "probes_missed",
 	[LOSS_PROCESSES] = "processes",
+	[LOSS_SLICES] = "slices",
 	[LOSS_EVENTS] = "events",
 };
 

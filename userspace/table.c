@@ -7,7 +7,7 @@
 #include "userspace/text.h"
 
 #define GAP 2
-#define TEXT_MIN 12
+#define TEXT_MIN 16
 
 static int table_grow(struct table *t)
 {
@@ -44,24 +44,21 @@ void table_add(struct table *t, bool hot, const char *const *cells)
 		t->hot[t->row_count++] = hot;
 }
 
-/* Narrows the widest text column until all fits, as far as that is readable. */
+/* Narrows text columns from the last one on, as far as they stay readable. */
 static void widths_fit(const struct table *t, int *widths, int width)
 {
 	int excess = -width;
 
 	for (size_t i = 0; i < t->column_count; i++)
 		excess += widths[i] + (i ? GAP : 0);
-	while (excess > 0) {
-		int *widest = NULL;
+	for (size_t i = t->column_count; i-- > 0 && excess > 0;) {
+		int spare = widths[i] - TEXT_MIN;
 
-		for (size_t i = 0; i < t->column_count; i++)
-			if (t->columns[i].text && widths[i] > TEXT_MIN &&
-			    (!widest || widths[i] > *widest))
-				widest = &widths[i];
-		if (!widest)
-			break;
-		--*widest;
-		excess--;
+		if (!t->columns[i].text || spare <= 0)
+			continue;
+		spare = spare < excess ? spare : excess;
+		widths[i] -= spare;
+		excess -= spare;
 	}
 }
 

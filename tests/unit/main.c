@@ -4,7 +4,6 @@
  * unit --write-sample WHAT FILE   a recording for the other tests: shop,
  *                                 shop-clock or a number of call paths
  */
-#include <CUnit/Basic.h>
 #include <stdio.h>
 #include <string.h>
 

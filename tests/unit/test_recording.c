@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include <CUnit/Basic.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,12 +271,21 @@ static void test_sums_saturate(void)
 static void test_writer_contract(void)
 {
 	struct sink_function f = { .id = 2 };
-	struct sink_node node = { .id = 1, .parent = 1 };
+	struct sink_node own_parent = { .id = 1, .parent = 1 };
+	struct sink_node unknown_function = { .id = 1, .function = 1 };
+	struct sink_cost cost = { .node = 1 };
+	struct sink_calibration infinite = { .id = 1, .exit = INFINITY };
+	struct sink_calibration gap = { .id = 2 };
 	struct sink *s;
 
 	CU_ASSERT_FATAL(!recording_create("/dev/null", &s));
 	CU_ASSERT(s->function(s, &f) == -EINVAL);
-	CU_ASSERT(s->node(s, &node) == -EINVAL);
+	CU_ASSERT(s->node(s, &own_parent) == -EINVAL);
+	CU_ASSERT(s->node(s, &unknown_function) == -EINVAL);
+	CU_ASSERT(s->cost(s, &cost) == -EINVAL);
+	CU_ASSERT(s->calibration(s, &infinite) == -EINVAL);
+	CU_ASSERT(s->calibration(s, &gap) == -EINVAL);
+	CU_ASSERT(s->loss(s, LOSS_MAX, 1) == -EINVAL);
 	CU_ASSERT(!s->end(s, 1));
 	CU_ASSERT(s->flush(s, 1) == -EINVAL && s->loss(s, LOSS_NODES, 1) == -EINVAL);
 	CU_ASSERT(!recording_close(s) && !recording_close(NULL));
@@ -335,10 +344,6 @@ int suite_recording(void)
 		{ "full disk", test_full_disk },
 		CU_TEST_INFO_NULL,
 	};
-	CU_SuiteInfo suites[] = {
-		{ "recording", NULL, NULL, NULL, NULL, tests },
-		CU_SUITE_INFO_NULL,
-	};
 
-	return CU_register_suites(suites);
+	return suite_register("recording", tests);
 }

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Foreign bytes through everything `pycost report` does with them.
+ *
+ * A checksum would keep the fuzzer out of the facts, so the input is also taken
+ * as facts and put into an intact block.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "userspace/bytes.h"
+#include "userspace/export.h"
+#include "userspace/recording_format.h"
+
+static int (*const exports[])(const struct report *, FILE *) = {
+	export_json,  export_folded,	export_speedscope,
+	export_pprof, export_callgrind, export_pstats,
+};
+
+static void fuzz_views(const struct report *r, FILE *out)
+{
+	static const struct report_style styles[] = {
+		{ .width = 60, .color = true, .limit = 5, .min_percent = 0.5 },
+		{ .exact = true },
+	};
+
+	for (size_t i = 0; i < sizeof(styles) / sizeof(*styles); i++) {
+		report_print_header(r, &styles[i], out);
+		report_print_functions(r, &styles[i], out);
+		report_print_tree(r, &styles[i], out);
+		report_print_notes(r, &styles[i], out);
+		if (r->order_count)
+			report_print_edges(r, &styles[i], r->order[0], i, out);
+	}
+}
+
+static void fuzz_report(const struct profile *p, const struct recording_status *status)
+{
+	FILE *out = fopen("/dev/null", "w");
+	uint32_t *rows;
+	size_t count;
+	struct report r;
+	char err[64];
+
+	if (!out || report_compute(p, status, false, SORT_SELF, &r))
+		abort();
+	for (size_t i = 0; i < sizeof(exports) / sizeof(*exports); i++)
+		if (exports[i](&r, out))
+			abort();
+	fuzz_views(&r, out);
+	if (!report_find(&r, "f", &rows, &count, err, sizeof(err)))
+		free(rows);
+	report_free(&r);
+	fclose(out);
+}
+
+static void fuzz_file(const uint8_t *data, size_t size)
+{
+	struct recording_status status;
+	struct profile *p;
+	char err[128];
+
+	if (profile_create(&p))
+		abort();
+	if (!recording_read_memory(data, size, &p->sink, &status, err, sizeof(err))) {
+		fuzz_report(p, &status);
+		if (p->process_count && profile_keep_pid(p, p->processes[0].pid))
+			abort();
+		fuzz_report(p, &status);
+	}
+	profile_free(p);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	uint32_t length = size;
+	uint8_t *file, *block;
+
+	fuzz_file(data, size);
+	/* The same bytes as the payload of a block. */
+	file = calloc(1, RECORDING_HEADER_SIZE + RECORDING_BLOCK_HEADER_SIZE + size);
+	if (!file)
+		abort();
+	block = file + RECORDING_HEADER_SIZE;
+	memcpy(file, RECORDING_MAGIC, RECORDING_MAGIC_SIZE);
+	put_u32(file + RECORDING_MAGIC_SIZE, RECORDING_VERSION);
+	put_u32(block, BLOCK_END);
+	put_u32(block + 4, length);
+	if (size)
+		memcpy(block + RECORDING_BLOCK_HEADER_SIZE, data, size);
+	put_u64(block + 8, XXH64(block + RECORDING_BLOCK_HEADER_SIZE, size,
+				 block_seed(BLOCK_END, length)));
+	fuzz_file(file, RECORDING_HEADER_SIZE + RECORDING_BLOCK_HEADER_SIZE + size);
+	free(file);
+	return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The report on the sample shop, as text or bytes in memory. */
+#ifndef PYCOST_TESTS_SHOP_REPORT_H
+#define PYCOST_TESTS_SHOP_REPORT_H
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/unit/sample.h"
+#include "tests/unit/suites.h"
+#include "userspace/report.h"
+
+static inline struct report shop_report(enum metric metric)
+{
+	static const struct recording_status complete;
+	struct profile *p;
+	struct report r;
+
+	CU_ASSERT_FATAL(!profile_create(&p));
+	CU_ASSERT_FATAL(!sample_shop(&p->sink, metric));
+	CU_ASSERT_FATAL(!report_compute(p, &complete, false, SORT_SELF, &r));
+	return r;
+}
+
+static inline void shop_report_free(struct report *r)
+{
+	struct profile *p = (struct profile *)r->profile;
+
+	report_free(r);
+	profile_free(p);
+}
+
+/* Runs statements that write to `out`; the result is to be freed. */
+#define CAPTURE(size, ...)                                         \
+	({                                                         \
+		char *captured_ = NULL;                            \
+		FILE *out = open_memstream(&captured_, (size));    \
+		CU_ASSERT_FATAL(out != NULL);                      \
+		__VA_ARGS__;                                       \
+		fclose(out);                                       \
+		captured_;                                         \
+	})
+
+#define ASSERT_CONTAINS(text, part)                                       \
+	do {                                                              \
+		if (!strstr(text, part))                                  \
+			fprintf(stderr, "no '%s' in:\n%s\n", part, text); \
+		CU_ASSERT_PTR_NOT_NULL(strstr(text, part));               \
+	} while (0)
+
+#endif
