@@ -236,8 +236,8 @@ const char *interpreter_exact_reason(const struct interpreter *in)
 	if (in->free_threaded)
 		return "free-threaded Python is not supported; a build with the GIL would do";
 	if (in->minor == 11)
-		return "Python 3.11 announces function entries to a tracer only, although it lists "
-		       "the probe; 3.9, 3.10 or 3.15 would do";
+		return "Python 3.11 fires its function__entry probe under a tracer only; "
+		       "3.9, 3.10 or 3.15 would do";
 	if (in->minor >= 12 && in->minor <= 14)
 		return "Python 3.12 to 3.14 have no function probes; 3.9, 3.10 or 3.15 would do";
 	if (in->probes != PROBES_NOTED)
