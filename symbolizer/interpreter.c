@@ -140,7 +140,7 @@ static int interpreter_load(const struct candidate *c, struct interpreter *ret)
 /* One file of the process; -ENOENT when it is no interpreter. */
 static int try_image(pid_t pid, const struct image *image, struct interpreter *ret)
 {
-	struct candidate c = { .image = image, .target_path = image->path };
+	struct candidate c = { .image = image, .target_path = image_target_path(pid, image) };
 	char *path;
 	int err;
 

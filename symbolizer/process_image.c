@@ -132,3 +132,15 @@ int image_open(pid_t pid, const struct image *image, char **ret_path)
 	}
 	return refused;
 }
+
+const char *image_target_path(pid_t pid, const struct image *image)
+{
+	char link[64], root[PATH_MAX];
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/root", (int)pid);
+	n = readlink(link, root, sizeof(root) - 1);
+	if (n > 1 && !strncmp(image->path, root, n) && image->path[n] == '/')
+		return image->path + n;
+	return image->path;
+}

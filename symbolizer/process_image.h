@@ -36,4 +36,7 @@ void images_free(struct images *images);
  */
 int image_open(pid_t pid, const struct image *image, char **ret_path);
 
+/* Its path as the process calls it: a part of image->path. */
+const char *image_target_path(pid_t pid, const struct image *image);
+
 #endif

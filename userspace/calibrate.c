@@ -29,15 +29,15 @@
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
 
-#define CALLS 4000
-#define ROUNDS 24
+#define CALLS 10000
+#define ROUNDS 20
 #define BODY_SHARE 0.25
 
 static const char script[] = "import os\n"
 			     "def empty(): pass\n"
 			     "def many(calls):\n"
 			     "    for _ in calls: empty()\n"
-			     "calls = range(4000)\n"
+			     "calls = range(10000)\n"
 			     "while os.read(0, 1):\n"
 			     "    many(calls)\n"
 			     "    os.write(1, b'.')\n";
