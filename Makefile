@@ -71,6 +71,11 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 $(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
 
+# What the running kernel's verifier makes of each program; for tests/kernels.sh.
+$(BUILD)/verifier: $(BUILD)/tests/rig/verifier.o $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
+$(BUILD)/tests/rig/verifier.o: | $(SKELS)
+
 check-unit: $(BUILD)/unit
 	$(BUILD)/unit
 
