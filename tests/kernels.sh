@@ -13,16 +13,6 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
 . tests/rig/rig.sh
 
-suite_of() {
-    case $1 in
-    5.10) echo bullseye ;;
-    6.1) echo bookworm ;;
-    6.12) echo trixie ;;
-    newest) echo sid ;;
-    *) return 1 ;;
-    esac
-}
-
 skip_all() {
     local name
     for name; do result SKIP "$name: $why"; done
@@ -33,23 +23,19 @@ skip_all() {
 # kernel_run VERSION
 kernel_run() {
     local suite kernel log=$logs/kernel-$1.log begin=$SECONDS
-    suite=$(suite_of "$1")
+    suite=$(rig_suite "$1")
     kernel=$(rig_kernel amd64 "$suite") || {
         result SKIP "$1: $suite's kernel cannot be fetched"
         return 0
     }
     rig_boot amd64 "$kernel" "$work/initrd" "$log" 400 || true
-    grep -a '^rig: ' "$log" | sed "s/^rig: /$1  /" || true
-    rig_results "$log" "$1" || {
-        tail -n 5 "$log"
-        result FAIL "$1 end: the machine did not get to its end"
-    }
+    rig_results "$log" "$1"
     echo "$1  took $((SECONDS - begin)) s"
 }
 
 [ $# -gt 0 ] || set -- 5.10 6.1 6.12 newest
 for version; do
-    suite_of "$version" >/dev/null || die "usage: tests/kernels.sh [5.10|6.1|6.12|newest]..."
+    rig_suite "$version" >/dev/null || die "usage: tests/kernels.sh [5.10|6.1|6.12|newest]..."
 done
 why="this is no amd64 machine"
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || skip_all "$@"

@@ -24,6 +24,16 @@ rig_need() {
         apt-get -qq -y install --no-install-recommends "${missing[@]}"; } >&2
 }
 
+rig_suite() {
+    case $1 in
+    5.10) echo bullseye ;;
+    6.1) echo bookworm ;;
+    6.12) echo trixie ;;
+    newest) echo sid ;;
+    *) return 1 ;;
+    esac
+}
+
 # rig_lists DIR ARCH SUITE: what there is; rig_debs DIR PACKAGE...: just these
 # packages and none that they need, into DIR/archives.
 rig_lists() {
@@ -127,13 +137,18 @@ result() {
     echo "$1 $2"
 }
 
-# The guest's own PASS, FAIL and SKIP lines, as ours; 1 when it did not get to its end.
+# What the guest said: its numbers, and its PASS, FAIL and SKIP lines as ours.
 rig_results() {
     local log=$1 name=$2 line
+    # The first line may follow the firmware's on the same one.
+    grep -ao 'rig: .*' "$log" | sed "s/^rig: /$name  /" || true
     while IFS= read -r line; do
         result "${line%% *}" "$name ${line#* }"
     done < <(grep -aE '^(PASS|FAIL|SKIP) ' "$log")
-    grep -aqx 'rig: end' "$log"
+    grep -aqx 'rig: end' "$log" || {
+        tail -n 5 "$log"
+        result FAIL "$name end: the machine did not get to its end"
+    }
 }
 
 rig_summary() {
