@@ -64,10 +64,10 @@ trap 'rm -rf "$work"' EXIT
 logs=${RIG_LOGS:-$work}
 mkdir -p "$logs"
 out=${BUILD:-build}/arm64
-tests/cross.sh arm64 "$out/pycost" "$out/verifier" "$out/instructions"
+tests/cross.sh arm64 "$out/pycost" "$out/verifier" "$out/counted"
 rig_tree "$work/tree" "$python" "$box"
 mkdir "$work/tree/rig"
-cp tests/rig/{costs,proof}.py "$out"/{pycost,verifier,instructions} "$work/tree/rig/"
+cp tests/rig/{costs,proof}.py "$out"/{pycost,verifier,counted} "$work/tree/rig/"
 cp tests/rig/guest-pmu "$work/tree/rig/guest"
 echo "${PMU_CALLS:-100000}" >"$work/tree/rig/calls"
 rig_pack "$work/tree" "$work/initrd"

@@ -62,14 +62,17 @@ rig_kernel() {
         name=$(apt-cache -c "$work/apt.conf" depends "linux-image-cloud-$arch" |
             sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
         [ -n "$name" ] || exit 1
+        # From 7.x on the image itself is in a package of its own.
+        ! apt-cache -c "$work/apt.conf" show "${name/-image-/-binary-}" >/dev/null 2>&1 ||
+            name=${name/-image-/-binary-}
         rig_debs "$work" "$name" || exit 1
         mkdir "$work/out"
         dpkg-deb --fsys-tarfile "$work/archives/$name"_*.deb |
-            tar -x -C "$work/out" --wildcards './boot/vmlinuz*' || exit 1
+            tar -x -C "$work/out" --wildcards '*/vmlinuz*' || exit 1
         mkdir -p "$dir"
         dpkg-deb -f "$work/archives/$name"_*.deb Version >"$dir/version"
         # Last, as it says that the rest is there.
-        mv "$work"/out/boot/vmlinuz-* "$dir/vmlinuz"
+        find "$work/out" -name 'vmlinuz*' -type f -exec mv {} "$dir/vmlinuz" \;
         rm -rf "$work"
     ) 9>"$dir.lock" || return 1; fi
     echo "$dir/vmlinuz"
