@@ -110,8 +110,13 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "processes that had made calls before they were attached to",
 	[LOSS_CLAMPED] = "call paths below zero after the correction, shown as 0 at their callers' "
 			 "expense",
-	[LOSS_MULTIPLEXED] = "readings of a hardware counter that was shared",
+	[LOSS_MULTIPLEXED] = "parts of a million of the time without the hardware counter, which "
+			     "was shared",
 	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
+	[LOSS_PROCESSES] = "forked processes not followed because the table was full",
+	[LOSS_SLICES] = "time slices counted only from their first call on, as the kernel did not "
+			"tell their start",
+	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 
 static size_t unresolved_count(const struct report *r)
