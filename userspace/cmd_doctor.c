@@ -110,6 +110,7 @@ int cmd_doctor(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	doctor_system(&d);
 	doctor_rights(&d);
+	doctor_uprobes(&d);
 	doctor_counter(&d);
 	doctor_programs(&d);
 	if (o.pid)

@@ -28,6 +28,7 @@ struct doctor {
 /* The finding of a "no" is what the verdict quotes: it has to stand alone. */
 void doctor_system(struct doctor *d); /* the kernel as it is configured */
 void doctor_rights(struct doctor *d); /* what we may do */
+void doctor_uprobes(struct doctor *d);
 void doctor_counter(struct doctor *d);
 void doctor_programs(struct doctor *d); /* after the counter: they need it */
 

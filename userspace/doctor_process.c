@@ -112,7 +112,8 @@ static void check_files(struct checkup *c, pid_t pid, const struct interpreter *
 	char path[64];
 
 	snprintf(path, sizeof(path), "/proc/%d/root/", pid);
-	if (!access(path, R_OK | X_OK))
+	/* access() would forget what capabilities allow. */
+	if (!faccessat(AT_FDCWD, path, R_OK | X_OK, AT_EACCESS))
 		checkup_add(c, CHECK_OK, "its files", NULL, "%s, can be reached", where);
 	else
 		checkup_add(c, CHECK_NO, "its files", "run as root, or with CAP_SYS_PTRACE",

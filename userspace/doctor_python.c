@@ -69,7 +69,9 @@ static bool check_probes(struct doctor *d, const struct interpreter *in, pid_t p
 	err = survey_run(in, pid, &survey, why, sizeof(why));
 	if (err)
 		checkup_add(c, CHECK_NO, "function probes",
-			    err == -EBUSY ? "stop the other tracer" : NULL,
+			    err == -EBUSY   ? "stop the other tracer"
+			    : err == -EPERM ? "run as root, or with CAP_SYS_CHROOT"
+					    : NULL,
 			    "whether the function probes are live could not be tried: %s",
 			    *why ? why : strerror(-err));
 	else if (survey.entry_hits < SURVEY_LEAST || survey.return_hits < SURVEY_LEAST)

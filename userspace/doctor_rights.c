@@ -31,16 +31,12 @@ static bool charges_memlock(void)
 static void check_needed(struct checkup *c, cap_t caps, cap_value_t value, const char *name,
 			 const char *purpose)
 {
-	char mend[128];
-
-	snprintf(mend, sizeof(mend), "run as root, or: setcap ...,%s+ep on the pycost program",
-		 name);
 	if (is_effective(caps, value))
 		checkup_add(c, CHECK_OK, name, NULL, "effective");
 	else if (is_effective(caps, CAP_SYS_ADMIN))
 		checkup_add(c, CHECK_OK, name, NULL, "not effective, but CAP_SYS_ADMIN is");
 	else
-		checkup_add(c, CHECK_NO, name, mend, "%s is missing: it is needed to %s", name,
+		checkup_add(c, CHECK_NO, name, "run as root, or with CAP_SYS_ADMIN", "%s is missing: it is needed to %s", name,
 			    purpose);
 }
 
@@ -84,6 +80,8 @@ void doctor_rights(struct doctor *d)
 		      "look at the processes of other users");
 	check_helpful(c, caps, CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH",
 		      "read source files that are not ours to read (Python before 3.11)");
+	check_helpful(c, caps, CAP_SYS_CHROOT, "CAP_SYS_CHROOT",
+		      "try the interpreters of processes in containers");
 	if (charges_memlock())
 		check_needed(c, caps, CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE",
 			     "raise RLIMIT_MEMLOCK before Linux 5.11");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
@@ -8,7 +9,6 @@
 #include "userspace/doctor.h"
 
 #define BTF "/sys/kernel/btf/vmlinux"
-#define UPROBE_PMU "/sys/bus/event_source/devices/uprobe"
 /* A process that is followed takes two. */
 #define FILES_ENOUGH 1024
 
@@ -27,7 +27,7 @@ static void check_release(struct checkup *c)
 
 static void check_btf(struct checkup *c)
 {
-	if (!access(BTF, R_OK))
+	if (!faccessat(AT_FDCWD, BTF, R_OK, AT_EACCESS))
 		checkup_add(c, CHECK_OK, "BTF", NULL, "%s can be read", BTF);
 	else
 		checkup_add(c, CHECK_NO, "BTF",
@@ -93,28 +93,6 @@ static void check_files(struct checkup *c)
 			    (unsigned long long)files.rlim_max / 2);
 }
 
-static void check_uprobes(struct checkup *c)
-{
-	char line[64];
-	int err = doctor_read_line(UPROBE_PMU "/type", line, sizeof(line));
-
-	if (err) {
-		checkup_add(c, CHECK_NO, "uprobes",
-			    "run a kernel with CONFIG_UPROBE_EVENTS, and with /sys mounted",
-			    "no uprobes: %s: %s", UPROBE_PMU "/type", strerror(-err));
-		return;
-	}
-	checkup_add(c, CHECK_OK, "uprobes", NULL, "perf event type %s", line);
-	err = doctor_read_line(UPROBE_PMU "/format/ref_ctr_offset", line, sizeof(line));
-	if (err)
-		checkup_add(c, CHECK_NO, "uprobe semaphores", "run Linux 5.10 or later",
-			    "this kernel cannot switch a probe's semaphore on: no "
-			    "ref_ctr_offset (%s)",
-			    strerror(-err));
-	else
-		checkup_add(c, CHECK_OK, "uprobe semaphores", NULL, "ref_ctr_offset is %s", line);
-}
-
 void doctor_system(struct doctor *d)
 {
 	check_release(&d->checkup);
@@ -122,5 +100,4 @@ void doctor_system(struct doctor *d)
 	check_lockdown(&d->checkup);
 	check_pid_namespace(&d->checkup);
 	check_files(&d->checkup);
-	check_uprobes(&d->checkup);
 }
