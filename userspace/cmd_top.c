@@ -32,7 +32,7 @@ struct top {
 
 	struct profile *profile;
 	struct session *session;
-	struct top_figures figures;
+	struct moment previous, latest;
 	struct interval shown;
 	bool has_shown, finished;
 	char message[256];
@@ -159,10 +159,11 @@ static int attach_all(struct top *t)
 static int show(struct top *t)
 {
 	struct interval v;
-	int err = top_figures_interval(&t->figures, t->state.totals, &v);
+	static const struct moment start;
+	int err = interval_compute(t->profile, t->state.totals ? &start : &t->previous, &v);
 
 	if (err)
-		return err == -ENODATA ? 0 : err;
+		return err;
 	interval_free(&t->shown);
 	t->shown = v;
 	t->has_shown = true;
@@ -196,8 +197,12 @@ static int draw(struct top *t)
 
 static int moment(struct top *t)
 {
-	int err = top_figures_take(&t->figures, t->profile);
+	int err;
 
+	moment_free(&t->previous);
+	t->previous = t->latest;
+	t->latest = (struct moment){0};
+	err = moment_take(t->profile, &t->latest);
 	if (!err)
 		err = show(t);
 	if (!err && t->batch)
@@ -209,10 +214,8 @@ static int moment(struct top *t)
 
 static bool is_due(const struct top *t)
 {
-	uint64_t since = t->figures.has_after ? t->figures.after_ns : 0;
-
 	return !t->state.paused &&
-	       t->profile->duration_ns - since + EARLY_NS >= (uint64_t)(t->delay * 1e9);
+	       t->profile->duration_ns - t->latest.duration_ns + EARLY_NS >= (uint64_t)(t->delay * 1e9);
 }
 
 static void notices(struct top *t)
@@ -277,10 +280,10 @@ static int run(struct top *t)
 		stale = top_screen_keys(&t->state);
 		if (stale)
 			*t->message = 0;
-		if (t->state.totals != was_totals)
+		if (t->state.totals != was_totals && t->has_shown)
 			err = show(t);
-		if (!err && (stale || drawn != t->figures.after_ns + t->finished)) {
-			drawn = t->figures.after_ns + t->finished;
+		if (!err && (stale || drawn != t->latest.duration_ns + t->finished)) {
+			drawn = t->latest.duration_ns + t->finished;
 			err = draw(t);
 		}
 	}
@@ -328,7 +331,8 @@ int cmd_top(int argc, char **argv)
 	err = top(&t);
 	session_close(t.session);
 	interval_free(&t.shown);
-	top_figures_free(&t.figures);
+	moment_free(&t.previous);
+	moment_free(&t.latest);
 	profile_free(t.profile);
 	targets_clear(&t.targets);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -7,100 +7,81 @@
 
 #include "userspace/saturate.h"
 
-static uint64_t grown(uint64_t before, uint64_t after)
+int moment_take(const struct profile *p, struct moment *ret)
 {
-	return after > before ? after - before : 0;
-}
+	struct moment m = {.node_count = p->node_count, .duration_ns = p->duration_ns};
 
-static void costs_subtract(struct call_costs *from, const struct call_costs *c)
-{
-	from->calls = grown(c->calls, from->calls);
-	from->primitive_calls = grown(c->primitive_calls, from->primitive_calls);
-	from->self = grown(c->self, from->self);
-	from->self_raw = grown(c->self_raw, from->self_raw);
-	from->cumulative = grown(c->cumulative, from->cumulative);
-	from->cumulative_raw = grown(c->cumulative_raw, from->cumulative_raw);
-}
-
-static int edge_compare(const struct function_edge *x, const struct function_edge *y)
-{
-	if (x->caller != y->caller)
-		return x->caller < y->caller ? -1 : 1;
-	return x->callee < y->callee ? -1 : x->callee > y->callee;
-}
-
-/* Both lists are sorted, and what the earlier one has the later one has too. */
-static void edges_subtract(struct interval *v, const struct function_costs *before)
-{
-	size_t i = 0;
-
-	for (size_t k = 0; k < v->report->functions.edge_count && i < before->edge_count; k++) {
-		while (i < before->edge_count && edge_compare(&before->edges[i], &v->edges[k]) < 0)
-			i++;
-		if (i < before->edge_count && !edge_compare(&before->edges[i], &v->edges[k]))
-			costs_subtract(&v->edges[k].costs, &before->edges[i].costs);
-	}
-}
-
-int interval_compute(const struct report *before, const struct report *after, double seconds,
-		     struct interval *ret)
-{
-	const struct function_costs *fc = &after->functions;
-	uint64_t raw = after->costs.cumulative_raw[0];
-	struct interval v = {
-		.report = after,
-		.seconds = seconds,
-		.total = after->costs.cumulative[0],
-		.rows = calloc(fc->row_count, sizeof(*v.rows)),
-		.edges = calloc(fc->edge_count + 1, sizeof(*v.edges)),
-	};
-
-	if (!v.rows || !v.edges) {
-		interval_free(&v);
+	m.nodes = reallocarray(NULL, p->node_count, sizeof(*m.nodes));
+	if (!m.nodes)
 		return -ENOMEM;
+	memcpy(m.nodes, p->nodes, p->node_count * sizeof(*m.nodes));
+	*ret = m;
+	return 0;
+}
+
+void moment_free(struct moment *m)
+{
+	free(m->nodes);
+	*m = (struct moment){0};
+}
+
+/* Nodes are only added and only grow: see sink.h. */
+static struct profile_node *nodes_gained(const struct profile *p, const struct moment *since)
+{
+	struct profile_node *nodes = reallocarray(NULL, p->node_count, sizeof(*nodes));
+
+	if (!nodes)
+		return NULL;
+	memcpy(nodes, p->nodes, p->node_count * sizeof(*nodes));
+	for (size_t i = 0; since->nodes && i < since->node_count; i++) {
+		nodes[i].calls -= since->nodes[i].calls;
+		nodes[i].self_raw -= since->nodes[i].self_raw;
 	}
-	for (size_t i = 0; i < fc->row_count; i++) {
-		v.rows[i] = fc->rows[i].costs;
-		if (before && i < before->functions.row_count)
-			costs_subtract(&v.rows[i], &before->functions.rows[i].costs);
-		if (i)
-			v.calls = saturating_add(v.calls, v.rows[i].calls);
-	}
-	if (fc->edge_count)
-		memcpy(v.edges, fc->edges, fc->edge_count * sizeof(*v.edges));
-	if (before) {
-		edges_subtract(&v, &before->functions);
-		v.total = grown(before->costs.cumulative[0], v.total);
-		raw = grown(before->costs.cumulative_raw[0], raw);
-	}
-	v.taken_out = grown(v.total, raw);
+	return nodes;
+}
+
+int interval_compute(const struct profile *p, const struct moment *since, struct interval *ret)
+{
+	static const struct recording_status live;
+	struct interval v = {.profile = p};
+	struct profile gained = *p; /* shares everything but the nodes */
+	const struct costs *costs = &v.report.costs;
+	int err;
+
+	gained.nodes = nodes_gained(p, since);
+	if (!gained.nodes)
+		return -ENOMEM;
+	err = report_compute(&gained, &live, false, SORT_SELF, &v.report);
+	free(gained.nodes);
+	if (err)
+		return err;
+	v.report.profile = p;
+	v.seconds = (p->duration_ns - since->duration_ns) / 1e9;
+	if (costs->cumulative_raw[0] > costs->cumulative[0])
+		v.taken_out = costs->cumulative_raw[0] - costs->cumulative[0];
+	for (size_t i = 1; i < v.report.functions.row_count; i++)
+		v.calls = saturating_add(v.calls, v.report.functions.rows[i].costs.calls);
 	*ret = v;
 	return 0;
 }
 
 void interval_free(struct interval *v)
 {
-	free(v->rows);
-	free(v->edges);
+	report_free(&v->report);
 	*v = (struct interval){0};
-}
-
-double interval_percent(const struct interval *v, uint64_t cost)
-{
-	return v->total ? 100.0 * cost / v->total : 0;
 }
 
 /* ---- order ---- */
 
 struct by {
-	const struct interval *v;
+	const struct function_costs *fc;
 	enum report_sort sort;
 	bool edges;
 };
 
 static uint64_t key_of(const struct by *by, uint32_t i)
 {
-	const struct call_costs *costs = by->edges ? &by->v->edges[i].costs : &by->v->rows[i];
+	const struct call_costs *costs = by->edges ? &by->fc->edges[i].costs : &by->fc->rows[i].costs;
 
 	return by->sort == SORT_SELF	     ? costs->self
 	       : by->sort == SORT_CUMULATIVE ? costs->cumulative
@@ -123,25 +104,25 @@ static bool is_active(const struct call_costs *c)
 	return c->calls || c->self || c->cumulative;
 }
 
-static bool row_matches(const struct interval *v, uint32_t row, const char *filter)
+static bool row_matches(const struct interval *v, const struct function_row *row,
+			const char *filter)
 {
-	const struct function_row *r = &v->report->functions.rows[row];
-
-	return !filter || !*filter || strcasestr(r->name, filter) ||
-	       strcasestr(v->report->profile->functions[r->function].file, filter);
+	return !filter || !*filter || strcasestr(row->name, filter) ||
+	       strcasestr(v->profile->functions[row->function].file, filter);
 }
 
 int interval_order(const struct interval *v, enum report_sort sort, const char *filter,
 		   uint32_t **ret, size_t *ret_count)
 {
-	size_t rows = v->report->functions.row_count, n = 0;
-	struct by by = {v, sort, false};
-	uint32_t *order = calloc(rows, sizeof(*order));
+	const struct function_costs *fc = &v->report.functions;
+	uint32_t *order = calloc(fc->row_count, sizeof(*order));
+	struct by by = {fc, sort, false};
+	size_t n = 0;
 
 	if (!order)
 		return -ENOMEM;
-	for (uint32_t i = 1; i < rows; i++)
-		if (is_active(&v->rows[i]) && row_matches(v, i, filter))
+	for (uint32_t i = 1; i < fc->row_count; i++)
+		if (is_active(&fc->rows[i].costs) && row_matches(v, &fc->rows[i], filter))
 			order[n++] = i;
 	qsort_r(order, n, sizeof(*order), index_compare, &by);
 	*ret = order;
@@ -152,14 +133,15 @@ int interval_order(const struct interval *v, enum report_sort sort, const char *
 int interval_edges(const struct interval *v, enum report_sort sort, uint32_t row, bool callers,
 		   uint32_t **ret, size_t *ret_count)
 {
-	size_t edges = v->report->functions.edge_count, n = 0;
-	struct by by = {v, sort, true};
-	uint32_t *order = calloc(edges + 1, sizeof(*order));
+	const struct function_costs *fc = &v->report.functions;
+	uint32_t *order = calloc(fc->edge_count + 1, sizeof(*order));
+	struct by by = {fc, sort, true};
+	size_t n = 0;
 
 	if (!order)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < edges; i++) {
-		const struct function_edge *edge = &v->edges[i];
+	for (uint32_t i = 0; i < fc->edge_count; i++) {
+		const struct function_edge *edge = &fc->edges[i];
 
 		if ((callers ? edge->callee : edge->caller) == row && is_active(&edge->costs))
 			order[n++] = i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `pycost top` shows, apart from where: the figures of the moment, the
- * state that keys change, and the text of each line.
+ * What `pycost top` shows, apart from where: the state that keys change, and
+ * the text of each line.
  */
 #ifndef PYCOST_TOP_H
 #define PYCOST_TOP_H
@@ -34,20 +34,6 @@ void top_key(struct top_state *s, int key, size_t page);
 
 /* Puts cursor and scroll where they belong in this list. */
 void top_settle(struct top_state *s, const uint32_t *order, size_t count, size_t page);
-
-/* Two moments of a measurement. */
-struct top_figures {
-	const struct profile *profile;
-	struct report before, after;
-	bool has_before, has_after;
-	uint64_t before_ns, after_ns;
-};
-
-/* Takes a new moment; the older one of the two is dropped. */
-int top_figures_take(struct top_figures *f, const struct profile *p);
-/* -ENODATA until the first moment was taken. */
-int top_figures_interval(const struct top_figures *f, bool totals, struct interval *ret);
-void top_figures_free(struct top_figures *f);
 
 /* Text: no line is wider than width columns; 0: no limit. */
 #define TOP_HEADER_LINES 4

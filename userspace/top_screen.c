@@ -10,6 +10,8 @@
 #include <termios.h>
 #include <unistd.h>
 
+#include "userspace/text.h"
+
 #define HOT_PERCENT 10
 #define HOT_PAIR 1
 #define ESCAPE_MS 25 /* how long an escape sequence may take to come in */
@@ -105,13 +107,15 @@ bool top_screen_keys(struct top_state *s)
 	return any;
 }
 
-/* One line of text, its newline left out, and blanks to the right edge. */
-static void put_line(int y, const char *line, size_t size, attr_t attributes)
+/* A line of text up to its end or newline, and blanks to the right edge. */
+static void put_line(int y, const char *line, attr_t attributes)
 {
+	size_t size = strcspn(line, "\n"), fits = text_prefix(line, COLS);
+
 	if (y >= LINES)
 		return;
 	attron(attributes);
-	mvaddnstr(y, 0, line, size);
+	mvaddnstr(y, 0, line, size < fits ? size : fits);
 	for (int x = getcurx(stdscr); getcury(stdscr) == y && x < COLS; x++)
 		addch(' ');
 	attroff(attributes);
@@ -126,7 +130,7 @@ static size_t put_text(int y, const char *text, size_t skip, int bottom)
 		size_t size = strcspn(text, "\n");
 
 		if (n >= skip && y < bottom)
-			put_line(y++, text, size, A_NORMAL);
+			put_line(y++, text, A_NORMAL);
 		text += size + (text[size] == '\n');
 	}
 	return n;
@@ -145,7 +149,7 @@ static void put_row(int y, const struct interval *v, uint32_t row, attr_t attrib
 	else
 		top_print_titles(f, COLS);
 	fclose(f);
-	put_line(y, text, strcspn(text, "\n"), attributes);
+	put_line(y, text, attributes);
 	free(text);
 }
 
@@ -161,14 +165,15 @@ static int draw_list(const struct interval *v, struct top_state *s)
 	top_settle(s, order, count, page_size());
 	put_row(y++, v, 0, A_BOLD);
 	for (size_t i = s->scroll; i < count && i - s->scroll < page_size(); i++) {
-		bool hot = interval_percent(v, v->rows[order[i]].self) >= HOT_PERCENT;
+		bool hot = report_percent(&v->report,
+					 v->report.functions.rows[order[i]].costs.self) >= HOT_PERCENT;
 
 		put_row(y++, v, order[i],
 			(hot ? COLOR_PAIR(HOT_PAIR) : A_NORMAL) |
 				(i == s->cursor ? A_REVERSE : A_NORMAL));
 	}
 	if (!count)
-		put_line(y, "no calls", 8, A_NORMAL);
+		put_line(y, "no calls", A_NORMAL);
 	free(order);
 	return 0;
 }
@@ -236,11 +241,11 @@ static void draw_bottom(const struct top_state *s, const char *message)
 		snprintf(line, sizeof(line), "%s", message);
 	else
 		snprintf(line, sizeof(line),
-			 "%sby %s%s%s  q quit  h help  s/c/n sort  / filter  t %s  p %s  Enter %s",
+			 "%sby %s%s%s  q quit h help / filter t %s p %s Enter %s",
 			 s->paused ? "PAUSED  " : "", sorts[s->sort], *s->filter ? "  filter: " : "",
 			 s->filter, s->totals ? "interval" : "totals", s->paused ? "go on" : "pause",
 			 s->detail ? "back" : "callers");
-	put_line(LINES - 1, line, strlen(line), A_REVERSE);
+	put_line(LINES - 1, line, A_REVERSE);
 	/* Where typing goes; elsewhere the cursor is not shown. */
 	curs_set(s->editing ? 1 : 0);
 	if (s->editing)
@@ -259,7 +264,7 @@ int top_screen_draw(const struct interval *v, const struct session_status *st,
 	if (s->help)
 		err = draw_text(v ? TOP_HEADER_LINES + 1 : 1, top_print_help);
 	else if (!v)
-		put_line(0, "measuring...", 12, A_NORMAL);
+		put_line(0, "measuring...", A_NORMAL);
 	else
 		err = s->detail ? draw_detail(v, s) : draw_list(v, s);
 	draw_bottom(s, message);

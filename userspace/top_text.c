@@ -37,15 +37,15 @@ static void rate_format(char out[TEXT_AMOUNT_SIZE], uint64_t calls, double secon
 static void cells_format(struct cells *c, const struct interval *v, const struct call_costs *costs,
 			 uint32_t row)
 {
-	const struct function_row *r = &v->report->functions.rows[row];
-	const struct sink_function *f = &v->report->profile->functions[r->function];
-	bool time = v->report->profile->meta.metric == METRIC_TASK_CLOCK;
+	const struct function_row *r = &v->report.functions.rows[row];
+	const struct sink_function *f = &v->profile->functions[r->function];
+	bool time = v->profile->meta.metric == METRIC_TASK_CLOCK;
 
 	rate_format(c->numbers[0], costs->calls, v->seconds);
 	text_amount(c->numbers[1], costs->self, time, false);
-	snprintf(c->numbers[2], TEXT_AMOUNT_SIZE, "%.1f", interval_percent(v, costs->self));
+	snprintf(c->numbers[2], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->self));
 	text_amount(c->numbers[3], costs->cumulative, time, false);
-	snprintf(c->numbers[4], TEXT_AMOUNT_SIZE, "%.1f", interval_percent(v, costs->cumulative));
+	snprintf(c->numbers[4], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->cumulative));
 	c->location = NULL;
 	if (*f->file && asprintf(&c->location, f->line ? "%s:%" PRIu32 : "%s", f->file, f->line) < 0)
 		c->location = NULL;
@@ -98,7 +98,7 @@ static void costs_print(FILE *out, const struct interval *v, const struct call_c
 
 void top_print_row(FILE *out, const struct interval *v, uint32_t row, int width)
 {
-	costs_print(out, v, &v->rows[row], row, width);
+	costs_print(out, v, &v->report.functions.rows[row].costs, row, width);
 }
 
 static int edges_print(FILE *out, const struct interval *v, const struct top_state *s, bool callers,
@@ -111,7 +111,7 @@ static int edges_print(FILE *out, const struct interval *v, const struct top_sta
 	if (err)
 		return err;
 	for (size_t i = 0; i < count; i++) {
-		const struct function_edge *edge = &v->edges[order[i]];
+		const struct function_edge *edge = &v->report.functions.edges[order[i]];
 
 		costs_print(out, v, &edge->costs, callers ? edge->caller : edge->callee, width);
 	}
@@ -153,7 +153,7 @@ static void print_amount(FILE *out, const struct interval *v, uint64_t amount)
 {
 	char text[TEXT_AMOUNT_SIZE];
 
-	text_amount(text, amount, v->report->profile->meta.metric == METRIC_TASK_CLOCK, false);
+	text_amount(text, amount, v->profile->meta.metric == METRIC_TASK_CLOCK, false);
 	fputs(text, out);
 }
 
@@ -164,22 +164,22 @@ static void print_scope(FILE *out, const struct interval *v, const struct sessio
 
 	rate_format(rate, v->calls, v->seconds);
 	fprintf(out, "%s %.1f s: %s calls/s, ", totals ? "all" : "last", v->seconds, rate);
-	print_amount(out, v, v->total);
+	print_amount(out, v, v->report.costs.cumulative[0]);
 	fprintf(out, " (%.1f %% outside any Python function); %u of %u process%s alive\n",
-		interval_percent(v, v->rows[0].self), st->targets, st->followed,
+		report_percent(&v->report, v->report.functions.rows[0].costs.self), st->targets, st->followed,
 		st->followed == 1 ? "" : "es");
 }
 
 static void print_calibration(FILE *out, const struct interval *v)
 {
-	const struct profile *p = v->report->profile;
-	uint64_t measured = v->total + v->taken_out;
+	const struct profile *p = v->profile;
+	uint64_t measured = v->report.costs.cumulative_raw[0];
 	bool any = false;
 
 	for (size_t i = 1; i < p->calibration_count; i++) {
 		const struct sink_calibration *c = &p->calibrations[i];
 
-		if (!v->report->costs.calibrated_calls[i])
+		if (!v->report.costs.calibrated_calls[i])
 			continue;
 		fprintf(out, "%s%.0f %s a call (Python %s)", any ? ", " : "calibration takes out ",
 			c->entry + c->exit, metric_unit(p->meta.metric), c->python);
@@ -188,7 +188,7 @@ static void print_calibration(FILE *out, const struct interval *v)
 	if (any)
 		fprintf(out, ": %.0f %% of what was measured%s\n",
 			measured ? 100.0 * v->taken_out / measured : 0,
-			v->report->costs.calibrated_calls[0] ? "; some processes uncalibrated" : "");
+			v->report.costs.calibrated_calls[0] ? "; some processes uncalibrated" : "");
 	else
 		fputs("uncalibrated: costs include the probes' own\n", out);
 }
@@ -206,24 +206,10 @@ static void print_losses(FILE *out, const struct session_status *st)
 	fputs(any ? "\n" : "nothing lost\n", out);
 }
 
-/* A screen's line: what is too long is cut at its end. */
-static void print_cut(FILE *out, char *line, int width)
-{
-	size_t keep = strlen(line);
-
-	while (width && keep && text_width(line) > width) {
-		/* Not into the middle of a character. */
-		while (keep && (line[--keep] & 0xc0) == 0x80)
-			;
-		line[keep] = 0;
-	}
-	fprintf(out, "%s\n", line);
-}
-
 void top_print_header(FILE *out, const struct interval *v, const struct session_status *st,
 		      bool totals, int width)
 {
-	const struct sink_meta *meta = &v->report->profile->meta;
+	const struct sink_meta *meta = &v->profile->meta;
 	char *text = NULL, *rest, *line;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
@@ -236,7 +222,7 @@ void top_print_header(FILE *out, const struct interval *v, const struct session_
 	print_losses(f, st);
 	fclose(f);
 	for (rest = text; rest && (line = strsep(&rest, "\n")) && rest;)
-		print_cut(out, line, width);
+		fprintf(out, "%.*s\n", (int)(width ? text_prefix(line, width) : strlen(line)), line);
 	free(text);
 }
 
@@ -252,11 +238,11 @@ int top_print_batch(FILE *out, const struct interval *v, const struct session_st
 		return err;
 	top_print_header(out, v, st, s->totals, 0);
 	for (size_t i = 0; i < count && (!limit || i < limit); i++) {
-		const struct call_costs *costs = &v->rows[order[i]];
+		const struct call_costs *costs = &v->report.functions.rows[order[i]].costs;
 		struct cells c;
 
 		cells_format(&c, v, costs, order[i]);
-		table_add(&t, interval_percent(v, costs->self) >= HOT_PERCENT, c.v);
+		table_add(&t, report_percent(&v->report, costs->self) >= HOT_PERCENT, c.v);
 		free(c.location);
 	}
 	free(order);
