@@ -150,7 +150,8 @@ static int attach_all(struct top *t)
 		if (!err)
 			attached++;
 		else
-			fprintf(stderr, "pycost top: %d: %s\n", t->targets.v[i], why);
+			fprintf(stderr, "%spycost top: %d: %s\n", t->batch ? "" : "\n",
+				t->targets.v[i], why);
 	}
 	return attached ? 0 : err;
 }
@@ -301,7 +302,12 @@ static int top(struct top *t)
 		fprintf(stderr, "pycost top: %s\n", *why ? why : strerror(-err));
 		return err;
 	}
+	/* A first interpreter is calibrated for some seconds. */
+	if (!t->batch)
+		fputs("attaching...", stderr);
 	err = attach_all(t);
+	if (!t->batch)
+		fputs("\r\033[K", stderr);
 	if (err || stopping)
 		return err;
 	if (!t->batch && top_screen_open())
