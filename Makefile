@@ -91,14 +91,22 @@ fuzz: $(FUZZERS)
 			-artifact_prefix=$(BUILD)/corpus/$$n- $(BUILD)/corpus/$$n $$(ls -d tests/fuzz/$$n.corpus 2>/dev/null); \
 	done
 
-check: all $(BUILD)/unit
+# The commands of the README start on a machine that has nothing but make: what is
+# missing is installed first, and only then may anything be compiled.
+deps:
+	@deploy/install-deps.sh
+
+check: deps
+	$(MAKE) all $(BUILD)/unit
 	tests/check.sh
 
-demo: all
-	deploy/demo.sh
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@deploy/demo.sh
 
-bench: all
-	tests/bench/run.sh
+bench: deps
+	@$(MAKE) --no-print-directory all
+	@tests/bench/run.sh
 
 install: all
 	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
@@ -110,4 +118,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all check check-unit fuzz demo bench install clean
+.PHONY: all deps check check-unit fuzz demo bench install clean
