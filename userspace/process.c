@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,4 +106,44 @@ void process_remove(struct process **table, struct process *p)
 	hold_close(&p->hold);
 	names_drop(p->names);
 	free(p);
+}
+
+/* Closing waits for the kernel's grace periods: several wait at the same time. */
+#define RELEASERS 16
+
+struct release {
+	struct process **v;
+	size_t n, next;
+};
+
+static void *release_some(void *arg)
+{
+	struct release *r = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&r->next, 1, __ATOMIC_RELAXED)) < r->n)
+		hold_close(&r->v[i]->hold);
+	return NULL;
+}
+
+void processes_release(struct process *table)
+{
+	struct release r = {.v = calloc(HASH_COUNT(table) + 1, sizeof(*r.v))};
+	pthread_t helpers[RELEASERS];
+	struct process *p, *next;
+	unsigned n = 0;
+
+	HASH_ITER(hh, table, p, next)
+	{
+		if (r.v)
+			r.v[r.n++] = p;
+		else
+			hold_close(&p->hold);
+	}
+	while (n < RELEASERS && n + 1 < r.n && !pthread_create(&helpers[n], NULL, release_some, &r))
+		n++;
+	release_some(&r);
+	while (n--)
+		pthread_join(helpers[n], NULL);
+	free(r.v);
 }

@@ -10,7 +10,7 @@
 
 #include "userspace/hold.h"
 
-struct build;
+struct known_build;
 struct resolver;
 
 /*
@@ -26,7 +26,7 @@ struct names {
 struct process {
 	pid_t pid, parent;
 	char comm[32];
-	struct build *build; /* NULL: no Python known in it yet */
+	struct known_build *build; /* NULL: no Python known in it yet */
 	struct names *names;
 	struct hold hold;
 	bool dead;	     /* has exited; its last costs may still come */
@@ -42,5 +42,8 @@ void names_drop(struct names *n);
 int process_add(struct process **table, pid_t pid, pid_t parent, struct process **ret);
 struct process *process_find(struct process *table, pid_t pid);
 void process_remove(struct process **table, struct process *p);
+
+/* Switches all their probes off: at once, as each takes the kernel a while. */
+void processes_release(struct process *table);
 
 #endif

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
-#include "userspace/build.h"
+#include "userspace/builds.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/drain.h"
@@ -28,13 +28,6 @@
 /* Descriptors of dead processes are closed this many at a time: see bury(). */
 #define BURY_BATCH 256
 
-struct session_build {
-	struct build *build;
-	struct build_cost cost; /* mean of the calibrations so far */
-	unsigned calibrations;
-	uint32_t id;
-};
-
 struct session {
 	struct session_options options;
 	struct sink *sink;
@@ -43,8 +36,7 @@ struct session {
 	struct codes *codes;
 	struct drain *drain;
 	struct ring_buffer *ring;
-	struct session_build *builds;
-	size_t n_builds;
+	struct builds builds;
 	struct process *processes;
 	struct launch launched;
 	int launched_status;
@@ -76,108 +68,29 @@ static void tell(struct session *s, int err)
 		s->sink_error = err;
 }
 
-/* ---- builds ---- */
-
-static struct session_build *build_of(struct session *s, const struct interpreter *in)
-{
-	for (size_t i = 0; i < s->n_builds; i++)
-		if (build_is(s->builds[i].build, in))
-			return &s->builds[i];
-	return NULL;
-}
-
-static struct session_build *build_known(struct session *s, const struct build *b)
-{
-	for (size_t i = 0; i < s->n_builds; i++)
-		if (s->builds[i].build == b)
-			return &s->builds[i];
-	return NULL;
-}
-
-static void python_version(const struct interpreter *in, char *ret, size_t size)
-{
-	if (in->micro >= 0)
-		snprintf(ret, size, "%d.%d.%d", in->major, in->minor, in->micro);
-	else
-		snprintf(ret, size, "%d.%d", in->major, in->minor);
-}
-
-/* Measures once more; the sink hears the mean. */
-static void build_calibrate(struct session *s, struct session_build *b, pid_t pid)
-{
-	const struct interpreter *in = build_interpreter(b->build);
-	struct sink_calibration fact = {.id = b->id, .build_id = in->build_id};
-	struct build_cost once;
-	char version[32], why[256] = "";
-	unsigned n = b->calibrations + 1;
-
-	if (s->options.no_calibration)
-		return;
-	if (calibrate_run(s->kernel, b->build, counter_metric(s->counter), pid, &once, why,
-			  sizeof(why))) {
-		if (!b->calibrations)
-			notice(s, "%s: costs will hold the probes' own", why);
-		return;
-	}
-	b->cost.entry += (once.entry - b->cost.entry) / n;
-	b->cost.exit += (once.exit - b->cost.exit) / n;
-	b->cost.entry_error = once.entry_error;
-	b->cost.exit_error = once.exit_error;
-	b->cost.known = true;
-	b->calibrations = n;
-	python_version(in, version, sizeof(version));
-	fact.python = version;
-	fact.entry = b->cost.entry;
-	fact.exit = b->cost.exit;
-	fact.entry_error = b->cost.entry_error;
-	fact.exit_error = b->cost.exit_error;
-	tell(s, s->sink->calibration(s->sink, &fact));
-}
-
-/* The build of this interpreter, made and calibrated when it is the first. */
+/* What calibration could not do is worth a word, not an error. */
 static int build_get(struct session *s, struct interpreter *in, pid_t pid,
-		     struct session_build **ret, char *text, size_t len)
+		     struct known_build **ret, char *text, size_t len)
 {
-	struct session_build *b = build_of(s, in), *grown;
-	const char *why = interpreter_exact_reason(in);
-	int err;
+	int err = builds_get(&s->builds, in, pid, ret, text, len);
 
-	if (b) {
-		*ret = b;
-		return 0;
-	}
-	if (why) {
-		snprintf(text, len, "%s", why);
-		return -ENOTSUP;
-	}
-	grown = realloc(s->builds, (s->n_builds + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	s->builds = grown;
-	b = &s->builds[s->n_builds];
-	*b = (struct session_build){.id = s->n_builds + 1};
-	err = build_open(s->kernel, in, pid, &b->build, text, len);
-	if (err)
-		return err;
-	s->n_builds++;
-	build_calibrate(s, b, pid);
-	*ret = b;
-	return 0;
+	if (!err && *text)
+		notice(s, "%s: costs will hold the probes' own", text);
+	return err;
 }
 
 /* ---- processes ---- */
 
 static void process_tell(struct session *s, struct process *p)
 {
-	struct session_build *b = p->build ? build_known(s, p->build) : NULL;
-	char version[32] = "";
+	const struct known_build *k = p->build;
 	struct sink_process fact = {.pid = p->pid, .ppid = p->parent, .comm = p->comm,
-				    .python = version, .exe = ""};
+				    .python = "", .exe = ""};
 
-	if (b) {
-		python_version(build_interpreter(b->build), version, sizeof(version));
-		fact.exe = build_interpreter(b->build)->target_path;
-		fact.calibration = b->cost.known ? b->id : 0;
+	if (k) {
+		fact.python = k->version;
+		fact.exe = build_interpreter(k->build)->target_path;
+		fact.calibration = k->cost.known ? k->id : 0;
 	}
 	tell(s, s->sink->process(s->sink, &fact));
 }
@@ -195,7 +108,7 @@ static void process_forked(struct session *s, pid_t pid, pid_t parent_pid)
 	if (s->options.no_follow) {
 		/* Opened and closed: that takes the copied probes out. */
 		if (parent && parent->build &&
-		    !hold_open(build_interpreter(parent->build), pid, &passing))
+		    !hold_open(build_interpreter(parent->build->build), pid, &passing))
 			hold_close(&passing);
 		return;
 	}
@@ -208,7 +121,7 @@ static void process_forked(struct session *s, pid_t pid, pid_t parent_pid)
 		p->build = parent->build;
 		p->names = names_share(parent->names);
 		if (p->build)
-			hold_open(build_interpreter(p->build), pid, &p->hold);
+			hold_open(build_interpreter(p->build->build), pid, &p->hold);
 	}
 	process_tell(s, p);
 }
@@ -217,7 +130,7 @@ static void process_forked(struct session *s, pid_t pid, pid_t parent_pid)
 static int process_look(struct session *s, struct process *p)
 {
 	struct interpreter in;
-	struct session_build *b;
+	struct known_build *b;
 	char why[256] = "";
 	int err = interpreter_find(p->pid, &in);
 
@@ -231,8 +144,8 @@ static int process_look(struct session *s, struct process *p)
 	}
 	kernel_retype(s->kernel, p->pid, in.function_type);
 	interpreter_clear(&in);
-	if (p->build != b->build) {
-		p->build = b->build;
+	if (p->build != b) {
+		p->build = b;
 		hold_close(&p->hold);
 		err = hold_open(build_interpreter(b->build), p->pid, &p->hold);
 		s->late += !err;
@@ -320,7 +233,7 @@ static void code_announced(struct session *s, const struct wire_event_code *e)
 
 	if (!p || !p->names || !p->build)
 		return;
-	tell(s, codes_learn(s->codes, e, p->names->resolver, build_interpreter(p->build)->minor));
+	tell(s, codes_learn(s->codes, e, p->names->resolver, build_interpreter(p->build->build)->minor));
 }
 
 static int on_event(void *arg, void *data, size_t size)
@@ -395,6 +308,8 @@ static int session_prepare(struct session *s, char *text, size_t len)
 	err = kernel_open(&ko, s->counter, &s->kernel, text, len);
 	if (err)
 		return err;
+	s->builds = (struct builds){.kernel = s->kernel, .counter = s->counter, .sink = s->sink,
+				    .no_calibration = s->options.no_calibration};
 	err = codes_new(s->sink, &s->codes);
 	if (!err)
 		err = drain_new(s->kernel, s->codes, s->sink, &ops, &s->drain);
@@ -419,7 +334,6 @@ int session_open(const struct session_options *o, struct sink *sink, struct sess
 	s->sink = sink;
 	s->launched = (struct launch){.go = -1, .in = -1, .out = -1, .failed = -1};
 	s->launched_status = -1;
-	s->started = s->drained = now_ns();
 	err = session_prepare(s, text, len);
 	if (err) {
 		session_close(s);
@@ -430,7 +344,7 @@ int session_open(const struct session_options *o, struct sink *sink, struct sess
 }
 
 /* Follows a process with the probes of b on; b NULL: when it has Python. */
-static int session_follow(struct session *s, pid_t pid, struct session_build *b,
+static int session_follow(struct session *s, pid_t pid, struct known_build *b,
 			  uint64_t function_type, char *text, size_t len)
 {
 	struct wire_proc proc = {.func_type = function_type};
@@ -447,7 +361,7 @@ static int session_follow(struct session *s, pid_t pid, struct session_build *b,
 	if (!err)
 		err = kernel_follow(s->kernel, pid, &proc);
 	if (!err && b) {
-		p->build = b->build;
+		p->build = b;
 		err = hold_open(build_interpreter(b->build), pid, &p->hold);
 	}
 	if (err) {
@@ -459,7 +373,8 @@ static int session_follow(struct session *s, pid_t pid, struct session_build *b,
 					 : strerror(-err));
 		return err;
 	}
-	s->followed++;
+	if (!s->followed++)
+		s->started = s->drained = now_ns();
 	process_tell(s, p);
 	return 0;
 }
@@ -467,7 +382,7 @@ static int session_follow(struct session *s, pid_t pid, struct session_build *b,
 int session_attach(struct session *s, pid_t pid, char *text, size_t len)
 {
 	struct interpreter in;
-	struct session_build *b;
+	struct known_build *b;
 	uint64_t type;
 	int err;
 
@@ -498,7 +413,7 @@ int session_attach(struct session *s, pid_t pid, char *text, size_t len)
 
 int session_launch(struct session *s, char *const argv[], char *text, size_t len)
 {
-	struct session_build *b = NULL;
+	struct known_build *b = NULL;
 	struct interpreter in = {0};
 	uint64_t type = 0;
 	int err = interpreter_open_path(argv[0], getenv("PATH"), &in);
@@ -594,24 +509,30 @@ int session_poll(struct session *s, int timeout_ms)
 	return s->sink_error;
 }
 
-int session_finish(struct session *s)
+/* The machine may have changed its pace: what is told is the mean of both ends. */
+static void builds_calibrate_again(struct session *s)
 {
 	struct process *p, *next;
+	char why[256];
 
-	ring_buffer__consume(s->ring);
-	tell(s, drain_finish(s->drain, s->counter));
-	s->finished = now_ns();
-	HASH_ITER(hh, s->processes, p, next)
-		hold_close(&p->hold);
-	for (size_t i = 0; i < s->n_builds; i++) {
+	for (size_t i = 0; !s->options.no_calibration && i < s->builds.n; i++) {
 		pid_t like = 0;
 
 		HASH_ITER(hh, s->processes, p, next)
-			if (p->build == s->builds[i].build && !p->dead)
+			if (p->build == s->builds.v[i] && !p->dead)
 				like = p->pid;
 		if (like)
-			build_calibrate(s, &s->builds[i], like);
+			builds_calibrate(&s->builds, s->builds.v[i], like, why, sizeof(why));
 	}
+}
+
+int session_finish(struct session *s)
+{
+	ring_buffer__consume(s->ring);
+	tell(s, drain_finish(s->drain, s->counter));
+	s->finished = now_ns();
+	processes_release(s->processes);
+	builds_calibrate_again(s);
 	losses_tell(s);
 	if (!s->sink_error)
 		tell(s, s->sink->end(s->sink, s->finished - s->started));
@@ -628,7 +549,7 @@ void session_status(struct session *s, struct session_status *ret)
 		.followed = s->followed,
 		.calls = drain_calls(s->drain),
 		.paths = drain_nodes(s->drain),
-		.duration_ns = (s->finished ? s->finished : now_ns()) - s->started,
+		.duration_ns = s->followed ? (s->finished ? s->finished : now_ns()) - s->started : 0,
 		.launched_status = s->launched_status,
 	};
 	HASH_ITER(hh, s->processes, p, next)
@@ -653,13 +574,12 @@ void session_close(struct session *s)
 
 	if (!s)
 		return;
+	processes_release(s->processes);
 	HASH_ITER(hh, s->processes, p, next)
 		process_remove(&s->processes, p);
 	if (s->launched.pid > 0)
 		launch_end(&s->launched);
-	for (size_t i = 0; i < s->n_builds; i++)
-		build_close(s->builds[i].build);
-	free(s->builds);
+	builds_clear(&s->builds);
 	ring_buffer__free(s->ring);
 	drain_free(s->drain);
 	codes_free(s->codes);

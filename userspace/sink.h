@@ -54,6 +54,8 @@ struct sink_calibration {
 	double exit;	    /* lands in the caller's self */
 	double entry_error; /* standard errors of the two */
 	double exit_error;
+	double total_error; /* of entry + exit, known better than either */
+	double plain;	    /* an empty call without probes: none costs less */
 };
 
 struct sink_function {
