@@ -59,7 +59,8 @@ $(BUILD)/gen/%.pb-c.c: userspace/%.proto
 
 BPF_CFLAGS := -g -O2 -Wall -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. \
 	-I/usr/include/$(shell uname -m)-linux-gnu
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+vpath %.bpf.c bpf tests/bench
+$(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
 	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.tmp $<
 	$(BPFTOOL) gen object $@ $@.tmp
@@ -104,9 +105,17 @@ demo: deps
 	@$(MAKE) --no-print-directory all
 	@deploy/demo.sh
 
+# make bench [BENCH="--strict call"]: what it costs, as ratios within one run.
 bench: deps
-	@$(MAKE) --no-print-directory all
-	@tests/bench/run.sh
+	@$(MAKE) --no-print-directory all $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
+
+$(BUILD)/bench/empty_probes: tests/bench/empty_probes.c $(BUILD)/gen/empty.skel.h $(BUILD)/libsymbolizer.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -o $@ $< $(BUILD)/libsymbolizer.a $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/spin: tests/bench/spin.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -o $@ $< $(LDFLAGS)
 
 install: all
 	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
