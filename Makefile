@@ -35,6 +35,7 @@ UNIT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 all: $(BUILD)/pycost
+	@:
 
 $(BUILD)/pycost: $(BUILD)/userspace/main.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -107,9 +108,11 @@ demo: deps
 
 # make bench [BENCH="--strict call"]: what it costs, as ratios within one run.
 bench: deps
-	@$(MAKE) --no-print-directory all $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+	@$(MAKE) --no-print-directory all bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
 
+bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+	@:
 $(BUILD)/bench/empty_probes: tests/bench/empty_probes.c $(BUILD)/gen/empty.skel.h $(BUILD)/libsymbolizer.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -o $@ $< $(BUILD)/libsymbolizer.a $(LDFLAGS) $(LDLIBS)
@@ -127,4 +130,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all deps check check-unit fuzz demo bench install clean
+.PHONY: all deps check check-unit fuzz demo bench bench-programs install clean
