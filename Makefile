@@ -103,12 +103,12 @@ check: deps
 	tests/check.sh
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@echo "building $(BUILD)/pycost" && $(MAKE) -s all
 	@deploy/demo.sh
 
 # make bench [BENCH="--strict call"]: what it costs, as ratios within one run.
 bench: deps
-	@$(MAKE) --no-print-directory all bench-programs
+	@$(MAKE) -s all bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
 
 bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin

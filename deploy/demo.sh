@@ -60,7 +60,7 @@ workers() {
 [ "$(id -u)" = 0 ] || die "attaches to processes and enters a root of its own: please run it as root"
 [ -x "$pycost" ] || die "no $pycost: please run make first"
 
-say "Python 3.15, Django and gunicorn, from Debian (fetched once, some 60 MB)"
+say "Python 3.15, Django and gunicorn, from Debian (fetched once)"
 root=$(tests/fetch.sh web)
 port=$(free_port)
 
