@@ -81,8 +81,6 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (no_follow)
 		goto tell;
 	copy.func_type = p->func_type;
-	/* Unlike a PID's, so that a PID come round again is not mistaken. */
-	copy.image = bpf_ktime_get_ns() >> 10;
 	if (!per_thread)
 		copy.root = root_create(pid, 0);
 	if (bpf_map_update_elem(&procs, &pid, &copy, BPF_ANY)) {
@@ -149,7 +147,6 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, void *bprm)
 	if (!proc)
 		return 0;
 	thread_forget(old_pid);
-	proc->image++;
 	if (!per_thread)
 		proc->root = root_create(tgid, 0);
 	tell(WIRE_EVENT_EXEC, tgid);
