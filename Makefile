@@ -95,12 +95,11 @@ fuzz: $(FUZZERS)
 
 # The commands of the README start on a machine that has nothing but make: what is
 # missing is installed first, and only then may anything be compiled.
+check:
+	@BUILD=$(BUILD) tests/check.sh
+
 deps:
 	@deploy/install-deps.sh
-
-check: deps
-	$(MAKE) all $(BUILD)/unit
-	tests/check.sh
 
 demo: deps
 	@echo "building $(BUILD)/pycost" && $(MAKE) -s all
