@@ -40,39 +40,45 @@ __noinline int stack_find(__u32 slot, __u64 target)
 	return 0;
 }
 
-/*
- * Collects `frame` and its callers, innermost first.  Returns how many of them,
- * from the innermost on, are generators' frames.
- */
-__noinline int chain_collect(__u32 slot, __u64 frame)
+/* Collects one frame more; 0 when there is none, negative when it cannot be. */
+__noinline int chain_step(__u32 slot)
 {
 	struct wire_thread *t = thread_at(slot);
 	struct wire_frame *row;
 	struct py_frame f;
-	int generators = 0, unbroken = 1;
+	__u64 frame;
 
-	if (!t)
+	if (!t || !t->cursor)
 		return 0;
+	frame = t->cursor;
+	if (frame_read(&f, frame))
+		return -1;
+	t->cursor = f.previous;
+	if (frame_is_foreign(&f) || code_is_shim(t, f.code))
+		return 1;
+	row = row_at(&chains, t, t->chain);
+	if (!row)
+		return -1;
+	row->frame = frame;
+	row->code_or_node = f.code;
+	if (f.owner == layout.owner_generator && t->generators == t->chain)
+		t->generators++;
+	t->chain++;
+	return 1;
+}
+
+/* Collects `frame` and its callers, innermost first. */
+static __always_inline void chain_collect(struct wire_thread *t, __u64 frame)
+{
+	int more = 1;
+
+	t->cursor = frame;
 	t->chain = 0;
-	for (__u32 i = 0; i < WIRE_STACK_DEPTH; i++) {
-		if (!frame)
-			return generators;
-		if (frame_read(&f, frame))
-			break;
-		if (!frame_is_foreign(&f) && !code_is_shim(t, f.code)) {
-			row = row_at(&chains, t, t->chain);
-			if (!row)
-				break;
-			row->frame = frame;
-			row->code_or_node = f.code;
-			t->chain++;
-			unbroken &= f.owner == layout.owner_generator;
-			generators += unbroken;
-		}
-		frame = f.previous;
-	}
-	lose(WIRE_LOSS_TRUNCATED);
-	return generators;
+	t->generators = 0;
+	for (__u32 i = 0; i < WIRE_STACK_DEPTH && more > 0; i++)
+		more = chain_step(t->slot);
+	if (more)
+		lose(WIRE_LOSS_TRUNCATED);
 }
 
 /*
@@ -129,16 +135,16 @@ __noinline int chain_push(__u32 slot, __u64 frame, __u64 code, __u32 owed)
 __noinline int stack_resync(__u32 slot, __u64 target)
 {
 	struct wire_thread *t = thread_at(slot);
-	int generators, whole;
+	int whole;
 	struct wire_frame *row;
 	__u32 owed;
 
 	if (!t || t->top_frame == target || stack_find(slot, target))
 		return 0;
-	generators = chain_collect(slot, target);
+	chain_collect(t, target);
 	whole = chain_share(slot);
 	owed = t->seeded && whole && layout.frame_owner != PY_NONE &&
-	       t->chain - t->shared <= generators;
+	       t->chain - t->shared <= t->generators;
 	for (__u32 i = 0; i < WIRE_STACK_DEPTH; i++) {
 		if (t->shared >= t->chain)
 			break;

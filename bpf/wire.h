@@ -74,6 +74,7 @@ struct wire_thread {
 	__u64 top_frame; /* 0: no Python frame on the stack */
 	__u64 shim_code; /* 3.15's __init__ clean-up frame: seen, never shown */
 	__u64 func_type;
+	__u64 cursor; /* the next frame to collect */
 	__u32 top_node;
 	__u32 depth; /* frames on the stack, the top included */
 	__u32 over;  /* frames above WIRE_STACK_DEPTH, not kept */
@@ -86,6 +87,7 @@ struct wire_thread {
 	__u16 on_cpu;
 	__u16 seeded; /* the stack has been in step with the interpreter once */
 	__u32 chain;  /* frames collected in this thread's row of `chains` */
+	__u32 generators; /* of these, the innermost that are all generators' */
 	__u32 shared; /* of these, how many the stack held already */
 };
 
@@ -134,9 +136,9 @@ struct wire_str {
 	__u8 kind;    /* 1, 2 or 4; 0: absent or unreadable */
 	__u8 ascii;
 };
-#define WIRE_FILE_MAX 512
-#define WIRE_NAME_MAX 256
-#define WIRE_QUALNAME_MAX 512
+#define WIRE_FILE_MAX 768
+#define WIRE_NAME_MAX 512
+#define WIRE_QUALNAME_MAX 768
 
 struct wire_event_code {
 	struct wire_event head;
