@@ -2,6 +2,7 @@
 #include "userspace/builds.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -27,6 +28,8 @@ static int cost_tell(const struct builds *b, const struct known_build *k)
 		.exit = k->cost.exit,
 		.entry_error = k->cost.entry_error,
 		.exit_error = k->cost.exit_error,
+		.total_error = k->cost.total_error,
+		.plain = k->cost.plain,
 	};
 
 	return b->sink->calibration(b->sink, &fact);
@@ -41,6 +44,12 @@ int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *t
 
 	if (err)
 		return err;
+	if (k->calibrations) {
+		double apart = fabs(once.entry + once.exit - k->cost.entry - k->cost.exit) / 2;
+
+		once.total_error = fmax(once.total_error, apart);
+		once.plain = fmin(once.plain, k->cost.plain);
+	}
 	once.entry = k->cost.entry + (once.entry - k->cost.entry) / n;
 	once.exit = k->cost.exit + (once.exit - k->cost.exit) / n;
 	k->cost = once;

@@ -147,3 +147,41 @@ void processes_release(struct process *table)
 		pthread_join(helpers[n], NULL);
 	free(r.v);
 }
+
+struct holds {
+	size_t n;
+	struct hold v[];
+};
+
+static void *holds_close(void *arg)
+{
+	struct holds *holds = arg;
+
+	for (size_t i = 0; i < holds->n; i++)
+		hold_close(&holds->v[i]);
+	free(holds);
+	return NULL;
+}
+
+void processes_release_dead(struct process **table)
+{
+	struct holds *holds = malloc(sizeof(*holds) + HASH_COUNT(*table) * sizeof(holds->v[0]));
+	struct process *p, *next;
+	pthread_t closer;
+
+	if (!holds)
+		return;
+	holds->n = 0;
+	HASH_ITER(hh, *table, p, next)
+	{
+		if (!p->buried)
+			continue;
+		holds->v[holds->n++] = p->hold;
+		p->hold = HOLD_NONE;
+		process_remove(table, p);
+	}
+	if (pthread_create(&closer, NULL, holds_close, holds))
+		holds_close(holds);
+	else
+		pthread_detach(closer);
+}

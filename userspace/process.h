@@ -30,6 +30,7 @@ struct process {
 	struct names *names;
 	struct hold hold;
 	bool dead;	     /* has exited; its last costs may still come */
+	bool buried;	     /* ... have come, and its nodes are given back */
 	uint64_t look_until; /* after an exec: keep looking for Python, in ns */
 	UT_hash_handle hh;
 };
@@ -45,5 +46,7 @@ void process_remove(struct process **table, struct process *p);
 
 /* Switches all their probes off: at once, as each takes the kernel a while. */
 void processes_release(struct process *table);
+/* Removes the buried, and switches their probes off behind our back. */
+void processes_release_dead(struct process **table);
 
 #endif
