@@ -28,7 +28,7 @@ kernel_run() {
         result SKIP "$1: $suite's kernel cannot be fetched"
         return 0
     }
-    rig_boot amd64 "$kernel" "$work/initrd" "$log" 400 || true
+    rig_boot amd64 "$kernel" "$work/initrd" "$log" 400
     rig_results "$log" "$1"
     echo "$1  took $((SECONDS - begin)) s"
 }

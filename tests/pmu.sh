@@ -44,7 +44,7 @@ pmu_run() {
         result SKIP "arm64-$1: $suite's kernel cannot be fetched"
         return 0
     }
-    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900 || true
+    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900
     rig_results "$log" "arm64-$1"
     echo "arm64-$1  took $((SECONDS - begin)) s"
 }
