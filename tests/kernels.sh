@@ -7,7 +7,7 @@
 #
 #   tests/kernels.sh [5.10|6.1|6.12|newest]...
 #
-# No argument means all.  RIG_LOGS=DIR keeps the consoles' output there.
+# No argument means all, which takes four minutes.  RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh

@@ -57,7 +57,8 @@ why="cannot install qemu-system-arm and cpio"
 rig_need qemu-system-aarch64:qemu-system-arm cpio:cpio || skip_all "$@"
 why="cannot fetch Python 3.9 and busybox for arm64"
 mkdir -p "$cache"
-python=$(rig_python arm64) && box=$(busybox) || skip_all "$@"
+python=$(rig_python arm64) || skip_all "$@"
+box=$(busybox) || skip_all "$@"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -88,19 +88,17 @@ rig_python() {
     fi
 }
 
-# rig_tree DIR ROOT: lays out in DIR a root small enough for an initramfs: from
-# ROOT the interpreter with its libraries, for /init busybox of the right kind.
+# rig_tree DIR ROOT BUSYBOX: lays out in DIR a root small enough for an initramfs:
+# from ROOT the interpreter with its libraries, for /init a static busybox.
 rig_tree() {
-    local dir=$1 root=$2 busybox=$3 lib drop
+    local dir=$1 root=$2 busybox=$3 lib
     mkdir -p "$dir"/{dev,proc,sys,tmp,root,etc,usr/bin,usr/lib,usr/lib64}
     for lib in bin lib lib64; do ln -s "usr/$lib" "$dir/$lib"; done
     ln -s bin "$dir/usr/sbin" && ln -s usr/bin "$dir/sbin"
     cp -p "$root/usr/bin/python3.9" "$dir/usr/bin/"
     cp -a "$root/usr/lib/python3.9" "$dir/usr/lib/"
-    for drop in test lib2to3 pydoc_data ensurepip idlelib distutils config-3.9* asyncio \
-        unittest tkinter sqlite3 dbm curses xmlrpc; do
-        rm -rf "$dir/usr/lib/python3.9/"$drop
-    done
+    rm -rf "$dir"/usr/lib/python3.9/{test,lib2to3,pydoc_data,ensurepip,idlelib,distutils} \
+        "$dir"/usr/lib/python3.9/{config-3.9*,asyncio,unittest,tkinter,sqlite3,dbm,curses,xmlrpc}
     # The loader's own name differs from one architecture to the next.
     (cd "$root" && find usr/lib usr/lib64 -maxdepth 2 \( -name 'ld-*' -o -name 'libc[.-]*' -o \
         -name 'libm[.-]*' -o -name 'libdl[.-]*' -o -name 'libutil[.-]*' -o -name 'libpthread[.-]*' -o \
@@ -128,7 +126,7 @@ rig_boot() {
 rig_machine() {
     local arch=$1 kernel=$2 initrd=$3 log=$4 seconds=$5 console machine
     case $arch in
-    amd64) console=ttyS0 machine=(qemu-system-x86_64 -M q35 -cpu max,cx16=off -m 1G) ;;
+    amd64) console=ttyS0 machine=(qemu-system-x86_64 -M q35 -cpu "max,cx16=off" -m 1G) ;;
     arm64) console=ttyAMA0 machine=(qemu-system-aarch64 -M virt -cpu neoverse-n1
         -icount "shift=3,sleep=off" -m 1G) ;;
     esac
