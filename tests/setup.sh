@@ -12,7 +12,7 @@ packages=(
 	uthash-dev zlib1g-dev
 	# to test: unit tests and fuzzers, interpreters, rights, exports
 	ca-certificates curl debian-archive-keyring libcunit1-dev libcap2-bin python3 util-linux
-	libclang-rt-dev procps golang-1.19-go nodejs npm valgrind
+	libclang-rt-dev procps golang-1.19-go mandoc nodejs npm tmux valgrind
 )
 
 installed() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null | grep -q '^installed$'; }
