@@ -119,8 +119,8 @@ static const char *const loss_sentences[LOSS_MAX] = {
 			     "was shared",
 	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
 	[LOSS_PROCESSES] = "forked processes not followed because the table was full",
-	[LOSS_SLICES] = "time slices counted only from their first call on, as the kernel did not "
-			"tell their start",
+	[LOSS_SLICES] = "time slices counted in part, as the kernel did not tell their start or "
+			"end",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 
