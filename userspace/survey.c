@@ -105,7 +105,6 @@ static uint8_t choose(uint32_t regs, uint32_t other, uint64_t hits)
 static int child_run(const struct interpreter *in, struct launch *l, struct hold *hold, char *text,
 		     size_t len)
 {
-	char word;
 	int err = hold_open(in, l->pid, hold);
 
 	if (err) {
@@ -113,8 +112,9 @@ static int child_run(const struct interpreter *in, struct launch *l, struct hold
 		return err;
 	}
 	err = launch_go(l);
-	if (!err && (write(l->in, "..", 2) != 2 || read(l->out, &word, 1) != 1))
-		err = -ECHILD;
+	/* The second byte lets it end. */
+	if (!err)
+		err = launch_ask(l, 2);
 	if (err)
 		snprintf(text, len, "a private child of %s does not run: %s", in->target_path,
 			 strerror(-err));
