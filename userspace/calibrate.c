@@ -223,7 +223,7 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 	tgid = on.launch.pid;
 	child_end(&off);
 	child_end(&on);
-	hold_close(&hold);
+	hold_close_behind(&hold);
 	kernel_unfollow(k, tgid);
 	child_forget(k, tgid);
 	return err;
