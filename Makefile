@@ -9,7 +9,10 @@ BUILD ?= build
 CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
-ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+# Another MACHINE and its SYSROOT: see tests/cross.sh.
+MACHINE ?= $(shell uname -m)
+SYSROOT ?=
+ARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(MACHINE)))
 
 # SANITIZE=address,undefined builds and tests with the sanitizers.
 SANITIZE ?=
@@ -19,7 +22,7 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DPYCOST_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-missing-field-initializers $(CFLAGS) $(SAN)
-LDLIBS := -lbpf -lelf -lz -ljansson -lxxhash -lprotobuf-c -lncurses -ltinfo -lcap -lm -lpthread
+LDLIBS := -lbpf -lelf -lz -ljansson -lxxhash -lprotobuf-c -lncursesw -ltinfo -lcap -lm -lpthread
 
 # Kernel programs: one skeleton each, generated under $(BUILD)/gen.
 BPF_SRC := $(wildcard bpf/*.bpf.c)
@@ -59,7 +62,7 @@ $(BUILD)/gen/%.pb-c.c: userspace/%.proto
 	protoc-c --proto_path=userspace --c_out=$(@D) $(<F)
 
 BPF_CFLAGS := -g -O2 -Wall -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. \
-	-I/usr/include/$(shell uname -m)-linux-gnu
+	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu
 vpath %.bpf.c bpf tests/bench
 $(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
@@ -72,6 +75,13 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # Unit tests need no privilege; the end-to-end tests attach to real processes.
 $(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
+
+# What the running kernel's verifier makes of each program; for tests/kernels.sh.
+$(BUILD)/verifier: $(BUILD)/tests/rig/verifier.o $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
+$(BUILD)/tests/rig/verifier.o: | $(SKELS)
+$(BUILD)/instructions: $(BUILD)/tests/rig/instructions.o
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 
 check-unit: $(BUILD)/unit
 	$(BUILD)/unit

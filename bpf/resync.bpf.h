@@ -83,13 +83,15 @@ static __always_inline void chain_collect(struct wire_thread *t, __u64 frame)
 
 /*
  * Keeps the outermost frames that stack and chain have in common.  Returns
- * whether that is the whole stack.
+ * whether that is the whole stack, but for generators that were passed over: the
+ * one they delegate to has yielded again.
  */
 __noinline int chain_share(__u32 slot)
 {
 	struct wire_thread *t = thread_at(slot);
 	struct wire_frame *ours, *theirs;
 	__u64 frame;
+	int owed;
 
 	if (!t)
 		return 0;
@@ -108,8 +110,10 @@ __noinline int chain_share(__u32 slot)
 	}
 	if (t->shared == t->depth)
 		return 1;
+	ours = row_at(&stacks, t, t->shared + 1);
+	owed = t->shared + 1 == t->depth ? t->top_owed : ours && ours->code_or_node & WIRE_OWED;
 	stack_cut(t, t->shared);
-	return 0;
+	return owed;
 }
 
 __noinline int chain_push(__u32 slot, __u64 frame, __u64 code, __u32 owed)

@@ -105,7 +105,7 @@ enum wire_loss {
 	WIRE_LOSS_MEMORY,  /* events whose frame could not be read */
 	WIRE_LOSS_TRUNCATED, /* stacks rebuilt only in part */
 	WIRE_LOSS_PROCS,   /* forks beyond the process table */
-	WIRE_LOSS_SLICES,  /* time slices whose start was not seen: up to the first probe */
+	WIRE_LOSS_SLICES,  /* time slices whose start or end was not seen */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
 	WIRE_LOSS_MAX,
 };

@@ -194,7 +194,7 @@ int launch_go(struct launch *l)
 	return -err;
 }
 
-void launch_end(struct launch *l)
+void launch_leave(struct launch *l)
 {
 	int *fds[] = {&l->go, &l->in, &l->out, &l->failed};
 
@@ -203,6 +203,11 @@ void launch_end(struct launch *l)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
+}
+
+void launch_end(struct launch *l)
+{
+	launch_leave(l);
 	if (l->pid > 0) {
 		kill(l->pid, SIGKILL);
 		waitpid(l->pid, NULL, 0);

@@ -33,4 +33,7 @@ int launch_go(struct launch *l);
 /* Kills it if it still runs, and reaps it. */
 void launch_end(struct launch *l);
 
+/* Lets it be: what still waits for launch_go() ends, what runs goes on. */
+void launch_leave(struct launch *l);
+
 #endif

@@ -184,7 +184,8 @@ static int profile_node(struct sink *s, const struct sink_node *n)
 		.parent = n->parent,
 		.function = n->function,
 		.process = entry->process,
-		.tid = n->tid,
+		/* Told of a thread's root alone. */
+		.tid = n->tid ? n->tid : p->nodes[n->parent].tid,
 	};
 	return 0;
 }

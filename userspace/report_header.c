@@ -9,7 +9,7 @@
 
 #define PROCESSES_SHOWN 8
 
-static const char *metric_meaning(const struct sink_meta *meta)
+const char *report_metric_meaning(const struct sink_meta *meta)
 {
 	if (meta->metric == METRIC_TASK_CLOCK && meta->metric_fallback)
 		return "time on CPU, not instructions: no hardware counter here";
@@ -88,7 +88,7 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	char when[64] = "";
 	struct tm tm;
 
-	fprintf(out, "metric:      %s (%s): %s\n", name, unit, metric_meaning(&p->meta));
+	fprintf(out, "metric:      %s (%s): %s\n", name, unit, report_metric_meaning(&p->meta));
 	if (start && localtime_r(&start, &tm))
 		strftime(when, sizeof(when), " from %Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", p->duration_ns / 1e9, when,
@@ -119,8 +119,8 @@ static const char *const loss_sentences[LOSS_MAX] = {
 			     "was shared",
 	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
 	[LOSS_PROCESSES] = "forked processes not followed because the table was full",
-	[LOSS_SLICES] = "time slices counted only from their first call on, as the kernel did not "
-			"tell their start",
+	[LOSS_SLICES] = "time slices counted in part, as the kernel did not tell their start or "
+			"end",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

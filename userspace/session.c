@@ -209,11 +209,13 @@ int session_launch(struct session *s, char *const argv[], char *text, size_t len
 	return err;
 }
 
-static void launched_reap(struct session *s)
+/* wait: it has ended as the kernel sees it, and is a zombie at any moment. */
+static void launched_reap(struct session *s, bool wait)
 {
 	int status;
 
-	if (s->launched.pid <= 0 || waitpid(s->launched.pid, &status, WNOHANG) != s->launched.pid)
+	if (s->launched.pid <= 0 ||
+	    waitpid(s->launched.pid, &status, wait ? 0 : WNOHANG) != s->launched.pid)
 		return;
 	s->launched_status = status;
 	s->launched.pid = 0;
@@ -265,7 +267,7 @@ int session_poll(struct session *s, int timeout_ms)
 	err = ring_buffer__poll(s->ring, timeout_ms);
 	if (err < 0 && err != -EINTR)
 		return err;
-	launched_reap(s);
+	launched_reap(s, tracker_is_dead(&s->tracker, s->launched.pid));
 	tracker_look(&s->tracker);
 	now = now_ns();
 	if (now - s->drained < DRAIN_NS)
@@ -323,7 +325,7 @@ void session_close(struct session *s)
 	if (!s)
 		return;
 	tracker_clear(&s->tracker);
-	launch_end(&s->launched);
+	launch_leave(&s->launched);
 	ring_buffer__free(s->ring);
 	drain_free(s->drain);
 	codes_free(s->codes);

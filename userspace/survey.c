@@ -21,7 +21,10 @@
 
 #define SURVEY_CALLS 4000
 
-/* Different names in nested calls, so that no other frame can look right. */
+/*
+ * Different names in nested calls, so that no other frame can look right; and
+ * every way into a frame, as each may leave it in another register by chance.
+ */
 static const char script[] = "import os\n"
 			     "def leaf(x): return x\n"
 			     "def middle(x): return leaf(x) + len([leaf(x)])\n"
@@ -29,8 +32,32 @@ static const char script[] = "import os\n"
 			     "    try: fails(x)\n"
 			     "    except ValueError: return middle(x)\n"
 			     "def fails(x): raise ValueError\n"
+			     "def many(x, *rest, key=1, **others): return x\n"
+			     "def default(x, y=2): return y\n"
+			     "def series(x):\n"
+			     "    for i in range(x): yield i\n"
+			     "def outer(x):\n"
+			     "    def inner(): return x\n"
+			     "    return inner()\n"
+			     "async def later(x): return x\n"
+			     "class Thing:\n"
+			     "    def __init__(self, x): self.x = x\n"
+			     "    def __len__(self): return default(3)\n"
+			     "    def method(self): return self.x\n"
+			     "    value = property(lambda self: self.x)\n"
+			     "def ways(x):\n"
+			     "    t = Thing(x)\n"
+			     "    many(x, 1, 2, key=3, other=4); many(*(x, x), **{'key': x})\n"
+			     "    default(y=x, x=x); outer(x); len(t); t.method(); t.value\n"
+			     "    list(series(3)); list(map(leaf, (1, 2))); sorted((2, 1), key=default)\n"
+			     "    {k: [v for v in (k,)] for k in (1,)}; sum(i for i in (1, 2))\n"
+			     "    try: later(x).send(None)\n"
+			     "    except StopIteration: pass\n"
+			     "    class Local: leaf(x)\n"
+			     "    eval('leaf(1)')\n"
 			     "os.read(0, 1)\n"
 			     "for i in range(800): catches(i)\n"
+			     "for i in range(40): ways(i)\n"
 			     "os.write(1, b'.')\n"
 			     "os.read(0, 1)\n";
 
@@ -63,9 +90,15 @@ static int attach_all(struct survey_bpf *s, const struct interpreter *in, pid_t 
 	return 0;
 }
 
-/* The lowest register that was right every time; they are all as good. */
-static uint8_t choose(uint32_t regs, uint64_t hits)
+/*
+ * A register that was right every time.  A caller's may be so too by the chance of
+ * what ran; the one that was right at the other probe as well is the compiler's own
+ * for the frame.
+ */
+static uint8_t choose(uint32_t regs, uint32_t other, uint64_t hits)
 {
+	if (regs & other)
+		regs &= other;
 	return hits && regs ? __builtin_ctz(regs) : 0xff;
 }
 
@@ -141,8 +174,10 @@ int survey_run(const struct interpreter *in, pid_t pid, struct survey *ret, char
 	*ret = (struct survey){
 		.entry_hits = s->bss->entry_hits,
 		.return_hits = s->bss->return_hits,
-		.entry_frame_reg = choose(s->data->entry_regs, s->bss->entry_hits),
-		.return_frame_reg = choose(s->data->return_regs, s->bss->return_hits),
+		.entry_frame_reg = choose(s->data->entry_regs, s->data->return_regs,
+					  s->bss->entry_hits),
+		.return_frame_reg = choose(s->data->return_regs, s->data->entry_regs,
+					   s->bss->return_hits),
 	};
 out:
 	hold_close(&hold);

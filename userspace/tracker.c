@@ -157,14 +157,15 @@ static int process_look(struct tracker *t, struct process *p)
 	if (err) {
 		snprintf(t->notice, sizeof(t->notice), "PID %d, started by a target, is not measured: %s",
 			 p->pid, why);
+		t->late++;
 		interpreter_clear(&in);
 		return -ENOTSUP;
 	}
 	kernel_retype(t->kernel, p->pid, in.function_type);
 	interpreter_clear(&in);
 	if (p->build != k) {
-		err = process_hold(p, k);
-		t->late += !err;
+		process_hold(p, k);
+		t->late++;
 	}
 	process_tell(t, p);
 	return 0;
@@ -227,6 +228,13 @@ void tracker_event(struct tracker *t, const struct wire_event *e)
 			process_exited(t, p);
 		break;
 	}
+}
+
+bool tracker_is_dead(const struct tracker *t, pid_t pid)
+{
+	const struct process *p = process_find(t->processes, pid);
+
+	return p && p->dead;
 }
 
 bool tracker_knows(void *tracker, uint32_t tgid)

@@ -54,6 +54,9 @@ void tracker_event(struct tracker *t, const struct wire_event *e);
 /* Looks again at processes that exec'ed. */
 void tracker_look(struct tracker *t);
 
+/* Has this process of ours exited? */
+bool tracker_is_dead(const struct tracker *t, pid_t pid);
+
 /* For the drain: has the sink been told of this process? */
 bool tracker_knows(void *tracker, uint32_t tgid);
 

@@ -315,7 +315,7 @@ def pprof_samples(file):
                 labels[strings[label[1]]] = label.get(3, 0)
         path = [functions[locations[at]] for at in reversed(stack)]
         yield ([(strings[f[2]], strings[f.get(4, 0)]) for f in path], values,
-               labels.get("pid", 0), labels.get("tid", 0))
+               labels.get("pid", 0), labels.get("thread", 0))
 
 
 def varint(data, at):
