@@ -5,7 +5,7 @@
 set -eu
 
 # Rights, memory errors, and other people's readers of the exports.
-packages=(curl libcap2-bin python3 valgrind)
+packages=(curl libcap2-bin mandoc python3 tmux valgrind)
 # Another way to have these is as good.
 for have in node:nodejs npm:npm pprof:golang-1.19-go; do
 	command -v "${have%%:*}" >/dev/null || packages+=("${have##*:}")

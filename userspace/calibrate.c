@@ -17,7 +17,6 @@
  */
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,15 +51,14 @@ struct child {
 /* One round of CALLS calls; what the child's counter advanced. */
 static int round_run(struct child *c, double *ret)
 {
-	struct pollfd ready = {.fd = c->launch.out, .events = POLLIN};
 	uint64_t before[3], after[3];
-	char word;
+	int err;
 
-	if (read(c->counter, before, sizeof(before)) != sizeof(before) ||
-	    write(c->launch.in, ".", 1) != 1)
+	if (read(c->counter, before, sizeof(before)) != sizeof(before))
 		return -ECHILD;
-	if (poll(&ready, 1, 10000) != 1 || read(c->launch.out, &word, 1) != 1)
-		return -ECHILD;
+	err = launch_ask(&c->launch, 1);
+	if (err)
+		return err;
 	if (read(c->counter, after, sizeof(after)) != sizeof(after))
 		return -ECHILD;
 	*ret = (double)(after[0] - before[0]);
@@ -225,7 +223,7 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 	tgid = on.launch.pid;
 	child_end(&off);
 	child_end(&on);
-	hold_close(&hold);
+	hold_close_behind(&hold);
 	kernel_unfollow(k, tgid);
 	child_forget(k, tgid);
 	return err;

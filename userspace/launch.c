@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,13 +186,34 @@ int launch_python(const char *path, pid_t like, const char *script, struct launc
 int launch_go(struct launch *l)
 {
 	int err = 0;
+	ssize_t n;
 
 	if (write(l->go, "", 1) != 1)
 		return -errno;
 	/* Closed by a successful exec, so this ends as soon as it is known. */
-	if (read(l->failed, &err, sizeof(err)) != sizeof(err))
-		err = 0;
-	return -err;
+	do
+		n = read(l->failed, &err, sizeof(err));
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(err) ? -err : 0;
+}
+
+#define ANSWER_MS 20000
+
+int launch_ask(struct launch *l, size_t n)
+{
+	struct pollfd ready = {.fd = l->out, .events = POLLIN};
+	char word;
+	int got;
+
+	while (n--)
+		if (write(l->in, ".", 1) != 1)
+			return -ECHILD;
+	do
+		got = poll(&ready, 1, ANSWER_MS);
+	while (got < 0 && errno == EINTR);
+	if (!got)
+		return -ETIMEDOUT;
+	return got == 1 && read(l->out, &word, 1) == 1 ? 0 : -ECHILD;
 }
 
 void launch_leave(struct launch *l)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "symbolizer/resolver.h"
+#include "userspace/behind.h"
 
 static int open_of(pid_t pid, const char *what)
 {
@@ -153,21 +154,19 @@ struct holds {
 	struct hold v[];
 };
 
-static void *holds_close(void *arg)
+static void holds_close(void *arg)
 {
 	struct holds *holds = arg;
 
 	for (size_t i = 0; i < holds->n; i++)
 		hold_close(&holds->v[i]);
 	free(holds);
-	return NULL;
 }
 
 void processes_release_dead(struct process **table)
 {
 	struct holds *holds = malloc(sizeof(*holds) + HASH_COUNT(*table) * sizeof(holds->v[0]));
 	struct process *p, *next;
-	pthread_t closer;
 
 	if (!holds)
 		return;
@@ -180,8 +179,5 @@ void processes_release_dead(struct process **table)
 		p->hold = HOLD_NONE;
 		process_remove(table, p);
 	}
-	if (pthread_create(&closer, NULL, holds_close, holds))
-		holds_close(holds);
-	else
-		pthread_detach(closer);
+	behind(holds_close, holds);
 }

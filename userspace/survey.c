@@ -14,6 +14,7 @@
 
 #include "symbolizer/layout.h" /* the skeleton holds one */
 #include "survey.skel.h"
+#include "userspace/behind.h"
 #include "userspace/build.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
@@ -76,18 +77,60 @@ static struct bpf_link *attach(struct bpf_program *p, const struct interpreter *
 	return bpf_program__attach_uprobe_opts(p, pid, in->path, s->offset, &opts);
 }
 
-static int attach_all(struct survey_bpf *s, const struct interpreter *in, pid_t pid,
-		      struct bpf_link **links)
-{
-	size_t n = 0;
+/* All that a survey under way holds. */
+struct surveying {
+	struct survey_bpf *bpf;
+	struct launch child;
+	struct hold hold;
+	size_t n_links;
+	struct bpf_link *links[];
+};
 
-	for (size_t i = 0; i < in->entries.n; i++)
-		if (!(links[n++] = attach(s->progs.survey_entry, in, &in->entries.v[i], pid)))
+static struct surveying *surveying_new(size_t max_links)
+{
+	struct surveying *s = calloc(1, sizeof(*s) + max_links * sizeof(s->links[0]));
+
+	if (!s)
+		return NULL;
+	s->hold = HOLD_NONE;
+	s->child = (struct launch){.go = -1, .in = -1, .out = -1, .failed = -1};
+	return s;
+}
+
+static void surveying_free(void *arg)
+{
+	struct surveying *s = arg;
+
+	hold_close(&s->hold);
+	for (size_t i = 0; i < s->n_links; i++)
+		bpf_link__destroy(s->links[i]);
+	survey_bpf__destroy(s->bpf);
+	free(s);
+}
+
+static int attach_sites(struct surveying *s, const struct interpreter *in,
+			const struct probe_sites *sites, struct bpf_program *p)
+{
+	for (size_t i = 0; i < sites->n; i++) {
+		struct bpf_link *link = attach(p, in, &sites->v[i], s->child.pid);
+
+		if (!link)
 			return -errno;
-	for (size_t i = 0; i < in->returns.n; i++)
-		if (!(links[n++] = attach(s->progs.survey_return, in, &in->returns.v[i], pid)))
-			return -errno;
+		s->links[s->n_links++] = link;
+	}
 	return 0;
+}
+
+static int attach_all(struct surveying *s, const struct interpreter *in, char *text, size_t len)
+{
+	int err = attach_sites(s, in, &in->entries, s->bpf->progs.survey_entry);
+
+	if (!err)
+		err = attach_sites(s, in, &in->returns, s->bpf->progs.survey_return);
+	if (err)
+		snprintf(text, len, "cannot attach to the probes of %s: %s", in->path,
+			 strerror(-err));
+	return err;
 }
 
 /*
@@ -102,19 +145,18 @@ static uint8_t choose(uint32_t regs, uint32_t other, uint64_t hits)
 	return hits && regs ? __builtin_ctz(regs) : 0xff;
 }
 
-static int child_run(const struct interpreter *in, struct launch *l, struct hold *hold, char *text,
-		     size_t len)
+static int child_run(struct surveying *s, const struct interpreter *in, char *text, size_t len)
 {
-	char word;
-	int err = hold_open(in, l->pid, hold);
+	int err = hold_open(in, s->child.pid, &s->hold);
 
 	if (err) {
 		snprintf(text, len, "cannot switch the probes on: %s", strerror(-err));
 		return err;
 	}
-	err = launch_go(l);
-	if (!err && (write(l->in, "..", 2) != 2 || read(l->out, &word, 1) != 1))
-		err = -ECHILD;
+	err = launch_go(&s->child);
+	/* The second byte lets it end. */
+	if (!err)
+		err = launch_ask(&s->child, 2);
 	if (err)
 		snprintf(text, len, "a private child of %s does not run: %s", in->target_path,
 			 strerror(-err));
@@ -142,50 +184,48 @@ static struct survey_bpf *survey_load(const struct interpreter *in)
 	return s;
 }
 
-int survey_run(const struct interpreter *in, pid_t pid, struct survey *ret, char *text, size_t len)
+static int surveying_run(struct surveying *s, const struct interpreter *in, pid_t pid, char *text,
+			 size_t len)
 {
-	size_t n = in->entries.n + in->returns.n;
-	struct bpf_link **links = calloc(n, sizeof(*links));
-	struct survey_bpf *s = survey_load(in);
-	struct launch l = {.go = -1, .in = -1, .out = -1, .failed = -1};
-	struct hold hold = HOLD_NONE;
 	char *python = build_python(in, pid);
-	int err = -ENOMEM;
+	int err;
 
-	if (!s)
+	s->bpf = survey_load(in);
+	if (!s->bpf) {
 		snprintf(text, len, "cannot load the survey programs: %s", kernel_log_last());
-	else if (!python)
+		err = -ENOTSUP;
+	} else if (!python) {
 		snprintf(text, len, "no python command runs %s, so it cannot be surveyed",
 			 in->target_path);
-	if (!links || !s || !python)
-		goto out;
-	err = launch_python(python, pid, script, &l);
-	if (err)
-		goto out;
-	err = attach_all(s, in, l.pid, links);
-	if (err) {
-		snprintf(text, len, "cannot attach to the probes of %s: %s", in->path,
-			 strerror(-err));
-		goto out;
+		err = -ENOTSUP;
+	} else {
+		err = launch_python(python, pid, script, &s->child);
 	}
-	err = child_run(in, &l, &hold, text, len);
-	if (err)
-		goto out;
-	*ret = (struct survey){
-		.entry_hits = s->bss->entry_hits,
-		.return_hits = s->bss->return_hits,
-		.entry_frame_reg = choose(s->data->entry_regs, s->data->return_regs,
-					  s->bss->entry_hits),
-		.return_frame_reg = choose(s->data->return_regs, s->data->entry_regs,
-					   s->bss->return_hits),
-	};
-out:
-	hold_close(&hold);
-	launch_end(&l);
-	for (size_t i = 0; links && i < n; i++)
-		bpf_link__destroy(links[i]);
-	free(links);
 	free(python);
-	survey_bpf__destroy(s);
+	if (!err)
+		err = attach_all(s, in, text, len);
+	return err ? err : child_run(s, in, text, len);
+}
+
+int survey_run(const struct interpreter *in, pid_t pid, struct survey *ret, char *text, size_t len)
+{
+	struct surveying *s = surveying_new(in->entries.n + in->returns.n);
+	int err = s ? surveying_run(s, in, pid, text, len) : -ENOMEM;
+
+	if (!err)
+		*ret = (struct survey){
+			.entry_hits = s->bpf->bss->entry_hits,
+			.return_hits = s->bpf->bss->return_hits,
+			.entry_frame_reg = choose(s->bpf->data->entry_regs,
+						  s->bpf->data->return_regs,
+						  s->bpf->bss->entry_hits),
+			.return_frame_reg = choose(s->bpf->data->return_regs,
+						   s->bpf->data->entry_regs,
+						   s->bpf->bss->return_hits),
+		};
+	if (s) {
+		launch_end(&s->child);
+		behind(surveying_free, s);
+	}
 	return err;
 }
