@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "userspace/build.h"
+#include "userspace/calibrate.h"
 
 struct counter;
 struct kernel;

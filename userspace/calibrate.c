@@ -26,10 +26,12 @@
 #include <unistd.h>
 
 #include "userspace/build.h"
+#include "userspace/calibrate.h"
 #include "userspace/counter.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
+#include "userspace/python_path.h"
 
 #define CALLS 10000
 #define ROUNDS 20
@@ -161,7 +163,7 @@ static void cost_set(struct rounds *r, enum metric metric, struct build_cost *re
 
 static int child_start(struct child *c, const struct interpreter *in, enum metric metric, pid_t pid)
 {
-	char *python = build_python(in, pid);
+	char *python = python_path(in, pid);
 	int err = python ? launch_python(python, pid, script, &c->launch) : -ENOENT;
 
 	free(python);

@@ -10,6 +10,7 @@
 
 #include "symbolizer/interpreter.h"
 #include "userspace/build.h"
+#include "userspace/calibrate.h"
 #include "userspace/commands.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"

@@ -8,9 +8,7 @@
 #include "symbolizer/layout.h"
 #include "userspace/build.h"
 #include "userspace/doctor.h"
-
-/* The survey's script makes this many calls, beside those of starting up. */
-#define SURVEY_LEAST 4000
+#include "userspace/survey.h"
 
 static void check_interpreter(struct checkup *c, const struct interpreter *in)
 {
@@ -74,16 +72,16 @@ static bool check_probes(struct doctor *d, const struct interpreter *in, pid_t p
 					    : NULL,
 			    "whether the function probes are live could not be tried: %s",
 			    *why ? why : strerror(-err));
-	else if (survey.entry_hits < SURVEY_LEAST || survey.return_hits < SURVEY_LEAST)
+	else if (survey.entry_hits < SURVEY_CALLS || survey.return_hits < SURVEY_CALLS)
 		checkup_add(c, CHECK_NO, "function probes", "use Python 3.9, 3.10 or 3.15",
 			    "the function probes are present but dead: %llu entries and %llu returns in over %d calls",
 			    (unsigned long long)survey.entry_hits,
-			    (unsigned long long)survey.return_hits, SURVEY_LEAST);
+			    (unsigned long long)survey.return_hits, SURVEY_CALLS);
 	else
 		checkup_add(c, CHECK_OK, "function probes", NULL,
 			    "present and live: %llu entries and %llu returns in over %d calls",
 			    (unsigned long long)survey.entry_hits,
-			    (unsigned long long)survey.return_hits, SURVEY_LEAST);
+			    (unsigned long long)survey.return_hits, SURVEY_CALLS);
 	return !err;
 }
 

@@ -14,13 +14,13 @@
 
 #include "symbolizer/layout.h" /* the skeleton holds one */
 #include "survey.skel.h"
+#include "symbolizer/interpreter.h"
 #include "userspace/behind.h"
-#include "userspace/build.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
-
-#define SURVEY_CALLS 4000
+#include "userspace/python_path.h"
+#include "userspace/survey.h"
 
 /*
  * Different names in nested calls, so that no other frame can look right; and
@@ -61,13 +61,6 @@ static const char script[] = "import os\n"
 			     "for i in range(40): ways(i)\n"
 			     "os.write(1, b'.')\n"
 			     "os.read(0, 1)\n";
-
-static int reg_of(const struct probe_site *s, unsigned arg)
-{
-	if (arg >= s->n_args || s->args[arg].kind != USDT_ARG_REG)
-		return 0xff;
-	return s->args[arg].reg;
-}
 
 static struct bpf_link *attach(struct bpf_program *p, const struct interpreter *in,
 			       const struct probe_site *s, pid_t pid)
@@ -174,9 +167,9 @@ static struct survey_bpf *survey_load(const struct interpreter *in)
 	if (!s)
 		return NULL;
 	memcpy((void *)&s->rodata->layout, layout, sizeof(*layout));
-	s->rodata->entry_name_reg = reg_of(&in->entries.v[0], 1);
-	s->rodata->return_name_reg = reg_of(&in->returns.v[0], 1);
-	s->rodata->return_file_reg = reg_of(&in->returns.v[0], 0);
+	s->rodata->entry_name_reg = probe_site_reg(&in->entries.v[0], 1);
+	s->rodata->return_name_reg = probe_site_reg(&in->returns.v[0], 1);
+	s->rodata->return_file_reg = probe_site_reg(&in->returns.v[0], 0);
 	if (survey_bpf__load(s)) {
 		survey_bpf__destroy(s);
 		return NULL;
@@ -187,7 +180,7 @@ static struct survey_bpf *survey_load(const struct interpreter *in)
 static int surveying_run(struct surveying *s, const struct interpreter *in, pid_t pid, char *text,
 			 size_t len)
 {
-	char *python = build_python(in, pid);
+	char *python = python_path(in, pid);
 	int err;
 
 	s->bpf = survey_load(in);
