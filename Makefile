@@ -80,7 +80,7 @@ $(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 $(BUILD)/verifier: $(BUILD)/tests/rig/verifier.o $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
 $(BUILD)/tests/rig/verifier.o: | $(SKELS)
-$(BUILD)/instructions: $(BUILD)/tests/rig/instructions.o
+$(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 
 check-unit: $(BUILD)/unit

@@ -25,7 +25,7 @@ sysroot() {
         flock 9
         [ ! -e "$dir/.complete" ] || exit 0
         say "fetching the libraries for $target"
-        rig_lists "$work" "$target" bookworm && rig_debs "$work" "${needed[@]}" ||
+        { rig_lists "$work" "$target" bookworm && rig_debs "$work" "${needed[@]}"; } ||
             die "$(grep -m1 '^E:' "$work/log" || echo "cannot fetch the libraries for $target")"
         unpack "$work" "$work/root"
         rm -rf "$dir"
@@ -39,8 +39,8 @@ sysroot() {
 target=${1:-arm64}
 [ $# = 0 ] || shift
 case $target in
-arm64) triple=aarch64-linux-gnu machine=aarch64 ;;
-amd64) triple=x86_64-linux-gnu machine=x86_64 ;;
+arm64) triple=aarch64-linux-gnu cpu=aarch64 ;;
+amd64) triple=x86_64-linux-gnu cpu=x86_64 ;;
 *) die "usage: tests/cross.sh [arm64|amd64] [MAKE-TARGET...]" ;;
 esac
 rig_need clang:clang ld.lld:lld bpftool:bpftool protoc-c:protobuf-c-compiler make:make ||
@@ -49,5 +49,5 @@ mkdir -p "$cache"
 root=$(sysroot "$target")
 build=${BUILD:-build}/$target
 [ $# -gt 0 ] || set -- "$build/pycost"
-make -s -j"$(nproc)" BUILD="$build" MACHINE="$machine" SYSROOT="$root" \
+make -s -j"$(nproc)" BUILD="$build" MACHINE="$cpu" SYSROOT="$root" \
     CC="clang --target=$triple --sysroot=$root" LDFLAGS="-fuse-ld=lld -static" AR=ar "$@"

@@ -44,7 +44,7 @@ pmu_run() {
         result SKIP "arm64-$1: $suite's kernel cannot be fetched"
         return 0
     }
-    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900 || true
+    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900
     rig_results "$log" "arm64-$1"
     echo "arm64-$1  took $((SECONDS - begin)) s"
 }
@@ -57,17 +57,18 @@ why="cannot install qemu-system-arm and cpio"
 rig_need qemu-system-aarch64:qemu-system-arm cpio:cpio || skip_all "$@"
 why="cannot fetch Python 3.9 and busybox for arm64"
 mkdir -p "$cache"
-python=$(rig_python arm64) && box=$(busybox) || skip_all "$@"
+python=$(rig_python arm64) || skip_all "$@"
+box=$(busybox) || skip_all "$@"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 logs=${RIG_LOGS:-$work}
 mkdir -p "$logs"
 out=${BUILD:-build}/arm64
-tests/cross.sh arm64 "$out/pycost" "$out/verifier" "$out/instructions"
+tests/cross.sh arm64 "$out/pycost" "$out/verifier" "$out/counted"
 rig_tree "$work/tree" "$python" "$box"
 mkdir "$work/tree/rig"
-cp tests/rig/{costs,proof}.py "$out"/{pycost,verifier,instructions} "$work/tree/rig/"
+cp tests/rig/{costs,proof}.py "$out"/{pycost,verifier,counted} "$work/tree/rig/"
 cp tests/rig/guest-pmu "$work/tree/rig/guest"
 echo "${PMU_CALLS:-100000}" >"$work/tree/rig/calls"
 rig_pack "$work/tree" "$work/initrd"

@@ -216,9 +216,14 @@ class Recording:
         def all_on():
             if self.process.poll() is not None:
                 raise AssertionError("record ended: " + self.said())
-            return all(probes_on(pid) for pid in pids)
+            return all(probes_on(pid) for pid in pids) and self.serves()
 
         until(all_on, "the probes are not on")
+
+    def serves(self):
+        """In its loop: it waits for events there only."""
+        with open("/proc/%d/wchan" % self.process.pid) as wchan:
+            return "poll" in wchan.read()
 
     def said(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:

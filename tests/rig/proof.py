@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Does pycost say what the instruction counter says?  proof.py CALLS, in the guest.
+"""Does pycost say what the counter says?  proof.py CALLS, in the guest.
 
 Truth is counted without pycost, as the difference of whole runs of costs.py.
 """
 import json
-import os
 import subprocess
 import sys
 
 PYTHON = "/usr/bin/python3.9"
 SCRIPT = "/rig/costs.py"
 PYCOST = "/rig/pycost"
-calls = int(sys.argv[1])
+COUNTED = "/rig/counted"
 failed = 0
 
 
@@ -25,23 +24,22 @@ def note(text):
     print("rig: " + text, flush=True)
 
 
-def command(n_calls, n_numbers):
-    return [PYTHON, "-S", SCRIPT, str(n_calls), str(n_numbers)]
+def command(calls, numbers):
+    return [PYTHON, "-S", SCRIPT, str(calls), str(numbers)]
 
 
-def counted(n_calls, n_numbers):
-    out = subprocess.check_output(["/rig/instructions", *command(n_calls, n_numbers)])
-    return int(out)
+def counted(what, *words):
+    return int(subprocess.check_output([COUNTED, what, *words]))
 
 
-def record(n_calls, n_numbers, *options):
+def record(calls, numbers, *options):
     ran = subprocess.run(
-        [PYCOST, "record", *options, "-o", "out.pycost", "--", *command(n_calls, n_numbers)],
+        [PYCOST, "record", *options, "-o", "out.pycost", "--", *command(calls, numbers)],
         stderr=subprocess.PIPE,
         universal_newlines=True,
     )
     if ran.returncode or "lost:" in ran.stderr:
-        note(ran.stderr)
+        check(False, "record", " ".join(ran.stderr.split()))
     return json.loads(subprocess.check_output([PYCOST, "report", "-f", "json", "out.pycost"]))
 
 
@@ -54,6 +52,15 @@ def own(report, *keys):
     }
 
 
+def percent(value, truth):
+    return 100 * (value / truth - 1)
+
+
+def prove_counter():
+    one, two = (counted("instructions", COUNTED, "loop", str(n)) for n in (10 ** 6, 2 * 10 ** 6))
+    check(two - one == 2 * 10 ** 6, "counter", "a million turns of two: %d" % (two - one))
+
+
 def prove_same():
     record(500, 500, "--no-calibration")  # the first run after a boot differs
     first, second = (record(500, 500, "--no-calibration") for _ in range(2))
@@ -63,55 +70,72 @@ def prove_same():
         first["metric"],
     )
     one, two = (own(report, "calls", "self_raw") for report in (first, second))
-    note("script's functions, twice: %s, %s" % (one, two))
+    note("calls and raw self, twice: %s %s" % (one, two))
     check(one == two and len(one) == 4, "identical", "two runs agree in the script's functions")
     one, two = (
         {(f["file"], f["line"], f["qualname"]): f["self_raw"] for f in report["functions"]}
         for report in (first, second)
     )
-    differ = sorted(set(one.items()) ^ set(two.items()))
-    note("%d of all %d functions differ %s" % (len(dict(differ)), len(one), differ[:6]))
-    return first
+    differ = sorted(name for name in one if one[name] != two.get(name))
+    note("of all %d functions %d differ: %s" % (len(one), len(differ), differ[:6]))
 
 
-def prove_ratio():
-    base = counted(calls, 1000)
-    assert base == counted(calls, 1000), "the counter itself is not repeatable"
-    many = counted(2 * calls, 1000) - base
-    each = (counted(calls, 201000) - base) / 200000
-    numbers = round(many / each)
-    total = counted(calls, numbers)
-    one = total - counted(calls, 0)
-    note("truth: an empty call %.2f, a number %.2f instructions" % (many / calls, each))
-    note("truth: many_empty_calls %d, one_c_call %d, whole run %d" % (many, one, total))
-
-    report = record(calls, numbers)
+def added(report):
     calibration = report["calibration"][0]
-    note("calibration: " + json.dumps(calibration))
+    return calibration["entry"] + calibration["exit"]
+
+
+def prove_costs(what, calls, within, *options):
+    base = counted(what, *command(calls, 1000))
+    many = counted(what, *command(2 * calls, 1000)) - base
+    each = (counted(what, *command(calls, 201000)) - base) / 200000
+    numbers = round(many / each)
+    total = counted(what, *command(calls, numbers))
+    one = total - counted(what, *command(calls, 0))
+    note("%s: an empty call %.2f, a number %.2f" % (what, many / calls, each))
+
+    report = record(calls, numbers, *options)
+    note("%s: calibration %s" % (what, json.dumps(report["calibration"][0])))
     seen = own(report, "calls", "self", "self_raw", "cumulative", "cumulative_raw")
-    for name, numbers_seen in seen.items():
-        note("%s: calls %d, self %d, raw %d, cumulative %d, raw %d" % (name, *numbers_seen))
-    check(seen["empty"][0] == calls, "calls", "empty called %d times" % seen["empty"][0])
-    truth = many / one
-    corrected = seen["many_empty_calls"][3] / seen["one_c_call"][3]
-    raw = seen["many_empty_calls"][4] / seen["one_c_call"][4]
+    for name, values in seen.items():
+        note("%s: %s: calls %d, self %d (raw %d), cumulative %d (raw %d)" % (what, name, *values))
+    check(seen["empty"][0] == calls, what + " calls", "empty called %d times" % seen["empty"][0])
+    _, _, _, many_seen, many_raw = seen["many_empty_calls"]
+    _, _, _, one_seen, one_raw = seen["one_c_call"]
+    note("%s: a probed call adds %.2f, by calibration %.2f" % (what, (many_raw - many) / calls, added(report)))
     check(
-        abs(corrected / truth - 1) < 0.10,
-        "ratio",
-        "truth %.4f, corrected %.4f, raw %.4f" % (truth, corrected, raw),
+        abs(percent(many_seen / one_seen, many / one)) < within,
+        what + " ratio",
+        "truth %.4f, corrected %.4f, raw %.4f" % (many / one, many_seen / one_seen, many_raw / one_raw),
     )
-    off = seen["many_empty_calls"][3] / many - 1
-    check(abs(off) < 0.10, "calls' cost", "corrected is off the truth by %+.2f %%" % (100 * off))
-    off = seen["one_c_call"][3] / one - 1
-    check(abs(off) < 0.01, "C's cost", "corrected is off the truth by %+.3f %%" % (100 * off))
-    off = report["total"] / total - 1
-    note(
-        "whole run: unprobed %d, corrected %d (%+.2f %%), raw %d (%+.2f %%)"
-        % (total, report["total"], 100 * off, report["total_raw"], 100 * (report["total_raw"] / total - 1))
+    for name, value, raw, truth in (
+        ("many_empty_calls", many_seen, many_raw, many),
+        ("one_c_call", one_seen, one_raw, one),
+    ):
+        off = percent(value, truth)
+        check(
+            abs(off) < within,
+            "%s %s" % (what, name),
+            "truth %d, corrected %d (%+.2f %%), raw %d (%+.2f %%)"
+            % (truth, value, off, raw, percent(raw, truth)),
+        )
+    # Before the first call and after the last no probe fires: of that part of the
+    # process a shorter run tells the size, corrected by the same calibration.
+    short = record(500, 1000, "--no-calibration", *options)
+    short_calls = sum(f["calls"] for f in short["functions"])
+    unseen = counted(what, *command(500, 1000)) - (short["total_raw"] - short_calls * added(report))
+    off = percent(report["total"] + unseen, total)
+    check(
+        abs(off) < within,
+        what + " total",
+        "unprobed %d, corrected %d + %d before the first call (%+.2f %%)"
+        % (total, report["total"], unseen, off),
     )
-    check(abs(off) < 0.10, "total", "corrected is off the unprobed run by %+.2f %%" % (100 * off))
 
 
+calls = int(sys.argv[1])
+prove_counter()
 prove_same()
-prove_ratio()
+prove_costs("instructions", calls, 10)
+prove_costs("time", calls // 2, 10, "--metric", "task-clock")
 sys.exit(failed != 0)
