@@ -44,13 +44,17 @@
 /*
  * The callee is a local: as a global its look-up would cost what the hash seed of
  * each child makes of it.  It has a line of its own, as functions do, because the
- * return probe looks for the line number.
+ * return probe looks for the line number.  And it is of a file, as most functions
+ * are: what -c compiles is checked at each call, see code_print().
  */
 static const char script[] = "import os\n"
+			     "source = '''\n"
 			     "def empty():\n"
 			     "    pass\n"
 			     "def many(calls, empty):\n"
 			     "    for _ in calls: empty()\n"
+			     "'''\n"
+			     "exec(compile(source, 'calibrate.py', 'exec'))\n"
 			     "calls = range(10000)\n"
 			     "while os.read(0, 1):\n"
 			     "    many(calls, empty)\n"

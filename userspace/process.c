@@ -65,7 +65,7 @@ void names_drop(struct names *n)
 	free(n);
 }
 
-static void comm_read(struct process *p)
+void process_comm(struct process *p)
 {
 	char path[64];
 	FILE *f;
@@ -87,7 +87,7 @@ int process_add(struct process **table, pid_t pid, pid_t parent, struct process 
 	p->pid = pid;
 	p->parent = parent;
 	p->hold = HOLD_NONE;
-	comm_read(p);
+	process_comm(p);
 	HASH_ADD_INT(*table, pid, p);
 	*ret = p;
 	return 0;

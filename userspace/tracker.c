@@ -164,6 +164,7 @@ static int process_look(struct tracker *t, struct process *p)
 		interpreter_clear(&in);
 		return -ENOTSUP;
 	}
+	process_comm(p);
 	kernel_retype(t->kernel, p->pid, in.function_type);
 	interpreter_clear(&in);
 	if (p->build != k) {
