@@ -181,3 +181,18 @@ void processes_release_dead(struct process **table)
 	}
 	behind(holds_close, holds);
 }
+
+bool process_gone(pid_t pid)
+{
+	char path[64], line[512], *state = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT || errno == ESRCH;
+	if (fgets(line, sizeof(line), f))
+		state = strrchr(line, ')'); /* a comm may hold anything */
+	fclose(f);
+	return !state || strchr("ZX", state[2]);
+}
