@@ -9,7 +9,10 @@ BUILD ?= build
 CC ?= gcc
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(shell command -v bpftool 2>/dev/null) /usr/sbin/bpftool)
-ARCH := $(shell uname -m | sed 's/x86_64/x86/;s/aarch64/arm64/')
+# Another MACHINE and its SYSROOT: see tests/cross.sh.
+MACHINE ?= $(shell uname -m)
+SYSROOT ?=
+ARCH := $(subst x86_64,x86,$(subst aarch64,arm64,$(MACHINE)))
 
 # SANITIZE=address,undefined builds and tests with the sanitizers.
 SANITIZE ?=
@@ -19,7 +22,7 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DPYCOST_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-missing-field-initializers $(CFLAGS) $(SAN)
-LDLIBS := -lbpf -lelf -lz -ljansson -lxxhash -lprotobuf-c -lncurses -ltinfo -lcap -lm -lpthread
+LDLIBS := -lbpf -lelf -lz -ljansson -lxxhash -lprotobuf-c -lncursesw -ltinfo -lcap -lm -lpthread
 
 # Kernel programs: one skeleton each, generated under $(BUILD)/gen.
 BPF_SRC := $(wildcard bpf/*.bpf.c)
@@ -35,6 +38,7 @@ UNIT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SRC))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/*.c))
 
 all: $(BUILD)/pycost
+	@:
 
 $(BUILD)/pycost: $(BUILD)/userspace/main.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -58,10 +62,11 @@ $(BUILD)/gen/%.pb-c.c: userspace/%.proto
 	protoc-c --proto_path=userspace --c_out=$(@D) $(<F)
 
 BPF_CFLAGS := -g -O2 -Wall -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. \
-	-I/usr/include/$(shell uname -m)-linux-gnu
-$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu
+vpath %.bpf.c bpf tests/bench
+$(BUILD)/bpf/%.bpf.o: %.bpf.c
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@.tmp $<
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c -o $@.tmp $<
 	$(BPFTOOL) gen object $@ $@.tmp
 $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	@mkdir -p $(@D)
@@ -70,6 +75,13 @@ $(BUILD)/gen/%.skel.h: $(BUILD)/bpf/%.bpf.o
 # Unit tests need no privilege; the end-to-end tests attach to real processes.
 $(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS) -lcunit
+
+# What the running kernel's verifier makes of each program; for tests/kernels.sh.
+$(BUILD)/verifier: $(BUILD)/tests/rig/verifier.o $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
+$(BUILD)/tests/rig/verifier.o: | $(SKELS)
+$(BUILD)/counted: $(BUILD)/tests/rig/counted.o
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 
 check-unit: $(BUILD)/unit
 	$(BUILD)/unit
@@ -91,14 +103,31 @@ fuzz: $(FUZZERS)
 			-artifact_prefix=$(BUILD)/corpus/$$n- $(BUILD)/corpus/$$n $$(ls -d tests/fuzz/$$n.corpus 2>/dev/null); \
 	done
 
-check: all $(BUILD)/unit
-	tests/check.sh
+# The commands of the README start on a machine that has nothing but make: what is
+# missing is installed first, and only then may anything be compiled.
+check:
+	@BUILD=$(BUILD) tests/check.sh
 
-demo: all
-	deploy/demo.sh
+deps:
+	@deploy/install-deps.sh
 
-bench: all
-	tests/bench/run.sh
+demo: deps
+	@echo "building $(BUILD)/pycost" && $(MAKE) -s all
+	@deploy/demo.sh
+
+# make bench [BENCH="--strict call"]: what it costs, as ratios within one run.
+bench: deps
+	@$(MAKE) -s all bench-programs
+	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
+
+bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+	@:
+$(BUILD)/bench/empty_probes: tests/bench/empty_probes.c $(BUILD)/gen/empty.skel.h $(BUILD)/libsymbolizer.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -o $@ $< $(BUILD)/libsymbolizer.a $(LDFLAGS) $(LDLIBS)
+$(BUILD)/bench/spin: tests/bench/spin.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -o $@ $< $(LDFLAGS)
 
 install: all
 	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
@@ -110,4 +139,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all check check-unit fuzz demo bench install clean
+.PHONY: all deps check check-unit fuzz demo bench bench-programs install clean

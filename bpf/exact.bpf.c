@@ -40,7 +40,6 @@ __noinline int thread_begin(__u64 now)
 	t->slot = slot;
 	t->tgid = tgid;
 	t->tid = tid;
-	t->image = p->image;
 	t->func_type = p->func_type;
 	t->top_node = t->root;
 	t->last = now;
@@ -134,6 +133,8 @@ int on_return(void *ctx)
 			return 0;
 	}
 	t->over = 0;
+	if (t->top_owed)
+		call_pay(t);
 	stack_cut(t, t->depth - 1);
 	return 0;
 }

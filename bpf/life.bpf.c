@@ -28,14 +28,18 @@ struct task_struct {
 
 const volatile __u8 no_follow; /* children are only announced */
 
-static __always_inline void switch_out(__u32 *here)
+static __always_inline void switch_out(__u32 *here, __u32 tid)
 {
 	struct wire_thread *t = thread_at(*here - 1);
 
 	*here = 0;
 	if (!t)
 		return;
-	t->pending += counter_now() - t->last;
+	/* Not told of its own switch: what ran here since is not its own. */
+	if (t->tid == tid)
+		t->pending += counter_now() - t->last;
+	else
+		lose(WIRE_LOSS_SLICES);
 	t->on_cpu = 0;
 }
 
@@ -60,7 +64,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (!here)
 		return 0;
 	if (*here)
-		switch_out(here);
+		switch_out(here, prev->pid);
 	if (next->pid)
 		switch_in(here, next->pid);
 	return 0;
@@ -81,8 +85,6 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	if (no_follow)
 		goto tell;
 	copy.func_type = p->func_type;
-	/* Unlike a PID's, so that a PID come round again is not mistaken. */
-	copy.image = bpf_ktime_get_ns() >> 10;
 	if (!per_thread)
 		copy.root = root_create(pid, 0);
 	if (bpf_map_update_elem(&procs, &pid, &copy, BPF_ANY)) {
@@ -149,7 +151,6 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, void *bprm)
 	if (!proc)
 		return 0;
 	thread_forget(old_pid);
-	proc->image++;
 	if (!per_thread)
 		proc->root = root_create(tgid, 0);
 	tell(WIRE_EVENT_EXEC, tgid);

@@ -44,14 +44,74 @@ static __always_inline __u64 code_pointer(__u64 code, __u32 offset)
 	return offset == PY_NONE ? 0 : user_u64(code + offset);
 }
 
+/* A few bytes of a str that tell it from others: its length, head and tail. */
+#define PRINT_BYTES 16
+static __always_inline __u64 str_print(__u64 str, __u64 print, __u64 *ret_head, __u64 *ret_tail)
+{
+	__u64 words[2 * PRINT_BYTES / 8] = {};
+	struct py_str_head head;
+	__u64 data, bytes;
+
+	*ret_head = *ret_tail = 0;
+	if (!str || bpf_probe_read_user(&head, sizeof(head), (void *)str))
+		return print;
+	data = str + (head.state & PY_STR_ASCII ? layout.str_ascii_data : layout.str_unicode_data);
+	bytes = head.length * PY_STR_KIND(head.state);
+	bpf_probe_read_user(words, PRINT_BYTES, (void *)data);
+	/* Of a shorter one, what lies behind it is not its own. */
+	if (bytes >= PRINT_BYTES) {
+		bpf_probe_read_user(words + 2, PRINT_BYTES, (void *)(data + bytes - PRINT_BYTES));
+	} else if (bytes >= 8) {
+		bpf_probe_read_user(words + 3, 8, (void *)(data + bytes - 8));
+		words[1] = 0;
+	} else {
+		words[0] = words[1] = 0;
+		if (bytes)
+			bpf_probe_read_user(words, bytes & 7, (void *)data);
+		words[3] = words[0] << (64 - (bytes & 7) * 8);
+	}
+	*ret_head = words[0];
+	*ret_tail = words[3];
+	for (int i = 0; i < 4; i++)
+		print = (print ^ words[i]) * 0x9e3779b97f4a7c15ull;
+	return (print ^ head.length) * 0x9e3779b97f4a7c15ull;
+}
+
+/* The 8 bytes that these words of text are, on little-endian machines. */
+#define TEXT8(a, b, c, d, e, f, g, h)                                                              \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
+	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
+
+/*
+ * A hash of a code object's name, file and first line, never 0.  Bit 0 is set
+ * when the object may well be freed and its address be reused while we watch:
+ * a module's own code goes after the import, and so does what is compiled from
+ * other places than files (exec, namedtuple, templates).
+ */
+__noinline int code_print(__u64 code)
+{
+	__u64 name_head, file_head, file_tail, unused, print;
+	__u32 line = 0;
+
+	bpf_probe_read_user(&line, sizeof(line), (void *)(code + layout.code_firstlineno));
+	print = str_print(code_pointer(code, layout.code_name), line, &name_head, &unused);
+	print = str_print(code_pointer(code, layout.code_filename), print, &file_head, &file_tail);
+	print = print >> 32 & ~1ull;
+	if (name_head == TEXT8('<', 'm', 'o', 'd', 'u', 'l', 'e', '>') ||
+	    (file_tail >> 40 != TEXT8('.', 'p', 'y', 0, 0, 0, 0, 0) &&
+	     (file_head & 0xffffffffffffff) != TEXT8('<', 'f', 'r', 'o', 'z', 'e', 'n', 0)))
+		return print | 1;
+	return print ? print : 2;
+}
+
 /*
  * Announces a code object once a process.  A global function: the verifier
  * checks it once, however many loops call it.
  */
-__noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 image)
+__noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 print)
 {
 	struct wire_code_key key = {.code = code, .wrapped = wrapped, .tgid = tgid,
-				    .image = image};
+				    .print = print};
 	struct wire_event_code *e;
 	__u8 one = 1;
 
@@ -66,7 +126,7 @@ __noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 image)
 	e->head.tgid = tgid;
 	e->code = code;
 	e->wrapped = wrapped;
-	e->image = image;
+	e->print = print;
 	e->firstlineno = 0;
 	e->flags = 0;
 	bpf_probe_read_user(&e->firstlineno, 4, (void *)(code + layout.code_firstlineno));

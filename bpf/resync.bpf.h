@@ -40,44 +40,58 @@ __noinline int stack_find(__u32 slot, __u64 target)
 	return 0;
 }
 
-/* Collects `frame` and its callers, innermost first.  Returns its owner. */
-__noinline int chain_collect(__u32 slot, __u64 frame)
+/* Collects one frame more; 0 when there is none, negative when it cannot be. */
+__noinline int chain_step(__u32 slot)
 {
 	struct wire_thread *t = thread_at(slot);
 	struct wire_frame *row;
 	struct py_frame f;
-	int owner = 0;
+	__u64 frame;
 
-	if (!t)
+	if (!t || !t->cursor)
 		return 0;
-	t->chain = 0;
-	for (__u32 i = 0; i < WIRE_STACK_DEPTH; i++) {
-		if (!frame)
-			return owner;
-		if (frame_read(&f, frame))
-			break;
-		if (!i)
-			owner = f.owner;
-		if (!frame_is_foreign(&f) && !code_is_shim(t, f.code)) {
-			row = row_at(&chains, t, t->chain);
-			if (!row)
-				break;
-			row->frame = frame;
-			row->code_or_node = f.code;
-			t->chain++;
-		}
-		frame = f.previous;
-	}
-	lose(WIRE_LOSS_TRUNCATED);
-	return owner;
+	frame = t->cursor;
+	if (frame_read(&f, frame))
+		return -1;
+	t->cursor = f.previous;
+	if (frame_is_foreign(&f) || code_is_shim(t, f.code))
+		return 1;
+	row = row_at(&chains, t, t->chain);
+	if (!row)
+		return -1;
+	row->frame = frame;
+	row->code_or_node = f.code;
+	if (f.owner == layout.owner_generator && t->generators == t->chain)
+		t->generators++;
+	t->chain++;
+	return 1;
 }
 
-/* Keeps the outermost frames that stack and chain have in common. */
+/* Collects `frame` and its callers, innermost first. */
+static __always_inline void chain_collect(struct wire_thread *t, __u64 frame)
+{
+	int more = 1;
+
+	t->cursor = frame;
+	t->chain = 0;
+	t->generators = 0;
+	for (__u32 i = 0; i < WIRE_STACK_DEPTH && more > 0; i++)
+		more = chain_step(t->slot);
+	if (more)
+		lose(WIRE_LOSS_TRUNCATED);
+}
+
+/*
+ * Keeps the outermost frames that stack and chain have in common.  Returns
+ * whether that is the whole stack, but for generators that were passed over: the
+ * one they delegate to has yielded again.
+ */
 __noinline int chain_share(__u32 slot)
 {
 	struct wire_thread *t = thread_at(slot);
 	struct wire_frame *ours, *theirs;
 	__u64 frame;
+	int owed;
 
 	if (!t)
 		return 0;
@@ -94,46 +108,65 @@ __noinline int chain_share(__u32 slot)
 			break;
 		t->shared = i;
 	}
+	if (t->shared == t->depth)
+		return 1;
+	ours = row_at(&stacks, t, t->shared + 1);
+	owed = t->shared + 1 == t->depth ? t->top_owed : ours && ours->code_or_node & WIRE_OWED;
 	stack_cut(t, t->shared);
-	return 0;
+	return owed;
 }
 
-__noinline int chain_push(__u32 slot, __u64 frame, __u64 code, __u32 calls)
+__noinline int chain_push(__u32 slot, __u64 frame, __u64 code, __u32 owed)
 {
 	struct wire_thread *t = thread_at(slot);
 
-	if (t)
-		stack_push(t, frame, code, layout.owner_generator, calls);
+	if (!t)
+		return 0;
+	stack_push(t, frame, code, layout.owner_generator, 0);
+	t->top_owed = owed && t->top_frame == frame;
 	return 0;
 }
 
 /*
- * Makes `target` the top of the stack.  A generator's frame that appears alone
- * on a stack otherwise in step was resumed by throw() or close(), which have no
- * entry probe on 3.15: that is a call, as it is to cProfile.
+ * Makes `target` the top of the stack.
+ *
+ * throw() and close() resume a generator without an entry probe on 3.15.  Then
+ * the stack is in step but for generators' frames above it: of these, the one
+ * thrown into runs, and those that delegate to it run once the exception gets to
+ * them, if it does.  Each has been called, as cProfile counts, when it returns:
+ * so the call is owed until then.
  */
 __noinline int stack_resync(__u32 slot, __u64 target)
 {
 	struct wire_thread *t = thread_at(slot);
+	int whole;
 	struct wire_frame *row;
-	__u32 calls;
-	int owner;
+	__u32 owed;
 
 	if (!t || t->top_frame == target || stack_find(slot, target))
 		return 0;
-	owner = chain_collect(slot, target);
-	chain_share(slot);
-	calls = t->seeded && layout.frame_owner != PY_NONE && owner == layout.owner_generator &&
-		t->shared + 1 == t->chain;
+	chain_collect(t, target);
+	whole = chain_share(slot);
+	owed = t->seeded && whole && layout.frame_owner != PY_NONE &&
+	       t->chain - t->shared <= t->generators;
 	for (__u32 i = 0; i < WIRE_STACK_DEPTH; i++) {
 		if (t->shared >= t->chain)
 			break;
 		t->shared++;
 		row = row_at(&chains, t, t->chain - t->shared);
 		if (row)
-			chain_push(slot, row->frame, row->code_or_node, calls);
+			chain_push(slot, row->frame, row->code_or_node, owed);
 	}
 	return 0;
+}
+
+/* The call of a frame that came onto the stack without one. */
+static __always_inline void call_pay(struct wire_thread *t)
+{
+	struct wire_node *top = node_at(t->top_node);
+
+	if (top)
+		__sync_fetch_and_add(&top->calls, 1);
 }
 
 #endif

@@ -12,10 +12,11 @@
 
 #include "bpf/names.bpf.h"
 
-/* A new child, or 0 when the tree is full. */
-__noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid, __u32 image)
+/* A new child, or 0 when the tree is full.  print: of its key, see child_of(). */
+__noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid, __u32 print)
 {
-	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = parent};
+	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = parent,
+				     .print = print};
 	__u32 index = 0, flags = 0;
 	struct wire_node *n;
 	__u32 *there;
@@ -31,26 +32,34 @@ __noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid,
 	n->parent = parent;
 	n->tgid = tgid;
 	n->tid = 0;
-	n->image = image;
+	if (!print)
+		print = code_print(code);
+	n->print = print;
 	if (bpf_map_update_elem(&children, &key, &index, BPF_NOEXIST)) {
 		bpf_map_push_elem(&free_nodes, &index, BPF_ANY);
 		there = bpf_map_lookup_elem(&children, &key);
 		return there ? *there : 0;
 	}
-	code_announce(code, wrapped, tgid, image);
+	code_announce(code, wrapped, tgid, print);
 	barrier();
 	WRITE_ONCE(n->flags, WIRE_NODE_LIVE | (flags & PY_CO_RESUMABLE ? WIRE_NODE_RESUMABLE : 0) |
-				     (flags & PY_CO_NESTED && !wrapped ? WIRE_NODE_NESTED : 0));
+				     (flags & PY_CO_NESTED && !wrapped ? WIRE_NODE_NESTED : 0) |
+				     (print & 1 && !key.print ? WIRE_NODE_VOLATILE : 0));
 	return index;
 }
 
-static __always_inline __u32 child_of(struct wire_thread *t, __u64 code, __u64 wrapped)
+/*
+ * The top's child of this code object.  At an address where code objects come
+ * and go, those after the first are told apart by their print.
+ */
+static __always_inline __u32 child_of(struct wire_thread *t, __u64 code, __u64 wrapped, __u32 print)
 {
-	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = t->top_node};
+	struct wire_child_key key = {.code = code, .wrapped = wrapped, .parent = t->top_node,
+				     .print = print};
 	__u32 *index = bpf_map_lookup_elem(&children, &key);
 
 	return index ? *index
-		     : (__u32)child_create(code, wrapped, t->top_node, t->tgid, t->image);
+		     : (__u32)child_create(code, wrapped, t->top_node, t->tgid, print);
 }
 
 static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
@@ -69,6 +78,7 @@ static __always_inline void stack_cut(struct wire_thread *t, __u32 depth)
 		return;
 	t->top_frame = f->frame;
 	t->top_node = f->code_or_node;
+	t->top_owed = f->code_or_node >> 63;
 	t->depth = depth;
 }
 
@@ -82,19 +92,29 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 {
 	struct wire_node *top = node_at(t->top_node), *n;
 	struct wire_frame *below;
-	__u32 index;
+	__u32 index, print = 0;
 
 	if (!top)
 		return;
 	if (top->child_code == code) {
 		index = top->child;
 	} else {
-		index = child_of(t, code, 0);
+		index = child_of(t, code, 0, 0);
 		top->child = index;
 		top->child_code = index ? code : 0;
 		clock_restart(t);
 	}
 	n = node_at(index);
+	if (n && n->flags & WIRE_NODE_VOLATILE) {
+		print = code_print(code);
+		if (print != n->print) {
+			index = child_of(t, code, 0, print);
+			n = node_at(index);
+		} else {
+			print = 0;
+		}
+		clock_restart(t);
+	}
 	if (n && n->flags & WIRE_NODE_RESUMABLE && layout.frame_owner != PY_NONE &&
 	    owner != layout.owner_generator)
 		return;
@@ -102,7 +122,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 		__u64 wrapped = closure_wraps(t, frame, code);
 
 		if (wrapped) {
-			index = child_of(t, code, wrapped);
+			index = child_of(t, code, wrapped, print);
 			n = node_at(index);
 		}
 		clock_restart(t);
@@ -120,7 +140,8 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 		return;
 	}
 	below->frame = t->top_frame;
-	below->code_or_node = t->top_node;
+	below->code_or_node = t->top_node | (t->top_owed ? WIRE_OWED : 0);
+	t->top_owed = 0;
 	t->depth++;
 	t->top_frame = frame;
 	t->top_node = index;

@@ -39,31 +39,32 @@ struct wire_node {
 	__u16 flags; /* WIRE_NODE_*: set last, so nonzero means published */
 	__u16 pad;
 	__u32 tid; /* in a root of one thread, else 0 */
-	__u32 image;
+	__u32 print; /* of the code object's names: see code_print() */
 };
 #define WIRE_NODE_LIVE 0x1
 #define WIRE_NODE_RESUMABLE 0x2 /* generator, coroutine, async generator */
 #define WIRE_NODE_NESTED 0x4	/* closure: its children differ by what it wraps */
+#define WIRE_NODE_VOLATILE 0x8	/* code that may be freed, and its address reused */
 
 struct wire_child_key {
 	__u64 code;
 	__u64 wrapped;
 	__u32 parent;
-	__u32 pad;
+	__u32 print; /* 0: the first code object that was met at this address */
 };
 
 struct wire_code_key {
 	__u64 code;
 	__u64 wrapped;
 	__u32 tgid;
-	__u32 image;
+	__u32 print;
 };
 
 /* A followed process. */
 struct wire_proc {
 	__u64 func_type; /* &PyFunction_Type in the target, 0 when unknown */
 	__u32 root;	 /* node; 0 with a root per thread */
-	__u32 image;	 /* how often it has exec'ed: addresses mean nothing across */
+	__u32 pad;
 };
 
 /* One thread's shadow stack: the top frame is here, those below in `stacks`. */
@@ -73,6 +74,7 @@ struct wire_thread {
 	__u64 top_frame; /* 0: no Python frame on the stack */
 	__u64 shim_code; /* 3.15's __init__ clean-up frame: seen, never shown */
 	__u64 func_type;
+	__u64 cursor; /* the next frame to collect */
 	__u32 top_node;
 	__u32 depth; /* frames on the stack, the top included */
 	__u32 over;  /* frames above WIRE_STACK_DEPTH, not kept */
@@ -80,18 +82,20 @@ struct wire_thread {
 	__u32 root;
 	__u32 tgid;
 	__u32 tid;
-	__u32 image;
+	__u32 top_owed; /* the top's call is counted when it returns: see resync */
 	__u32 cpu;
 	__u16 on_cpu;
 	__u16 seeded; /* the stack has been in step with the interpreter once */
 	__u32 chain;  /* frames collected in this thread's row of `chains` */
+	__u32 generators; /* of these, the innermost that are all generators' */
 	__u32 shared; /* of these, how many the stack held already */
 };
 
 struct wire_frame {
 	__u64 frame;
-	__u64 code_or_node; /* chains: code pointer; stacks: node index */
+	__u64 code_or_node; /* chains: code pointer; stacks: node index, WIRE_OWED */
 };
+#define WIRE_OWED (1ull << 63)
 
 enum wire_loss {
 	WIRE_LOSS_NODES,   /* calls charged to their caller: tree full */
@@ -101,7 +105,7 @@ enum wire_loss {
 	WIRE_LOSS_MEMORY,  /* events whose frame could not be read */
 	WIRE_LOSS_TRUNCATED, /* stacks rebuilt only in part */
 	WIRE_LOSS_PROCS,   /* forks beyond the process table */
-	WIRE_LOSS_SLICES,  /* time slices whose start was not seen: up to the first probe */
+	WIRE_LOSS_SLICES,  /* time slices whose start or end was not seen */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
 	WIRE_LOSS_MAX,
 };
@@ -132,15 +136,15 @@ struct wire_str {
 	__u8 kind;    /* 1, 2 or 4; 0: absent or unreadable */
 	__u8 ascii;
 };
-#define WIRE_FILE_MAX 512
-#define WIRE_NAME_MAX 256
-#define WIRE_QUALNAME_MAX 512
+#define WIRE_FILE_MAX 768
+#define WIRE_NAME_MAX 512
+#define WIRE_QUALNAME_MAX 768
 
 struct wire_event_code {
 	struct wire_event head;
 	__u64 code;
 	__u64 wrapped;
-	__u32 image;
+	__u32 print;
 	__u32 firstlineno;
 	__u32 flags; /* co_flags */
 	__u32 pad;

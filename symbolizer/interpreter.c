@@ -22,6 +22,12 @@ struct candidate {
 	const struct image *image; /* NULL: not in a process */
 };
 
+uint8_t probe_site_reg(const struct probe_site *s, unsigned arg)
+{
+	return arg < s->n_args && s->args[arg].kind == USDT_ARG_REG ? s->args[arg].reg
+								    : PROBE_NO_REG;
+}
+
 void interpreter_clear(struct interpreter *in)
 {
 	free(in->path);

@@ -28,6 +28,10 @@ struct probe_site {
 	struct usdt_arg args[PROBE_ARGS_MAX];
 };
 
+/* The register (enum usdt_reg) that an argument is in, PROBE_NO_REG: in none. */
+#define PROBE_NO_REG 0xff
+uint8_t probe_site_reg(const struct probe_site *s, unsigned arg);
+
 struct probe_sites {
 	struct probe_site *v;
 	size_t n;

@@ -12,6 +12,7 @@
 #   all    both; also what no argument means
 #
 # Prints each root's directory on standard output, progress on standard error.
+# Other scripts source this one for its roots of their own; see tests/rig/rig.sh.
 # ROOT/enter COMMAND... runs a command inside the root: see write_runner below.
 # PYCOST_CACHE and PYCOST_MIRROR say where to keep and whence to fetch.
 set -euo pipefail
@@ -21,6 +22,8 @@ umask 022
 # To be raised when a root's contents change, so that old roots are not taken for new.
 recipe=1
 cache=${PYCOST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/pycost}
+# Whose packages to fetch; a root of a foreign architecture is not tried out.
+arch=
 # Wanted only by the packages' install scripts, which are never run.
 needless=' debconf dpkg perl-base tar tzdata '
 
@@ -74,6 +77,9 @@ Dir::Cache "$dir";
 Acquire::Languages "none";
 Acquire::Retries "3";
 APT::Default-Release "";
+APT::Architecture "${arch:-$(dpkg --print-architecture)}";
+#clear APT::Architectures;
+APT::Architectures { "${arch:-$(dpkg --print-architecture)}"; };
 APT::Install-Recommends "false";
 APT::Sandbox::User "root";
 APT::Update::Error-Mode "any";
@@ -160,6 +166,7 @@ finish() {
     write_runner "$root"
     grep -aq 'function__entry' "$root/usr/bin/$python" ||
         die "$python has no function__entry probe"
+    [ -z "$arch" ] || return 0
     [ "$(id -u)" = 0 ] || { say "not root: $python is not tried out"; return 0; }
     chroot "$root" "/usr/bin/$python" -m compileall -q \
         -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
@@ -217,4 +224,4 @@ main() {
         python3-django gunicorn python3-flask
 }
 
-main "$@"
+[ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

@@ -12,6 +12,7 @@
 #include "symbolizer/layout.h" /* the skeleton holds one */
 #include "exact.skel.h"
 #include "userspace/kernel.h"
+#include "userspace/survey.h"
 
 struct build {
 	struct interpreter in;
@@ -21,62 +22,18 @@ struct build {
 	size_t n_links;
 };
 
-#define NO_REG 0xff
-/* The survey's script makes this many calls, beside those of starting up. */
-#define SURVEY_LEAST 4000
-
-static char *python_named(const char *root, const char *name)
-{
-	static const char *const dirs[] = {"/usr/bin", "/usr/local/bin", "/opt/python/bin"};
-	char path[512], seen[1024];
-
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(*dirs); i++) {
-		snprintf(path, sizeof(path), "%s/%s", dirs[i], name);
-		snprintf(seen, sizeof(seen), "%s%s", root, path);
-		if (!access(seen, X_OK))
-			return strdup(path);
-	}
-	return NULL;
-}
-
-char *build_python(const struct interpreter *in, pid_t pid)
-{
-	char exe[4096], link[64], root[64] = "", name[32];
-	const char *base;
-	ssize_t n;
-
-	base = strrchr(in->target_path, '/');
-	if (base && !strncmp(base + 1, "python", 6))
-		return strdup(in->target_path);
-	if (pid) {
-		snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-		n = readlink(link, exe, sizeof(exe) - 1);
-		exe[n > 0 ? n : 0] = 0;
-		base = strrchr(exe, '/');
-		if (base && !strncmp(base + 1, "python", 6))
-			return strdup(exe);
-		snprintf(root, sizeof(root), "/proc/%d/root", pid);
-	}
-	snprintf(name, sizeof(name), "python%d.%d", in->major, in->minor);
-	return python_named(root, name);
-}
-
-static uint8_t reg_of(const struct probe_site *s, unsigned arg)
-{
-	return arg < s->n_args && s->args[arg].kind == USDT_ARG_REG ? s->args[arg].reg : NO_REG;
-}
 
 static int survey_judge(const struct interpreter *in, const struct survey *s, char *text, size_t len)
 {
-	if (s->entry_hits < SURVEY_LEAST || s->return_hits < SURVEY_LEAST) {
+	if (s->entry_hits < SURVEY_CALLS || s->return_hits < SURVEY_CALLS) {
 		snprintf(text, len,
 			 "the function probes of Python %d.%d in %s are present but dead: %llu "
 			 "entries and %llu returns in over %d calls",
 			 in->major, in->minor, in->target_path, (unsigned long long)s->entry_hits,
-			 (unsigned long long)s->return_hits, SURVEY_LEAST);
+			 (unsigned long long)s->return_hits, SURVEY_CALLS);
 		return -ENOTSUP;
 	}
-	if (s->entry_frame_reg == NO_REG || s->return_frame_reg == NO_REG) {
+	if (s->entry_frame_reg == PROBE_NO_REG || s->return_frame_reg == PROBE_NO_REG) {
 		snprintf(text, len, "no register holds the frame at the probes of %s",
 			 in->target_path);
 		return -ENOTSUP;
@@ -100,8 +57,8 @@ static int build_load(struct build *b, const struct kernel *k, char *text, size_
 	memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));
 	x->rodata->entry_frame_reg = b->survey.entry_frame_reg;
 	x->rodata->return_frame_reg = b->survey.return_frame_reg;
-	x->rodata->return_file_reg = reg_of(&b->in.returns.v[0], 0);
-	x->rodata->return_name_reg = reg_of(&b->in.returns.v[0], 1);
+	x->rodata->return_file_reg = probe_site_reg(&b->in.returns.v[0], 0);
+	x->rodata->return_name_reg = probe_site_reg(&b->in.returns.v[0], 1);
 	err = exact_bpf__load(x);
 	if (err)
 		snprintf(text, len, "the kernel refused the exact mode's programs: %s (%s)",

@@ -12,25 +12,11 @@
 #include <sys/types.h>
 
 #include "symbolizer/interpreter.h"
-#include "userspace/sink.h"
 
 struct exact_bpf;
-struct kernel;
 struct build;
-
-/* Where the frame is, and whether the probes are alive: see survey.bpf.c. */
-struct survey {
-	uint64_t entry_hits, return_hits; /* of the known script */
-	uint8_t entry_frame_reg, return_frame_reg;
-};
-
-struct build_cost {
-	double entry, exit; /* in units of the metric, a call */
-	double entry_error, exit_error; /* of the split */
-	double total_error;		/* of entry + exit */
-	double plain;			/* one unprobed empty call */
-	bool known;
-};
+struct kernel;
+struct survey;
 
 /*
  * Makes the programs for this interpreter and attaches them.  pid is a process
@@ -44,19 +30,5 @@ void build_close(struct build *b);
 const struct interpreter *build_interpreter(const struct build *b);
 const struct survey *build_survey(const struct build *b);
 bool build_is(const struct build *b, const struct interpreter *in);
-
-/*
- * Path, in the root of pid, of a python that runs this interpreter; NULL when
- * none is known (an embedded interpreter).  Caller frees.
- */
-char *build_python(const struct interpreter *in, pid_t pid);
-
-/* Runs the survey alone. */
-int survey_run(const struct interpreter *in, pid_t pid, struct survey *ret, char *err,
-	       size_t errlen);
-
-/* Measures what a probed call costs, on a private child; some 0.3 s. */
-int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
-		  struct build_cost *ret, char *err, size_t errlen);
 
 #endif

@@ -14,32 +14,50 @@
  * unprobed call.  A quarter of that call is taken for the body, and the same
  * quarter is given as the split's error; the sum of the two parts is not touched
  * by it.
+ *
+ * User instructions are simpler: all that the probes add to them is the making of
+ * their arguments, the same three before either, so that half falls to each.
  */
 #include <errno.h>
 #include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "userspace/build.h"
+#include "userspace/calibrate.h"
 #include "userspace/counter.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
+#include "userspace/python_path.h"
 
 #define CALLS 10000
 #define ROUNDS 20
 #define BODY_SHARE 0.25
+/* How far apart the two probes' arguments may be: the line's search differs. */
+#define ARGS_APART 0.1
+/* A machine's pace is not the same here and there, now and then: for time only. */
+#define PACE 0.05
 
+/*
+ * The callee is a local: as a global its look-up would cost what the hash seed of
+ * each child makes of it.  It has a line of its own, as functions do, because the
+ * return probe looks for the line number.  And it is of a file, as most functions
+ * are: what -c compiles is checked at each call, see code_print().
+ */
 static const char script[] = "import os\n"
-			     "def empty(): pass\n"
-			     "def many(calls):\n"
+			     "source = '''\n"
+			     "def empty():\n"
+			     "    pass\n"
+			     "def many(calls, empty):\n"
 			     "    for _ in calls: empty()\n"
+			     "'''\n"
+			     "exec(compile(source, 'calibrate.py', 'exec'))\n"
 			     "calls = range(10000)\n"
 			     "while os.read(0, 1):\n"
-			     "    many(calls)\n"
+			     "    many(calls, empty)\n"
 			     "    os.write(1, b'.')\n";
 
 struct child {
@@ -50,15 +68,14 @@ struct child {
 /* One round of CALLS calls; what the child's counter advanced. */
 static int round_run(struct child *c, double *ret)
 {
-	struct pollfd ready = {.fd = c->launch.out, .events = POLLIN};
 	uint64_t before[3], after[3];
-	char word;
+	int err;
 
-	if (read(c->counter, before, sizeof(before)) != sizeof(before) ||
-	    write(c->launch.in, ".", 1) != 1)
+	if (read(c->counter, before, sizeof(before)) != sizeof(before))
 		return -ECHILD;
-	if (poll(&ready, 1, 10000) != 1 || read(c->launch.out, &word, 1) != 1)
-		return -ECHILD;
+	err = launch_ask(&c->launch, 1);
+	if (err)
+		return err;
 	if (read(c->counter, after, sizeof(after)) != sizeof(after))
 		return -ECHILD;
 	*ret = (double)(after[0] - before[0]);
@@ -126,7 +143,7 @@ static int rounds_run(struct child *off, struct child *on, const struct kernel *
 	return err;
 }
 
-static void cost_set(struct rounds *r, struct build_cost *ret)
+static void cost_set(struct rounds *r, enum metric metric, struct build_cost *ret)
 {
 	double plain_error, added_error, callee_error;
 	double plain = median(r->plain, ROUNDS, &plain_error);
@@ -134,18 +151,23 @@ static void cost_set(struct rounds *r, struct build_cost *ret)
 	double callee = median(r->callee, ROUNDS, &callee_error);
 	double body = BODY_SHARE * plain;
 
-	ret->entry = fmin(fmax(callee - body, 0), added);
+	if (metric == METRIC_INSTRUCTIONS) {
+		ret->entry = fmin(added / 2, callee);
+		ret->entry_error = ARGS_APART * added;
+	} else {
+		ret->entry = fmin(fmax(callee - body, 0), added);
+		ret->entry_error = hypot(callee_error, body);
+	}
 	ret->exit = added - ret->entry;
-	ret->entry_error = hypot(callee_error, body);
 	ret->exit_error = hypot(ret->entry_error, added_error);
-	ret->total_error = added_error;
+	ret->total_error = fmax(added_error, metric == METRIC_TASK_CLOCK ? PACE * added : 0);
 	ret->plain = plain;
 	ret->known = true;
 }
 
 static int child_start(struct child *c, const struct interpreter *in, enum metric metric, pid_t pid)
 {
-	char *python = build_python(in, pid);
+	char *python = python_path(in, pid);
 	int err = python ? launch_python(python, pid, script, &c->launch) : -ENOENT;
 
 	free(python);
@@ -215,7 +237,7 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 	if (!err)
 		err = rounds_run(&off, &on, k, &rounds);
 	if (!err)
-		cost_set(&rounds, ret);
+		cost_set(&rounds, metric, ret);
 	else
 		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
 			 err == -EPROTO ? "the probes count other calls than were made"
@@ -223,7 +245,7 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 	tgid = on.launch.pid;
 	child_end(&off);
 	child_end(&on);
-	hold_close(&hold);
+	hold_close_behind(&hold);
 	kernel_unfollow(k, tgid);
 	child_forget(k, tgid);
 	return err;

@@ -24,17 +24,14 @@ struct record {
 	struct targets targets;
 	const char *output;
 	double seconds; /* 0: until stopped */
-	bool quiet, selective;
+	bool quiet;
 	char **command;
 };
 
-enum { OPT_MATCH = 256, OPT_CGROUP, OPT_METRIC, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
+enum { OPT_METRIC = 256, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
        OPT_MAX_PATHS, OPT_MAX_THREADS };
 
 static const struct argp_option options[] = {
-	{"pid", 'p', "PID[,PID...]", 0, "Attach to these running processes", 0},
-	{"match", OPT_MATCH, "REGEX", 0, "Attach to every Python whose command line matches", 0},
-	{"cgroup", OPT_CGROUP, "PATH", 0, "Attach to every Python in this cgroup", 0},
 	{"duration", 'd', "SECONDS", 0, "Stop after this long (default: Ctrl-C, or the targets' end)", 0},
 	{"output", 'o', "FILE", 0, "Write here, - for standard output (default: " DEFAULT_OUTPUT ")", 0},
 	{"metric", OPT_METRIC, "METRIC", 0,
@@ -69,40 +66,15 @@ static unsigned count_of(struct argp_state *state, const char *text, unsigned lo
 	return n;
 }
 
-static int select_targets(struct record *r, int key, const char *arg, struct argp_state *state)
-{
-	char why[128] = "";
-	int err;
-
-	r->selective = true;
-	switch (key) {
-	case 'p':
-		if (targets_add_list(&r->targets, arg) == -EINVAL)
-			argp_error(state, "'%s' is not a list of PIDs", arg);
-		return 0;
-	case OPT_MATCH:
-		err = targets_add_matching(&r->targets, arg, why, sizeof(why));
-		if (err == -EINVAL)
-			argp_error(state, "'%s' is no regular expression: %s", arg, why);
-		return -err;
-	default:
-		err = targets_add_cgroup(&r->targets, arg);
-		if (err == -ENOENT)
-			argp_error(state, "no cgroup '%s'", arg);
-		return -err;
-	}
-}
-
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct record *r = state->input;
 	char *end;
 
 	switch (key) {
-	case 'p':
-	case OPT_MATCH:
-	case OPT_CGROUP:
-		return select_targets(r, key, arg, state);
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &r->targets;
+		return 0;
 	case 'd':
 		r->seconds = strtod(arg, &end);
 		if (*end || end == arg || !(r->seconds > 0) || r->seconds > 1e7)
@@ -138,7 +110,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!r->selective && !r->command)
+		if (!r->targets.asked && !r->command)
 			argp_error(state, "say what to record: -p PID, --match REGEX, --cgroup PATH or "
 					  "-- COMMAND");
 		return 0;
@@ -178,7 +150,7 @@ static int attach_all(const struct record *r, struct session *s)
 		else
 			fprintf(stderr, "pycost record: %d: %s\n", r->targets.v[i], why);
 	}
-	if (!r->targets.n && r->selective) {
+	if (!r->targets.n && r->targets.asked) {
 		fprintf(stderr, "pycost record: no process matches\n");
 		return -ESRCH;
 	}
@@ -291,7 +263,9 @@ static int record(struct record *r)
 int cmd_record(int argc, char **argv)
 {
 	struct record r = {.output = DEFAULT_OUTPUT};
-	static const struct argp argp = {options, parse, "[-- COMMAND [ARG...]]", doc, NULL, NULL, NULL};
+	static const struct argp_child children[] = {{&targets_argp, 0, NULL, 0}, {0}};
+	static const struct argp argp = {options, parse, "[-- COMMAND [ARG...]]", doc, children,
+					 NULL, NULL};
 	int status;
 
 	setlocale(LC_ALL, "");

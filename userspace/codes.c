@@ -133,7 +133,7 @@ static const char *text_of(const struct wire_str *s, const uint8_t *data, size_t
 int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor)
 {
 	struct wire_code_key key = {.code = e->code, .wrapped = e->wrapped, .tgid = e->head.tgid,
-				    .image = e->image};
+				    .print = e->print};
 	/* UTF-8 takes up to three bytes for each two of the target's. */
 	char file[WIRE_FILE_MAX * 2], name[WIRE_NAME_MAX * 2], qualname[WIRE_QUALNAME_MAX * 2],
 		wraps[WIRE_QUALNAME_MAX * 2];
@@ -170,7 +170,7 @@ int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolve
 static struct wire_code_key key_of(const struct wire_node *n)
 {
 	return (struct wire_code_key){.code = n->code, .wrapped = n->wrapped, .tgid = n->tgid,
-				      .image = n->image};
+				      .print = n->print};
 }
 
 uint32_t codes_function(const struct codes *c, const struct wire_node *n)

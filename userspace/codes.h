@@ -2,8 +2,8 @@
 /*
  * Which function a code object is.
  *
- * Keyed by the code object's address in one image of one process, and by what
- * it wraps.  Functions of the same file, line and name are one, in however many
+ * Keyed by process, the code object's address, a print of its names (addresses
+ * are reused) and what it wraps.  Functions of the same file, line and name are one, in however many
  * processes they are met.
  */
 #ifndef PYCOST_CODES_H

@@ -9,18 +9,68 @@
 /* Far above any real correction, and sums of it still fit an int64. */
 #define CORRECTION_MAX 0x1p61
 
-/* What the calibration takes out of each node, in the metric's unit. */
-static void corrections_compute(const struct profile *p, double *corrections,
-				uint64_t *calibrated_calls)
+/* Fewer calls than this say little about the cost of one. */
+#define BOUND_CALLS 10000
+/* The split is known less well than the sum: a node's own calls must be few. */
+#define BOUND_OWN 20
+
+static const struct sink_calibration *calibration_of(const struct profile *p, size_t node)
 {
+	return profile_calibration(p, &p->processes[p->nodes[node].process]);
+}
+
+/*
+ * The calls below a node and the raw cost they were part of give the bound.  Of
+ * the node's own calls only the entries are in it: their exits are its caller's.
+ */
+static int scales_compute(const struct profile *p, struct costs *c)
+{
+	double *calls = calloc(p->node_count, sizeof(*calls));
+	double *raw = calloc(p->node_count, sizeof(*raw));
+
+	for (size_t i = p->node_count; calls && raw && --i > 0;) {
+		const struct profile_node *node = &p->nodes[i];
+		const struct sink_calibration *k = calibration_of(p, i);
+		double added = k->entry + k->exit, bound;
+
+		raw[i] += node->self_raw;
+		if (calls[i] >= BOUND_CALLS && calls[i] / BOUND_OWN >= node->calls && added > 0 &&
+		    k->plain > 0) {
+			bound = (raw[i] - calls[i] * k->plain) /
+				(calls[i] * added + node->calls * k->entry);
+			c->scale[k - p->calibrations] =
+				fmin(c->scale[k - p->calibrations], fmax(bound, 0));
+		}
+		calls[node->parent] += calls[i] + node->calls;
+		raw[node->parent] += raw[i];
+	}
+	free(calls);
+	free(raw);
+	return calls && raw ? 0 : -ENOMEM;
+}
+
+/* What the calibration takes out of each node, in the metric's unit. */
+static void corrections_compute(const struct profile *p, double *corrections, struct costs *c)
+{
+	for (size_t i = p->node_count; --i > 0;) {
+		const struct profile_node *node = &p->nodes[i];
+		const struct sink_calibration *k = calibration_of(p, i);
+
+		c->self_error[i] += node->calls * k->entry_error;
+		c->self_error[node->parent] += node->calls * k->exit_error;
+		/* Until here: the calls below, each with both its parts. */
+		c->cumulative_error[node->parent] +=
+			c->cumulative_error[i] + node->calls * k->total_error;
+		c->cumulative_error[i] += node->calls * k->entry_error;
+	}
 	for (size_t i = 1; i < p->node_count; i++) {
 		const struct profile_node *node = &p->nodes[i];
-		const struct sink_calibration *calibration =
-			profile_calibration(p, &p->processes[node->process]);
-		uint64_t *calls = &calibrated_calls[calibration - p->calibrations];
+		const struct sink_calibration *k = calibration_of(p, i);
+		double scale = c->scale[k - p->calibrations];
+		uint64_t *calls = &c->calibrated_calls[k - p->calibrations];
 
-		corrections[i] += node->calls * calibration->entry;
-		corrections[node->parent] += node->calls * calibration->exit;
+		corrections[i] += node->calls * k->entry * scale;
+		corrections[node->parent] += node->calls * k->exit * scale;
 		*calls = saturating_add(*calls, node->calls);
 	}
 }
@@ -70,23 +120,33 @@ int costs_compute(const struct profile *p, bool raw, struct costs *ret)
 		.self = calloc(p->node_count, sizeof(uint64_t)),
 		.cumulative = calloc(p->node_count, sizeof(uint64_t)),
 		.cumulative_raw = calloc(p->node_count, sizeof(uint64_t)),
+		.self_error = calloc(p->node_count, sizeof(double)),
+		.cumulative_error = calloc(p->node_count, sizeof(double)),
+		.scale = calloc(p->calibration_count, sizeof(double)),
 		.calibrated_calls = calloc(p->calibration_count, sizeof(uint64_t)),
 	};
 	double *corrections = calloc(p->node_count, sizeof(*corrections));
 	uint64_t *debts = calloc(p->node_count, sizeof(*debts));
 	int err = 0;
 
-	if (!c.self || !c.cumulative || !c.cumulative_raw || !c.calibrated_calls ||
-	    !corrections || !debts) {
-		costs_free(&c);
+	if (!c.self || !c.cumulative || !c.cumulative_raw || !c.self_error ||
+	    !c.cumulative_error || !c.scale || !c.calibrated_calls || !corrections || !debts) {
 		err = -ENOMEM;
 		goto out;
 	}
-	if (!raw)
-		corrections_compute(p, corrections, c.calibrated_calls);
+	for (size_t i = 0; i < p->calibration_count; i++)
+		c.scale[i] = 1;
+	if (!raw) {
+		err = scales_compute(p, &c);
+		if (err)
+			goto out;
+		corrections_compute(p, corrections, &c);
+	}
 	costs_settle(p, corrections, &c, debts);
 	*ret = c;
 out:
+	if (err)
+		costs_free(&c);
 	free(corrections);
 	free(debts);
 	return err;
@@ -97,6 +157,9 @@ void costs_free(struct costs *c)
 	free(c->self);
 	free(c->cumulative);
 	free(c->cumulative_raw);
+	free(c->self_error);
+	free(c->cumulative_error);
+	free(c->scale);
 	free(c->calibrated_calls);
 	*c = (struct costs){ 0 };
 }

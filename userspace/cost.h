@@ -8,6 +8,11 @@
  *	self(n) = self_raw(n) - calls(n) * entry - sum over children c: calls(c) * exit
  *	cumulative(n) = self(n) + sum over children c: cumulative(c)
  *
+ * The calibration was measured apart from the target, maybe at another pace of
+ * the machine.  But no call costs less than an empty one (`plain`), so whatever
+ * makes many calls bounds from above what the probes can have added to each.
+ * Where the calibration says more, it is scaled down to the tightest bound.
+ *
  * A calibration has an error, so a path that does next to nothing can come out
  * below zero.  It is shown as 0, and what is missing is taken from its caller:
  * what a call adds in all is known better than how that falls on the two sides
@@ -25,7 +30,11 @@ struct costs {
 	uint64_t *self;
 	uint64_t *cumulative;
 	uint64_t *cumulative_raw;
-	/* By calibration: the calls it was applied to. */
+	/* By node: what the calibration's errors leave open. */
+	double *self_error;
+	double *cumulative_error;
+	/* By calibration: its scale, at most 1, and the calls it was applied to. */
+	double *scale;
 	uint64_t *calibrated_calls;
 	uint64_t clamped; /* paths that came out below 0 */
 	uint64_t unpaid;  /* what all is too high for it */

@@ -25,6 +25,8 @@ static void costs_set(json_t *object, const struct call_costs *costs)
 	json_object_set_new(object, "cumulative", json_count(costs->cumulative));
 	json_object_set_new(object, "self_raw", json_count(costs->self_raw));
 	json_object_set_new(object, "cumulative_raw", json_count(costs->cumulative_raw));
+	json_object_set_new(object, "self_error", json_real(costs->self_error));
+	json_object_set_new(object, "cumulative_error", json_real(costs->cumulative_error));
 }
 
 static json_t *functions_json(const struct report *r)
@@ -138,7 +140,7 @@ static json_t *calibration_json(const struct report *r)
 
 	for (size_t i = 1; calibrations && i < p->calibration_count; i++) {
 		const struct sink_calibration *c = &p->calibrations[i];
-		json_t *object = json_pack("{s:I, s:s, s:s, s:f, s:f, s:f, s:f, s:o}",
+		json_t *object = json_pack("{s:I, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}",
 					   "id", (json_int_t)c->id,
 					   "python", c->python,
 					   "build_id", c->build_id,
@@ -146,6 +148,9 @@ static json_t *calibration_json(const struct report *r)
 					   "exit", c->exit,
 					   "entry_error", c->entry_error,
 					   "exit_error", c->exit_error,
+					   "total_error", c->total_error,
+					   "plain_call", c->plain,
+					   "scale", r->costs.scale[i],
 					   "calls", json_count(r->costs.calibrated_calls[i]));
 
 		if (json_array_append_new(calibrations, object) < 0) {

@@ -113,11 +113,14 @@ static void call_costs_add(struct call_costs *sum, const struct profile *p,
 	sum->calls = saturating_add(sum->calls, n->calls);
 	sum->self = saturating_add(sum->self, c->self[node]);
 	sum->self_raw = saturating_add(sum->self_raw, n->self_raw);
+	/* One calibration is behind them all, so the errors add up. */
+	sum->self_error += c->self_error[node];
 	if (!outermost)
 		return;
 	sum->primitive_calls = saturating_add(sum->primitive_calls, n->calls);
 	sum->cumulative = saturating_add(sum->cumulative, c->cumulative[node]);
 	sum->cumulative_raw = saturating_add(sum->cumulative_raw, c->cumulative_raw[node]);
+	sum->cumulative_error += c->cumulative_error[node];
 }
 
 /* Scratch of the walk: how often a row and an edge are active above, and each node's edge. */

@@ -22,6 +22,9 @@ struct call_costs {
 	uint64_t self_raw;
 	uint64_t cumulative;
 	uint64_t cumulative_raw;
+	/* Standard errors that the calibration leaves in the two corrected ones. */
+	double self_error;
+	double cumulative_error;
 };
 
 struct function_row {

@@ -5,11 +5,13 @@
 #include <linux/perf_event.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
+#include "userspace/behind.h"
 
 /* Bits of perf_event_attr.config: include/linux/trace_events.h */
 #define REF_CTR_SHIFT 32
@@ -93,4 +95,23 @@ void hold_close(struct hold *h)
 			close(h->fds[i]);
 		h->fds[i] = -1;
 	}
+}
+
+static void close_copy(void *arg)
+{
+	hold_close(arg);
+	free(arg);
+}
+
+void hold_close_behind(struct hold *h)
+{
+	struct hold *copy = malloc(sizeof(*copy));
+
+	if (!copy) {
+		hold_close(h);
+		return;
+	}
+	*copy = *h;
+	*h = HOLD_NONE;
+	behind(close_copy, copy);
 }

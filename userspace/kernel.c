@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 #include "life.skel.h"
 #include "userspace/counter.h"
+#include "userspace/rights.h"
 
 static char last_complaint[256];
 static bool debugging;
@@ -39,6 +41,15 @@ void kernel_log_setup(void)
 const char *kernel_log_last(void)
 {
 	return *last_complaint ? last_complaint : "no reason given";
+}
+
+bool kernel_pids_are_ours(void)
+{
+	char name[64];
+	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name) - 1);
+
+	name[n > 0 ? n : 0] = 0;
+	return !strcmp(name, "pid:[4026531836]");
 }
 
 static void raise_limits(void)
@@ -124,11 +135,12 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 
 static void explain(int err, char *text, size_t len)
 {
-	if (err == -EPERM || err == -EACCES)
-		snprintf(text, len,
-			 "no right to load BPF programs: run as root, or with CAP_BPF and "
-			 "CAP_PERFMON (CAP_SYS_RESOURCE too before Linux 5.11)");
-	else if (access("/sys/kernel/btf/vmlinux", R_OK))
+	if (err == -EPERM || err == -EACCES) {
+		snprintf(text, len, "no right to load BPF programs");
+		rights_explain(err, text, len);
+		return;
+	}
+	if (faccessat(AT_FDCWD, "/sys/kernel/btf/vmlinux", R_OK, AT_EACCESS))
 		snprintf(text, len, "this kernel has no readable BTF (/sys/kernel/btf/vmlinux): "
 				    "it needs CONFIG_DEBUG_INFO_BTF, as Debian's from 5.10 on has");
 	else
@@ -145,6 +157,12 @@ int kernel_open(const struct kernel_options *options, const struct counter *coun
 	if (!k)
 		return -ENOMEM;
 	kernel_log_setup();
+	if (!kernel_pids_are_ours()) {
+		snprintf(text, len, "this PID namespace is not the host's, so no call would be seen: "
+				    "run on the host, or in a container that has its PIDs");
+		free(k);
+		return -ENOTSUP;
+	}
 	raise_limits();
 	k->options = *options;
 	if (!k->options.max_nodes)

@@ -63,6 +63,12 @@ int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
 
 int kernel_events_fd(const struct kernel *k);
 
+/*
+ * Whether we see the PIDs that the programs see: those of the initial namespace.
+ * Its inode has a fixed number, PROC_PID_INIT_INO in include/linux/proc_ns.h.
+ */
+bool kernel_pids_are_ours(void);
+
 /* Quiet unless PYCOST_DEBUG is set; the last complaint is kept for errors. */
 void kernel_log_setup(void);
 const char *kernel_log_last(void);

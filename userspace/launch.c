@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,10 +67,13 @@ static void launch_take(struct launch *ret, struct pipes *p, pid_t pid)
 	pipes_close(p);
 }
 
-int launch_command(char *const argv[], struct launch *ret)
+/* What a child does from fork() on: it never returns. */
+typedef void child_fn(const struct pipes *p, const void *arg);
+
+static int launch_start(int with_stdio, child_fn *child, const void *arg, struct launch *ret)
 {
 	struct pipes p;
-	int err = pipes_open(&p, 0);
+	int err = pipes_open(&p, with_stdio);
 	pid_t pid;
 
 	if (err)
@@ -80,18 +84,37 @@ int launch_command(char *const argv[], struct launch *ret)
 		pipes_close(&p);
 		return err;
 	}
-	if (!pid) {
-		signal(SIGINT, SIG_DFL);
-		signal(SIGTERM, SIG_DFL);
-		sigset_t none;
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		await_go(&p);
-		execvp(argv[0], argv);
-		exec_failed(&p);
-	}
+	if (!pid)
+		child(&p, arg);
 	launch_take(ret, &p, pid);
 	return 0;
+}
+
+static void signals_default(void)
+{
+	sigset_t none;
+
+	signal(SIGINT, SIG_DFL);
+	signal(SIGTERM, SIG_DFL);
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void command_child(const struct pipes *p, const void *arg)
+{
+	char *const *argv = arg;
+
+	signals_default();
+	await_go(p);
+	execvp(argv[0], argv);
+	exec_failed(p);
+}
+
+int launch_command(char *const argv[], struct launch *ret)
+{
+	return launch_start(0, command_child, argv, ret);
 }
 
 /* "NAME=value" of another process's environment, or NULL.  Caller frees. */
@@ -134,67 +157,79 @@ static int become_like(pid_t like)
 	return 0;
 }
 
-static void python_child(const struct pipes *p, const char *path, pid_t like, const char *script)
+struct python {
+	const char *path, *script;
+	pid_t like;
+};
+
+static void python_child(const struct pipes *p, const void *arg)
 {
-	char *const argv[] = {(char *)path, "-I", "-S", "-E", "-c", (char *)script, NULL};
-	char *env[3] = {NULL};
-	int n = 0, null = open("/dev/null", O_RDWR);
-	sigset_t none;
+	const struct python *python = arg;
+	char *const argv[] = {(char *)python->path, "-I", "-S", "-E", "-c",
+			      (char *)python->script, NULL};
+	char *env[] = {NULL, NULL};
+	int null = open("/dev/null", O_RDWR);
 
 	/* It must not outlive us, whatever our death. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setpgid(0, 0); /* Ctrl-C is for us */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	signals_default();
 	dup2(p->in[0], 0);
 	dup2(p->out[1], 1);
 	dup2(null, 2);
 	await_go(p);
-	if (like) {
-		env[n] = environ_of(like, "LD_LIBRARY_PATH");
-		n += env[n] != NULL;
-		errno = -become_like(like);
+	if (python->like) {
+		env[0] = environ_of(python->like, "LD_LIBRARY_PATH");
+		errno = -become_like(python->like);
 		if (errno)
 			exec_failed(p);
 		prctl(PR_SET_PDEATHSIG, SIGKILL); /* setuid() clears it */
 	}
-	execve(path, argv, env);
+	execve(python->path, argv, env);
 	exec_failed(p);
 }
 
 int launch_python(const char *path, pid_t like, const char *script, struct launch *ret)
 {
-	struct pipes p;
-	int err = pipes_open(&p, 1);
-	pid_t pid;
+	struct python python = {.path = path, .script = script, .like = like};
 
-	if (err)
-		return err;
-	pid = fork();
-	if (pid < 0) {
-		err = -errno;
-		pipes_close(&p);
-		return err;
-	}
-	if (!pid)
-		python_child(&p, path, like, script);
-	launch_take(ret, &p, pid);
-	return 0;
+	return launch_start(1, python_child, &python, ret);
 }
 
 int launch_go(struct launch *l)
 {
 	int err = 0;
+	ssize_t n;
 
 	if (write(l->go, "", 1) != 1)
 		return -errno;
 	/* Closed by a successful exec, so this ends as soon as it is known. */
-	if (read(l->failed, &err, sizeof(err)) != sizeof(err))
-		err = 0;
-	return -err;
+	do
+		n = read(l->failed, &err, sizeof(err));
+	while (n < 0 && errno == EINTR);
+	return n == sizeof(err) ? -err : 0;
 }
 
-void launch_end(struct launch *l)
+#define ANSWER_MS 20000
+
+int launch_ask(struct launch *l, size_t n)
+{
+	struct pollfd ready = {.fd = l->out, .events = POLLIN};
+	char word;
+	int got;
+
+	while (n--)
+		if (write(l->in, ".", 1) != 1)
+			return -ECHILD;
+	do
+		got = poll(&ready, 1, ANSWER_MS);
+	while (got < 0 && errno == EINTR);
+	if (!got)
+		return -ETIMEDOUT;
+	return got == 1 && read(l->out, &word, 1) == 1 ? 0 : -ECHILD;
+}
+
+void launch_leave(struct launch *l)
 {
 	int *fds[] = {&l->go, &l->in, &l->out, &l->failed};
 
@@ -203,6 +238,11 @@ void launch_end(struct launch *l)
 			close(*fds[i]);
 		*fds[i] = -1;
 	}
+}
+
+void launch_end(struct launch *l)
+{
+	launch_leave(l);
 	if (l->pid > 0) {
 		kill(l->pid, SIGKILL);
 		waitpid(l->pid, NULL, 0);

@@ -7,6 +7,7 @@
 #ifndef PYCOST_LAUNCH_H
 #define PYCOST_LAUNCH_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 struct launch {
@@ -30,7 +31,16 @@ int launch_python(const char *path, pid_t like, const char *script, struct launc
 /* Lets it exec.  -errno of the exec when that failed. */
 int launch_go(struct launch *l);
 
+/*
+ * With a child of launch_python(): gives it n bytes to read, and waits for one
+ * byte of its own, through signals.  -ECHILD when it has ended, -ETIMEDOUT.
+ */
+int launch_ask(struct launch *l, size_t n);
+
 /* Kills it if it still runs, and reaps it. */
 void launch_end(struct launch *l);
+
+/* Lets it be: what still waits for launch_go() ends, what runs goes on. */
+void launch_leave(struct launch *l);
 
 #endif

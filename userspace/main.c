@@ -18,6 +18,8 @@ struct command {
 static const struct command commands[] = {
 	{ "record", cmd_record, "measure running processes, or a command" },
 	{ "report", cmd_report, "show or export what a recording holds" },
+	{ "top", cmd_top, "watch what functions cost, live" },
+	{ "doctor", cmd_doctor, "say what this machine and a target allow" },
 	{ "calibrate", cmd_calibrate, "measure what the probes themselves cost" },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "symbolizer/resolver.h"
+#include "userspace/behind.h"
 
 static int open_of(pid_t pid, const char *what)
 {
@@ -63,7 +65,7 @@ void names_drop(struct names *n)
 	free(n);
 }
 
-static void comm_read(struct process *p)
+void process_comm(struct process *p)
 {
 	char path[64];
 	FILE *f;
@@ -85,7 +87,7 @@ int process_add(struct process **table, pid_t pid, pid_t parent, struct process 
 	p->pid = pid;
 	p->parent = parent;
 	p->hold = HOLD_NONE;
-	comm_read(p);
+	process_comm(p);
 	HASH_ADD_INT(*table, pid, p);
 	*ret = p;
 	return 0;
@@ -105,4 +107,92 @@ void process_remove(struct process **table, struct process *p)
 	hold_close(&p->hold);
 	names_drop(p->names);
 	free(p);
+}
+
+/* Closing waits for the kernel's grace periods: several wait at the same time. */
+#define RELEASERS 16
+
+struct release {
+	struct process **v;
+	size_t n, next;
+};
+
+static void *release_some(void *arg)
+{
+	struct release *r = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&r->next, 1, __ATOMIC_RELAXED)) < r->n)
+		hold_close(&r->v[i]->hold);
+	return NULL;
+}
+
+void processes_release(struct process *table)
+{
+	struct release r = {.v = calloc(HASH_COUNT(table) + 1, sizeof(*r.v))};
+	pthread_t helpers[RELEASERS];
+	struct process *p, *next;
+	unsigned n = 0;
+
+	HASH_ITER(hh, table, p, next)
+	{
+		if (r.v)
+			r.v[r.n++] = p;
+		else
+			hold_close(&p->hold);
+	}
+	while (n < RELEASERS && n + 1 < r.n && !pthread_create(&helpers[n], NULL, release_some, &r))
+		n++;
+	release_some(&r);
+	while (n--)
+		pthread_join(helpers[n], NULL);
+	free(r.v);
+}
+
+struct holds {
+	size_t n;
+	struct hold v[];
+};
+
+static void holds_close(void *arg)
+{
+	struct holds *holds = arg;
+
+	for (size_t i = 0; i < holds->n; i++)
+		hold_close(&holds->v[i]);
+	free(holds);
+}
+
+void processes_release_dead(struct process **table)
+{
+	struct holds *holds = malloc(sizeof(*holds) + HASH_COUNT(*table) * sizeof(holds->v[0]));
+	struct process *p, *next;
+
+	if (!holds)
+		return;
+	holds->n = 0;
+	HASH_ITER(hh, *table, p, next)
+	{
+		if (!p->buried)
+			continue;
+		holds->v[holds->n++] = p->hold;
+		p->hold = HOLD_NONE;
+		process_remove(table, p);
+	}
+	behind(holds_close, holds);
+}
+
+bool process_gone(pid_t pid)
+{
+	char path[64], line[512], *state = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT || errno == ESRCH;
+	if (fgets(line, sizeof(line), f))
+		state = strrchr(line, ')'); /* a comm may hold anything */
+	fclose(f);
+	return !state || strchr("ZX", state[2]);
 }

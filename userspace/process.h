@@ -10,7 +10,7 @@
 
 #include "userspace/hold.h"
 
-struct build;
+struct known_build;
 struct resolver;
 
 /*
@@ -26,10 +26,11 @@ struct names {
 struct process {
 	pid_t pid, parent;
 	char comm[32];
-	struct build *build; /* NULL: no Python known in it yet */
+	struct known_build *build; /* NULL: no Python known in it yet */
 	struct names *names;
 	struct hold hold;
 	bool dead;	     /* has exited; its last costs may still come */
+	bool buried;	     /* ... have come, and its nodes are given back */
 	uint64_t look_until; /* after an exec: keep looking for Python, in ns */
 	UT_hash_handle hh;
 };
@@ -40,7 +41,16 @@ struct names *names_share(struct names *n);
 void names_drop(struct names *n);
 
 int process_add(struct process **table, pid_t pid, pid_t parent, struct process **ret);
+/* Reads its comm again: an exec changes it. */
+void process_comm(struct process *p);
+/* Has it ended?  A zombie has, too. */
+bool process_gone(pid_t pid);
 struct process *process_find(struct process *table, pid_t pid);
 void process_remove(struct process **table, struct process *p);
+
+/* Switches all their probes off: at once, as each takes the kernel a while. */
+void processes_release(struct process *table);
+/* Removes the buried, and switches their probes off behind our back. */
+void processes_release_dead(struct process **table);
 
 #endif

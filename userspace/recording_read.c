@@ -172,6 +172,8 @@ static int read_calibration(struct reader *r, struct cursor *c)
 	calibration.exit = take_overhead(c);
 	calibration.entry_error = take_overhead(c);
 	calibration.exit_error = take_overhead(c);
+	calibration.total_error = take_overhead(c);
+	calibration.plain = take_overhead(c);
 	return c->bad ? 0 : r->to->calibration(r->to, &calibration);
 }
 

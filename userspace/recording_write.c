@@ -173,10 +173,11 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 
 	if (!c->id || c->id > r->calibrations + 1 || !overhead_is_valid(c->entry) ||
 	    !overhead_is_valid(c->exit) || !overhead_is_valid(c->entry_error) ||
-	    !overhead_is_valid(c->exit_error))
+	    !overhead_is_valid(c->exit_error) || !overhead_is_valid(c->total_error) ||
+	    !overhead_is_valid(c->plain))
 		return -EINVAL;
 	err = fact_begin(r, FACT_CALIBRATION,
-			 VARINT_MAX + strings_size(strings, 2) + 4 * sizeof(double));
+			 VARINT_MAX + strings_size(strings, 2) + 6 * sizeof(double));
 	if (err)
 		return err;
 	if (c->id > r->calibrations)
@@ -187,6 +188,8 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 	add_double(r, c->exit);
 	add_double(r, c->entry_error);
 	add_double(r, c->exit_error);
+	add_double(r, c->total_error);
+	add_double(r, c->plain);
 	return 0;
 }
 

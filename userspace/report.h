@@ -42,6 +42,9 @@ struct report_style {
 	double min_percent; /* of a tree's nodes */
 };
 
+/* "time on CPU, not instructions" */
+const char *report_metric_meaning(const struct sink_meta *meta);
+
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out);
 /* What the numbers do not tell: one sentence for each kind of loss. */
 void report_print_notes(const struct report *r, const struct report_style *style, FILE *out);

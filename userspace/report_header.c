@@ -9,7 +9,7 @@
 
 #define PROCESSES_SHOWN 8
 
-static const char *metric_meaning(const struct sink_meta *meta)
+const char *report_metric_meaning(const struct sink_meta *meta)
 {
 	if (meta->metric == METRIC_TASK_CLOCK && meta->metric_fallback)
 		return "time on CPU, not instructions: no hardware counter here";
@@ -56,7 +56,7 @@ static void print_calibration(const struct report *r, const struct report_style 
 	for (size_t i = 1; i < p->calibration_count && !r->raw; i++) {
 		const struct sink_calibration *c = &p->calibrations[i];
 		uint64_t calls = r->costs.calibrated_calls[i];
-		double per_call = c->entry + c->exit;
+		double per_call = (c->entry + c->exit) * r->costs.scale[i];
 
 		if (!calls)
 			continue;
@@ -64,7 +64,12 @@ static void print_calibration(const struct report *r, const struct report_style 
 		fputs("calibration: took out ", out);
 		print_amount(r, style, out, fmin(fmax(per_call * calls, 0), 0x1p63));
 		fprintf(out, " (%.1f \xc2\xb1 %.1f %s for each of %" PRIu64 " calls, Python %s)\n",
-			per_call, hypot(c->entry_error, c->exit_error), unit, calls, c->python);
+			per_call, c->total_error * r->costs.scale[i], unit, calls, c->python);
+		if (r->costs.scale[i] < 1)
+			fprintf(out,
+				"             scaled by %.3f, as the cheapest calls left no room for "
+				"more: the machine ran at another pace than while calibrated\n",
+				r->costs.scale[i]);
 	}
 	if (r->raw)
 		fputs("raw:         the probes' own cost is still inside\n", out);
@@ -83,7 +88,7 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	char when[64] = "";
 	struct tm tm;
 
-	fprintf(out, "metric:      %s (%s): %s\n", name, unit, metric_meaning(&p->meta));
+	fprintf(out, "metric:      %s (%s): %s\n", name, unit, report_metric_meaning(&p->meta));
 	if (start && localtime_r(&start, &tm))
 		strftime(when, sizeof(when), " from %Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", p->duration_ns / 1e9, when,
@@ -110,8 +115,13 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "processes that had made calls before they were attached to",
 	[LOSS_CLAMPED] = "call paths below zero after the correction, shown as 0 at their callers' "
 			 "expense",
-	[LOSS_MULTIPLEXED] = "readings of a hardware counter that was shared",
+	[LOSS_MULTIPLEXED] = "parts of a million of the time without the hardware counter, which "
+			     "was shared",
 	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
+	[LOSS_PROCESSES] = "forked processes not followed because the table was full",
+	[LOSS_SLICES] = "time slices counted in part, as the kernel did not tell their start or "
+			"end",
+	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 
 static size_t unresolved_count(const struct report *r)

@@ -13,8 +13,8 @@
 #define INDENT_MAX 40
 
 static const struct column columns[] = {
-	{ "calls" },  { "self" },	   { "self %" },	  { "cumulative" },
-	{ "cum %" },  { "function", true }, { "file:line", true },
+	{ "calls" },	  { "self" },  { "\xc2\xb1" },		{ "self %" },
+	{ "cumulative" }, { "cum %" }, { "function", true }, { "file:line", true },
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
 
@@ -28,6 +28,19 @@ static char *location_format(const struct sink_function *f)
 	return location;
 }
 
+/* The error of a self cost as a share of it; "" when it is exact. */
+static void error_format(char *ret, size_t size, const struct call_costs *costs)
+{
+	double percent = costs->self ? 100 * costs->self_error / costs->self : 100;
+
+	if (!costs->self_error || (!costs->self && !costs->self_raw))
+		*ret = 0;
+	else if (percent >= 100)
+		snprintf(ret, size, ">99%%");
+	else
+		snprintf(ret, size, percent < 1 ? "%.1f%%" : "%.0f%%", percent);
+}
+
 static void costs_add(struct table *t, const struct report *r, const struct report_style *style,
 		      const struct call_costs *costs, const char *name, uint32_t function)
 {
@@ -35,13 +48,15 @@ static void costs_add(struct table *t, const struct report *r, const struct repo
 	char calls[CELL_SIZE], self_percent[CELL_SIZE], cumulative_percent[CELL_SIZE];
 	char self[TEXT_AMOUNT_SIZE], cumulative[TEXT_AMOUNT_SIZE];
 	double percent = report_percent(r, costs->self);
-	const char *cells[COLUMNS] = { calls,		   self, self_percent, cumulative,
-				       cumulative_percent, name };
+	char error[CELL_SIZE];
+	const char *cells[COLUMNS] = { calls,	   self,	       error, self_percent,
+				       cumulative, cumulative_percent, name };
 	char *location = location_format(&r->profile->functions[function]);
 
 	snprintf(calls, sizeof(calls), "%" PRIu64, costs->calls);
 	text_amount(self, costs->self, time, style->exact);
 	text_amount(cumulative, costs->cumulative, time, style->exact);
+	error_format(error, sizeof(error), costs);
 	snprintf(self_percent, sizeof(self_percent), "%.1f", percent);
 	snprintf(cumulative_percent, sizeof(cumulative_percent), "%.1f",
 		 report_percent(r, costs->cumulative));

@@ -14,27 +14,17 @@
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
-#include "userspace/build.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
-#include "userspace/process.h"
+#include "userspace/rights.h"
+#include "userspace/tracker.h"
 
 #define DRAIN_NS 1000000000ull
-/* After an exec, a dynamic linker may still have to map libpython. */
-#define LOOK_NS 2000000000ull
-/* Descriptors of dead processes are closed this many at a time: see bury(). */
-#define BURY_BATCH 256
-
-struct session_build {
-	struct build *build;
-	struct build_cost cost; /* mean of the calibrations so far */
-	unsigned calibrations;
-	uint32_t id;
-};
-
+/* How often a process that has exec'ed is looked at. */
+#define LOOK_MS 20
 struct session {
 	struct session_options options;
 	struct sink *sink;
@@ -43,17 +33,10 @@ struct session {
 	struct codes *codes;
 	struct drain *drain;
 	struct ring_buffer *ring;
-	struct session_build *builds;
-	size_t n_builds;
-	struct process *processes;
+	struct tracker tracker;
 	struct launch launched;
 	int launched_status;
-	pid_t orphan; /* a process met in the tree whose fork note was lost */
-	unsigned dead, followed, looking;
-	uint64_t late;
 	uint64_t started, drained, finished;
-	int sink_error;
-	char notice[256];
 };
 
 static uint64_t now_ns(void)
@@ -64,299 +47,20 @@ static uint64_t now_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-static void notice(struct session *s, const char *format, const char *what)
-{
-	snprintf(s->notice, sizeof(s->notice), format, what);
-}
-
 /* The first error of the sink ends the session; the rest follows from it. */
 static void tell(struct session *s, int err)
 {
-	if (err && !s->sink_error)
-		s->sink_error = err;
-}
-
-/* ---- builds ---- */
-
-static struct session_build *build_of(struct session *s, const struct interpreter *in)
-{
-	for (size_t i = 0; i < s->n_builds; i++)
-		if (build_is(s->builds[i].build, in))
-			return &s->builds[i];
-	return NULL;
-}
-
-static struct session_build *build_known(struct session *s, const struct build *b)
-{
-	for (size_t i = 0; i < s->n_builds; i++)
-		if (s->builds[i].build == b)
-			return &s->builds[i];
-	return NULL;
-}
-
-static void python_version(const struct interpreter *in, char *ret, size_t size)
-{
-	if (in->micro >= 0)
-		snprintf(ret, size, "%d.%d.%d", in->major, in->minor, in->micro);
-	else
-		snprintf(ret, size, "%d.%d", in->major, in->minor);
-}
-
-/* Measures once more; the sink hears the mean. */
-static void build_calibrate(struct session *s, struct session_build *b, pid_t pid)
-{
-	const struct interpreter *in = build_interpreter(b->build);
-	struct sink_calibration fact = {.id = b->id, .build_id = in->build_id};
-	struct build_cost once;
-	char version[32], why[256] = "";
-	unsigned n = b->calibrations + 1;
-
-	if (s->options.no_calibration)
-		return;
-	if (calibrate_run(s->kernel, b->build, counter_metric(s->counter), pid, &once, why,
-			  sizeof(why))) {
-		if (!b->calibrations)
-			notice(s, "%s: costs will hold the probes' own", why);
-		return;
-	}
-	b->cost.entry += (once.entry - b->cost.entry) / n;
-	b->cost.exit += (once.exit - b->cost.exit) / n;
-	b->cost.entry_error = once.entry_error;
-	b->cost.exit_error = once.exit_error;
-	b->cost.known = true;
-	b->calibrations = n;
-	python_version(in, version, sizeof(version));
-	fact.python = version;
-	fact.entry = b->cost.entry;
-	fact.exit = b->cost.exit;
-	fact.entry_error = b->cost.entry_error;
-	fact.exit_error = b->cost.exit_error;
-	tell(s, s->sink->calibration(s->sink, &fact));
-}
-
-/* The build of this interpreter, made and calibrated when it is the first. */
-static int build_get(struct session *s, struct interpreter *in, pid_t pid,
-		     struct session_build **ret, char *text, size_t len)
-{
-	struct session_build *b = build_of(s, in), *grown;
-	const char *why = interpreter_exact_reason(in);
-	int err;
-
-	if (b) {
-		*ret = b;
-		return 0;
-	}
-	if (why) {
-		snprintf(text, len, "%s", why);
-		return -ENOTSUP;
-	}
-	grown = realloc(s->builds, (s->n_builds + 1) * sizeof(*grown));
-	if (!grown)
-		return -ENOMEM;
-	s->builds = grown;
-	b = &s->builds[s->n_builds];
-	*b = (struct session_build){.id = s->n_builds + 1};
-	err = build_open(s->kernel, in, pid, &b->build, text, len);
-	if (err)
-		return err;
-	s->n_builds++;
-	build_calibrate(s, b, pid);
-	*ret = b;
-	return 0;
-}
-
-/* ---- processes ---- */
-
-static void process_tell(struct session *s, struct process *p)
-{
-	struct session_build *b = p->build ? build_known(s, p->build) : NULL;
-	char version[32] = "";
-	struct sink_process fact = {.pid = p->pid, .ppid = p->parent, .comm = p->comm,
-				    .python = version, .exe = ""};
-
-	if (b) {
-		python_version(build_interpreter(b->build), version, sizeof(version));
-		fact.exe = build_interpreter(b->build)->target_path;
-		fact.calibration = b->cost.known ? b->id : 0;
-	}
-	tell(s, s->sink->process(s->sink, &fact));
-}
-
-/*
- * A child of a followed process.  It is being measured already; what is opened
- * here keeps its probes on should its parent's be closed.
- */
-static void process_forked(struct session *s, pid_t pid, pid_t parent_pid)
-{
-	struct process *parent = process_find(s->processes, parent_pid), *p;
-	struct process *old = process_find(s->processes, pid);
-	struct hold passing = HOLD_NONE;
-
-	if (s->options.no_follow) {
-		/* Opened and closed: that takes the copied probes out. */
-		if (parent && parent->build &&
-		    !hold_open(build_interpreter(parent->build), pid, &passing))
-			hold_close(&passing);
-		return;
-	}
-	if (old) /* a PID come round again */
-		process_remove(&s->processes, old);
-	if (process_add(&s->processes, pid, parent_pid, &p))
-		return;
-	s->followed++;
-	if (parent) {
-		p->build = parent->build;
-		p->names = names_share(parent->names);
-		if (p->build)
-			hold_open(build_interpreter(p->build), pid, &p->hold);
-	}
-	process_tell(s, p);
-}
-
-/* 0 when Python was found in it and its probes are on. */
-static int process_look(struct session *s, struct process *p)
-{
-	struct interpreter in;
-	struct session_build *b;
-	char why[256] = "";
-	int err = interpreter_find(p->pid, &in);
-
-	if (err)
-		return err;
-	err = build_get(s, &in, p->pid, &b, why, sizeof(why));
-	if (err) {
-		notice(s, "a process started by a target is not measured: %s", why);
-		interpreter_clear(&in);
-		return -ENOTSUP;
-	}
-	kernel_retype(s->kernel, p->pid, in.function_type);
-	interpreter_clear(&in);
-	if (p->build != b->build) {
-		p->build = b->build;
-		hold_close(&p->hold);
-		err = hold_open(build_interpreter(b->build), p->pid, &p->hold);
-		s->late += !err;
-	}
-	process_tell(s, p);
-	return 0;
-}
-
-static void process_execed(struct session *s, pid_t pid)
-{
-	struct process *p = process_find(s->processes, pid);
-	struct names *names;
-
-	if (!p)
-		return;
-	if (!names_open(pid, &names)) {
-		names_drop(p->names);
-		p->names = names;
-	}
-	p->look_until = now_ns() + LOOK_NS;
-	s->looking++;
-}
-
-static void processes_look(struct session *s)
-{
-	struct process *p, *next;
-	uint64_t now = now_ns();
-
-	HASH_ITER(hh, s->processes, p, next)
-	{
-		if (!p->look_until)
-			continue;
-		if (process_look(s, p) == -ENOENT && now < p->look_until && !p->dead)
-			continue;
-		p->look_until = 0;
-		s->looking--;
-	}
-}
-
-static void process_exited(struct session *s, pid_t pid)
-{
-	struct process *p = process_find(s->processes, pid);
-
-	if (!p || p->dead)
-		return;
-	p->dead = true;
-	s->dead++;
-}
-
-static void code_gone(void *arg, const struct wire_code_key *key)
-{
-	struct session *s = arg;
-
-	kernel_forget_code(s->kernel, key);
-}
-
-/*
- * Takes the dead out, after a pass over the tree that had their last costs.
- * Closing a process's descriptors makes the kernel look at every process with
- * the same file, and a child just forked, not yet process_forked()'s, would lose its
- * probes: so it is done seldom, and many at a time.
- */
-static void bury(struct session *s)
-{
-	struct process *p, *next;
-
-	if (s->dead < BURY_BATCH)
-		return;
-	HASH_ITER(hh, s->processes, p, next)
-	{
-		if (!p->dead)
-			continue;
-		drain_recycle(s->drain, p->pid);
-		codes_forget(s->codes, p->pid, code_gone, s);
-		process_remove(&s->processes, p);
-	}
-	s->dead = 0;
-}
-
-/* ---- events ---- */
-
-static void code_announced(struct session *s, const struct wire_event_code *e)
-{
-	struct process *p = process_find(s->processes, e->head.tgid);
-
-	if (!p || !p->names || !p->build)
-		return;
-	tell(s, codes_learn(s->codes, e, p->names->resolver, build_interpreter(p->build)->minor));
+	if (err && !s->tracker.sink_error)
+		s->tracker.sink_error = err;
 }
 
 static int on_event(void *arg, void *data, size_t size)
 {
 	struct session *s = arg;
-	const struct wire_event *e = data;
-	const struct wire_event_fork *fork = data;
 
-	switch (e->kind) {
-	case WIRE_EVENT_CODE:
-		code_announced(s, data);
-		break;
-	case WIRE_EVENT_FORK:
-		process_forked(s, e->tgid, fork->parent);
-		break;
-	case WIRE_EVENT_EXEC:
-		process_execed(s, e->tgid);
-		break;
-	case WIRE_EVENT_EXIT:
-		process_exited(s, e->tgid);
-		break;
-	}
+	tracker_event(&s->tracker, data);
 	return 0;
 }
-
-static bool knows(void *arg, uint32_t tgid)
-{
-	struct session *s = arg;
-
-	if (process_find(s->processes, tgid))
-		return true;
-	s->orphan = tgid;
-	return false;
-}
-
-/* ---- the session ---- */
 
 static int meta_tell(struct session *s)
 {
@@ -384,7 +88,7 @@ static int session_prepare(struct session *s, char *text, size_t len)
 				    .max_threads = s->options.max_threads,
 				    .per_thread = s->options.per_thread,
 				    .no_follow = s->options.no_follow};
-	struct drain_ops ops = {.knows = knows, .arg = s};
+	struct drain_ops ops = {.knows = tracker_knows, .arg = &s->tracker};
 	int err = counter_open(s->options.metric, &s->counter);
 
 	if (err) {
@@ -396,6 +100,12 @@ static int session_prepare(struct session *s, char *text, size_t len)
 	if (err)
 		return err;
 	err = codes_new(s->sink, &s->codes);
+	s->tracker = (struct tracker){
+		.kernel = s->kernel, .sink = s->sink, .codes = s->codes,
+		.no_follow = s->options.no_follow, .per_thread = s->options.per_thread,
+		.builds = {.kernel = s->kernel, .counter = s->counter, .sink = s->sink,
+			   .no_calibration = s->options.no_calibration},
+	};
 	if (!err)
 		err = drain_new(s->kernel, s->codes, s->sink, &ops, &s->drain);
 	if (!err) {
@@ -419,7 +129,6 @@ int session_open(const struct session_options *o, struct sink *sink, struct sess
 	s->sink = sink;
 	s->launched = (struct launch){.go = -1, .in = -1, .out = -1, .failed = -1};
 	s->launched_status = -1;
-	s->started = s->drained = now_ns();
 	err = session_prepare(s, text, len);
 	if (err) {
 		session_close(s);
@@ -429,103 +138,114 @@ int session_open(const struct session_options *o, struct sink *sink, struct sess
 	return 0;
 }
 
-/* Follows a process with the probes of b on; b NULL: when it has Python. */
-static int session_follow(struct session *s, pid_t pid, struct session_build *b,
+static int session_follow(struct session *s, pid_t pid, struct known_build *known,
 			  uint64_t function_type, char *text, size_t len)
 {
-	struct wire_proc proc = {.func_type = function_type};
-	struct process *p;
-	int err = process_add(&s->processes, pid, 0, &p);
+	int err = tracker_follow(&s->tracker, pid, known, function_type);
 
 	if (err)
-		return err;
-	err = names_open(pid, &p->names);
-	if (!err && !s->options.per_thread) {
-		proc.root = kernel_root(s->kernel, pid);
-		err = proc.root ? 0 : -ENOSPC;
-	}
-	if (!err)
-		err = kernel_follow(s->kernel, pid, &proc);
-	if (!err && b) {
-		p->build = b->build;
-		err = hold_open(build_interpreter(b->build), pid, &p->hold);
-	}
-	if (err) {
-		kernel_unfollow(s->kernel, pid);
-		process_remove(&s->processes, p);
 		snprintf(text, len, "%s",
-			 err == -ESRCH	 ? "it ended while pycost attached"
-			 : err == -EBUSY ? "another tracer has switched its probes on: stop it first"
-					 : strerror(-err));
+			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
+				       : strerror(-err));
+	else if (s->tracker.followed == 1)
+		s->started = s->drained = now_ns();
+	return err;
+}
+
+static void interpreter_explain(int err, char *text, size_t len)
+{
+	snprintf(text, len, "%s",
+		 err == -ENOENT	  ? "it is not Python: no CPython interpreter is mapped in it"
+		 : err == -ESTALE ? "its interpreter's file was replaced on disk and cannot be "
+				    "reached any more: restart it"
+		 : err == -EACCES || err == -EPERM ? "no right to look at it"
+						   : strerror(-err));
+}
+
+static int attach(struct session *s, pid_t pid, char *text, size_t len)
+{
+	struct interpreter in;
+	struct known_build *b;
+	uint64_t type;
+	int err = interpreter_find(pid, &in);
+
+	if (err) {
+		interpreter_explain(err, text, len);
 		return err;
 	}
-	s->followed++;
-	process_tell(s, p);
-	return 0;
+	type = in.function_type;
+	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
+	interpreter_clear(&in);
+	return err ? err : session_follow(s, pid, b, type, text, len);
 }
 
 int session_attach(struct session *s, pid_t pid, char *text, size_t len)
 {
-	struct interpreter in;
-	struct session_build *b;
-	uint64_t type;
 	int err;
 
-	if (process_find(s->processes, pid))
+	if (process_find(s->tracker.processes, pid))
 		return 0;
-	err = interpreter_find(pid, &in);
-	if (err) {
-		snprintf(text, len, "%s",
-			 err == -ESRCH ? "no such process"
-			 : err == -ENOENT
-				 ? "it is not Python: no CPython interpreter is mapped in it"
-			 : err == -EACCES || err == -EPERM
-				 ? "no right to look at it: run as root or with CAP_SYS_PTRACE"
-			 : err == -ESTALE ? "its interpreter's file was replaced on disk and "
-					    "cannot be reached any more: restart it"
-					  : strerror(-err));
-		return err;
+	if (kill(pid, 0) && errno == ESRCH) {
+		snprintf(text, len, "no such process");
+		return -ESRCH;
 	}
-	type = in.function_type;
-	err = build_get(s, &in, pid, &b, text, len);
-	interpreter_clear(&in);
-	if (err && kill(pid, 0) && errno == ESRCH) {
+	err = attach(s, pid, text, len);
+	if (err && process_gone(pid)) {
 		snprintf(text, len, "it ended while pycost attached");
 		return -ESRCH;
 	}
-	return err ? err : session_follow(s, pid, b, type, text, len);
+	rights_explain(err, text, len);
+	return err;
+}
+
+/* The interpreter that the command will be, when it is one. */
+static int launch_prepare(struct session *s, const char *command, struct known_build **ret,
+			  uint64_t *ret_type, char *text, size_t len)
+{
+	struct interpreter in;
+	int err;
+
+	if (interpreter_open_path(command, getenv("PATH"), &in))
+		return 0;
+	*ret_type = in.function_type;
+	err = tracker_build(&s->tracker, &in, 0, ret, text, len);
+	interpreter_clear(&in);
+	return err;
 }
 
 int session_launch(struct session *s, char *const argv[], char *text, size_t len)
 {
-	struct session_build *b = NULL;
-	struct interpreter in = {0};
+	struct known_build *b = NULL;
 	uint64_t type = 0;
-	int err = interpreter_open_path(argv[0], getenv("PATH"), &in);
+	int err = launch_prepare(s, argv[0], &b, &type, text, len);
 
-	if (!err) {
-		type = in.function_type;
-		err = build_get(s, &in, 0, &b, text, len);
-		interpreter_clear(&in);
-		if (err)
-			return err;
+	if (err) {
+		rights_explain(err, text, len);
+		return err;
 	}
 	err = launch_command(argv, &s->launched);
-	if (!err)
-		err = session_follow(s, s->launched.pid, b, type, text, len);
-	if (!err) {
-		err = launch_go(&s->launched);
-		if (err)
-			snprintf(text, len, "cannot run %s: %s", argv[0], strerror(-err));
+	if (err) {
+		snprintf(text, len, "cannot start it: %s", strerror(-err));
+		return err;
 	}
+	err = session_follow(s, s->launched.pid, b, type, text, len);
+	if (err) {
+		rights_explain(err, text, len);
+		return err;
+	}
+	err = launch_go(&s->launched);
+	if (err)
+		snprintf(text, len, "cannot run it: %s", strerror(-err));
 	return err;
 }
 
-static void launched_reap(struct session *s)
+/* wait: it has ended as the kernel sees it, and is a zombie at any moment. */
+static void launched_reap(struct session *s, bool wait)
 {
 	int status;
 
-	if (s->launched.pid <= 0 || waitpid(s->launched.pid, &status, WNOHANG) != s->launched.pid)
+	if (s->launched.pid <= 0 ||
+	    waitpid(s->launched.pid, &status, wait ? 0 : WNOHANG) != s->launched.pid)
 		return;
 	s->launched_status = status;
 	s->launched.pid = 0;
@@ -552,7 +272,7 @@ static void losses_read(const struct session *s, uint64_t ret[LOSS_MAX])
 	kernel_losses(s->kernel, wire);
 	for (int i = 0; i < WIRE_LOSS_MAX; i++)
 		ret[losses_of_wire[i]] += wire[i];
-	ret[LOSS_LATE_ATTACH] = s->late;
+	ret[LOSS_LATE_ATTACH] = s->tracker.late;
 	/* In parts of a million of the time; 0 when the events ran throughout. */
 	ret[LOSS_MULTIPLEXED] = (1 - counter_running(s->counter)) * 1e6;
 }
@@ -572,94 +292,70 @@ int session_poll(struct session *s, int timeout_ms)
 	uint64_t now;
 	int err;
 
-	if (s->looking && timeout_ms > 20)
-		timeout_ms = 20;
+	if (s->tracker.looking && timeout_ms > LOOK_MS)
+		timeout_ms = LOOK_MS;
 	err = ring_buffer__poll(s->ring, timeout_ms);
 	if (err < 0 && err != -EINTR)
 		return err;
-	launched_reap(s);
-	if (s->looking)
-		processes_look(s);
+	launched_reap(s, tracker_is_dead(&s->tracker, s->launched.pid));
+	tracker_look(&s->tracker);
 	now = now_ns();
 	if (now - s->drained < DRAIN_NS)
-		return s->sink_error;
+		return s->tracker.sink_error;
 	s->drained = now;
-	s->orphan = 0;
 	tell(s, drain_run(s->drain));
-	bury(s);
-	if (s->orphan)
-		process_forked(s, s->orphan, 0);
+	tracker_tidy(&s->tracker, s->drain);
 	losses_tell(s);
 	tell(s, s->sink->flush(s->sink, now - s->started));
-	return s->sink_error;
+	return s->tracker.sink_error;
 }
 
 int session_finish(struct session *s)
 {
-	struct process *p, *next;
-
 	ring_buffer__consume(s->ring);
 	tell(s, drain_finish(s->drain, s->counter));
 	s->finished = now_ns();
-	HASH_ITER(hh, s->processes, p, next)
-		hold_close(&p->hold);
-	for (size_t i = 0; i < s->n_builds; i++) {
-		pid_t like = 0;
-
-		HASH_ITER(hh, s->processes, p, next)
-			if (p->build == s->builds[i].build && !p->dead)
-				like = p->pid;
-		if (like)
-			build_calibrate(s, &s->builds[i], like);
-	}
+	tracker_release(&s->tracker);
+	/* The machine may have changed its pace: what is told is the mean of both ends. */
+	tracker_calibrate(&s->tracker);
 	losses_tell(s);
-	if (!s->sink_error)
+	if (!s->tracker.sink_error)
 		tell(s, s->sink->end(s->sink, s->finished - s->started));
-	return s->sink_error;
+	return s->tracker.sink_error;
 }
 
 void session_status(struct session *s, struct session_status *ret)
 {
-	struct process *p, *next;
-
 	*ret = (struct session_status){
 		.metric = counter_metric(s->counter),
 		.fallback_reason = counter_fallback_reason(s->counter),
-		.followed = s->followed,
+		.targets = s->tracker.alive,
+		.followed = s->tracker.followed,
 		.calls = drain_calls(s->drain),
 		.paths = drain_nodes(s->drain),
-		.duration_ns = (s->finished ? s->finished : now_ns()) - s->started,
+		.duration_ns = s->tracker.followed ? (s->finished ? s->finished : now_ns()) - s->started : 0,
 		.launched_status = s->launched_status,
 	};
-	HASH_ITER(hh, s->processes, p, next)
-		ret->targets += !p->dead;
 	losses_read(s, ret->losses);
 }
 
 const char *session_notice(struct session *s)
 {
-	static char out[sizeof(s->notice)];
+	static char out[sizeof(s->tracker.notice)];
 
-	if (!*s->notice)
+	if (!*s->tracker.notice)
 		return NULL;
-	strcpy(out, s->notice);
-	*s->notice = 0;
+	strcpy(out, s->tracker.notice);
+	*s->tracker.notice = 0;
 	return out;
 }
 
 void session_close(struct session *s)
 {
-	struct process *p, *next;
-
 	if (!s)
 		return;
-	HASH_ITER(hh, s->processes, p, next)
-		process_remove(&s->processes, p);
-	if (s->launched.pid > 0)
-		launch_end(&s->launched);
-	for (size_t i = 0; i < s->n_builds; i++)
-		build_close(s->builds[i].build);
-	free(s->builds);
+	tracker_clear(&s->tracker);
+	launch_leave(&s->launched);
 	ring_buffer__free(s->ring);
 	drain_free(s->drain);
 	codes_free(s->codes);

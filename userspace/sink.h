@@ -54,6 +54,8 @@ struct sink_calibration {
 	double exit;	    /* lands in the caller's self */
 	double entry_error; /* standard errors of the two */
 	double exit_error;
+	double total_error; /* of entry + exit, known better than either */
+	double plain;	    /* an empty call without probes: none costs less */
 };
 
 struct sink_function {
@@ -96,7 +98,7 @@ enum loss {
 	LOSS_MULTIPLEXED,     /* parts of a million of the time a counter was off the PMU */
 	LOSS_PROBES_MISSED,   /* probe hits the kernel did not deliver */
 	LOSS_PROCESSES,	      /* forks beyond the process table: not followed */
-	LOSS_SLICES,	      /* time slices whose start was not seen */
+	LOSS_SLICES,	      /* time slices whose start or end was not seen */
 	LOSS_EVENTS,	      /* fork, exec and exit notes that were dropped */
 	LOSS_MAX,
 };

@@ -7,7 +7,7 @@
 #include "userspace/text.h"
 
 #define GAP 2
-#define TEXT_MIN 16
+#define TEXT_MIN 12
 
 static int table_grow(struct table *t)
 {

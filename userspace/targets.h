@@ -3,13 +3,19 @@
 #ifndef PYCOST_TARGETS_H
 #define PYCOST_TARGETS_H
 
+#include <argp.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
 struct targets {
 	pid_t *v;
 	size_t n;
+	bool asked; /* some option selected processes, if perhaps none */
 };
+
+/* The options -p, --match and --cgroup, for argp's children; input: the targets. */
+extern const struct argp targets_argp;
 
 /* "12,34"; -EINVAL for anything else.  Duplicates are dropped. */
 int targets_add_list(struct targets *t, const char *list);

@@ -75,6 +75,18 @@ int text_width(const char *s)
 	return width;
 }
 
+size_t text_prefix(const char *s, int width)
+{
+	size_t kept = 0, size;
+
+	for (; s[kept]; kept += size) {
+		width -= char_width(s + kept, &size);
+		if (width < 0)
+			break;
+	}
+	return kept;
+}
+
 void text_print_field(FILE *out, const char *s, int width)
 {
 	int used = text_width(s);

@@ -18,6 +18,9 @@ size_t text_repair(char *out, const char *s);
 /* Columns on a terminal, in the locale's idea of them.  s is repaired text. */
 int text_width(const char *s);
 
+/* Bytes of the longest prefix that fits in width columns. */
+size_t text_prefix(const char *s, int width);
+
 /*
  * Prints s in exactly width columns: padded on the right, or cut on the left
  * (the end of a dotted name or path tells more).  width 0: as it is.

@@ -32,6 +32,7 @@ static int tell_meta(struct sink *to, enum metric metric)
 		.exit = 20,
 		.entry_error = 3,
 		.exit_error = 4,
+		.total_error = 5,
 	};
 
 	TRY(to->meta(to, &meta));

@@ -42,7 +42,7 @@ static void test_functions(void)
 	size_t size;
 	char *text = CAPTURE(&size, CU_ASSERT(!report_print_functions(&r, &two, out)));
 
-	ASSERT_CONTAINS(text, "60.00 M    99.9");
+	ASSERT_CONTAINS(text, "60.00 M          99.9");
 	ASSERT_CONTAINS(text, "shop.cart.Shop.checkout");
 	ASSERT_CONTAINS(text, "... and 4 more functions");
 	CU_ASSERT_PTR_NULL(strstr(text, "fib"));

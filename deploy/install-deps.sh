@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Installs what it takes to build pycost on Debian 12, as far as it is missing:
+#
+#   deploy/install-deps.sh [PACKAGE]...     these packages too
+#
+# Says nothing and needs no rights when nothing is missing.
+set -euo pipefail
+export LC_ALL=C
+
+packages=(
+    # The compilers: one for the kernel, one for what runs in user space.
+    clang bpftool gcc libc6-dev make pkg-config
+    protobuf-compiler protobuf-c-compiler
+    # The libraries.
+    libbpf-dev libelf-dev zlib1g-dev libjansson-dev libxxhash-dev uthash-dev
+    libprotobuf-c-dev libncurses-dev libcap-dev
+    # make check and make fuzz: unit tests, and clang's sanitizers.
+    libcunit1-dev libclang-rt-dev
+    # make demo and the end-to-end tests: tests/fetch.sh and what it leads to.
+    ca-certificates debian-archive-keyring util-linux procps
+    "$@"
+)
+
+die() { echo "install-deps: $*" >&2; exit 1; }
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+if ! command -v dpkg-query || ! command -v apt-get; then
+    echo "install-deps: no apt-get here; make sure that these, or what they are called" \
+        "here, are installed: ${packages[*]}" >&2
+    exit 0
+fi >/dev/null
+missing=()
+for package in "${packages[@]}"; do
+    installed "$package" || missing+=("$package")
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+[ "$(id -u)" = 0 ] ||
+    die "not root: please run: apt-get install --no-install-recommends ${missing[*]}"
+echo "installing ${missing[*]}" >&2
+export DEBIAN_FRONTEND=noninteractive
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Lists that are at hand will do, unless they name what the mirror has no more.
+install() { apt-get -qq -y install --no-install-recommends "${missing[@]}" </dev/null >"$log" 2>&1; }
+install || {
+    apt-get -qq update </dev/null >"$log" 2>&1 && install
+} || {
+    tail -n 20 "$log" >&2
+    die "cannot install ${missing[*]}"
+}

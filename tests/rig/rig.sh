@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# For tests/kernels.sh, tests/pmu.sh and tests/cross.sh: Debian's kernels, roots of
+# its packages for any architecture, and machines under QEMU that run them.  All
+# that is fetched stays in tests/fetch.sh's cache.  To be sourced from the top of
+# the checkout.
+
+# shellcheck source=tests/fetch.sh
+. tests/fetch.sh
+rig_recipe=1
+case $cache in /*) ;; *) cache=$PWD/$cache ;; esac
+
+# rig_need PROGRAM:PACKAGE...: installs what is missing; 1 when it cannot.
+rig_need() {
+    local pair missing=()
+    for pair; do
+        command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    say "installing ${missing[*]}"
+    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+        apt-get -qq -y install --no-install-recommends "${missing[@]}"; } >&2
+}
+
+rig_suite() {
+    case $1 in
+    5.10) echo bullseye ;;
+    6.1) echo bookworm ;;
+    6.12) echo trixie ;;
+    newest) echo sid ;;
+    *) return 1 ;;
+    esac
+}
+
+# rig_lists DIR ARCH SUITE: what there is; rig_debs DIR PACKAGE...: just these
+# packages and none that they need, into DIR/archives.
+rig_lists() {
+    local arch=$2
+    rm -rf "$1"
+    apt_conf "$1" "$(mirror)" "$3"
+    apt-get -c "$1/apt.conf" -qq update >"$1/log" 2>&1
+}
+
+rig_debs() {
+    local dir=$1
+    shift
+    (cd "$dir/archives" && apt-get -c "$dir/apt.conf" -qq download "$@") >>"$dir/log" 2>&1
+}
+
+# rig_kernel ARCH SUITE: prints the path of Debian's cloud kernel; its version is
+# in `version` beside it.
+rig_kernel() {
+    local arch=$1 suite=$2 dir=$cache/kernel-$1-$2-$rig_recipe name
+    local work=$dir.part
+    if [ ! -e "$dir/vmlinuz" ]; then (
+        flock 9
+        [ ! -e "$dir/vmlinuz" ] || exit 0
+        say "fetching $suite's kernel for $arch"
+        rig_lists "$work" "$arch" "$suite" || exit 1
+        name=$(apt-cache -c "$work/apt.conf" depends "linux-image-cloud-$arch" |
+            sed -n 's/^ *Depends: \(linux-image-[0-9].*\)/\1/p' | head -n 1)
+        [ -n "$name" ] || exit 1
+        # From 7.x on the image itself is in a package of its own.
+        ! apt-cache -c "$work/apt.conf" show "${name/-image-/-binary-}" >/dev/null 2>&1 ||
+            name=${name/-image-/-binary-}
+        rig_debs "$work" "$name" || exit 1
+        mkdir "$work/out"
+        dpkg-deb --fsys-tarfile "$work/archives/$name"_*.deb |
+            tar -x -C "$work/out" --wildcards '*/vmlinuz*' || exit 1
+        mkdir -p "$dir"
+        dpkg-deb -f "$work/archives/$name"_*.deb Version >"$dir/version"
+        # Last, as it says that the rest is there.
+        find "$work/out" -name 'vmlinuz*' -type f -exec mv {} "$dir/vmlinuz" \;
+        rm -rf "$work"
+    ) 9>"$dir.lock" || return 1; fi
+    echo "$dir/vmlinuz"
+}
+
+# rig_python ARCH: prints a bullseye root of ARCH with Python 3.9.
+rig_python() {
+    local arch=$1
+    if [ "$arch" = "$(dpkg --print-architecture)" ]; then
+        arch='' build py39 python3.9 bullseye python3.9 python3-greenlet
+    else
+        build "py39-$arch" python3.9 bullseye python3.9
+    fi
+}
+
+# rig_tree DIR ROOT BUSYBOX: lays out in DIR a root small enough for an initramfs:
+# from ROOT the interpreter with its libraries, for /init a static busybox.
+rig_tree() {
+    local dir=$1 root=$2 busybox=$3 lib
+    mkdir -p "$dir"/{dev,proc,sys,tmp,root,etc,usr/bin,usr/lib,usr/lib64}
+    for lib in bin lib lib64; do ln -s "usr/$lib" "$dir/$lib"; done
+    ln -s bin "$dir/usr/sbin" && ln -s usr/bin "$dir/sbin"
+    cp -p "$root/usr/bin/python3.9" "$dir/usr/bin/"
+    cp -a "$root/usr/lib/python3.9" "$dir/usr/lib/"
+    rm -rf "$dir"/usr/lib/python3.9/{test,lib2to3,pydoc_data,ensurepip,idlelib,distutils} \
+        "$dir"/usr/lib/python3.9/{config-3.9*,asyncio,unittest,tkinter,sqlite3,dbm,curses,xmlrpc}
+    # The loader's own name differs from one architecture to the next.
+    (cd "$root" && find usr/lib usr/lib64 -maxdepth 2 \( -name 'ld-*' -o -name 'libc[.-]*' -o \
+        -name 'libm[.-]*' -o -name 'libdl[.-]*' -o -name 'libutil[.-]*' -o -name 'libpthread[.-]*' -o \
+        -name 'libexpat.*' -o -name 'libz.*' -o -name 'libcrypt.*' -o -name 'libgcc_s.*' \) -print0 |
+        tar -c --null -T -) | tar -x -C "$dir"
+    cp "$busybox" "$dir/usr/bin/busybox"
+    ln -s busybox "$dir/usr/bin/sh"
+    cp tests/rig/init "$dir/init"
+    chmod 755 "$dir/init"
+}
+
+rig_pack() {
+    (cd "$1" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0) >"$2"
+}
+
+# rig_boot ARCH KERNEL INITRD LOG SECONDS: runs a machine to its end; again when it
+# did not get as far as init.
+rig_boot() {
+    rig_machine "$@" || true
+    grep -aq 'rig: kernel' "$4" || rig_machine "$@" || true
+}
+
+# Without cx16: an interrupt at cmpxchg16b leaves QEMU 7.2 with flags of garbage,
+# which the kernel's allocator does not survive.
+rig_machine() {
+    local arch=$1 kernel=$2 initrd=$3 log=$4 seconds=$5 console machine
+    case $arch in
+    amd64) console=ttyS0 machine=(qemu-system-x86_64 -M q35 -cpu "max,cx16=off" -m 1G) ;;
+    arm64) console=ttyAMA0 machine=(qemu-system-aarch64 -M virt -cpu neoverse-n1
+        -icount "shift=3,sleep=off" -m 1G) ;;
+    esac
+    timeout -k 5 "$seconds" "${machine[@]}" -accel tcg -nodefaults -nographic -serial stdio \
+        -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
+        -append "console=$console quiet panic=-1 mitigations=off" \
+        </dev/null 2>&1 | tr -d '\r' >"$log"
+}
+
+passed=0 failed=0 skipped=0
+result() {
+    case $1 in
+    PASS) passed=$((passed + 1)) ;;
+    FAIL) failed=$((failed + 1)) ;;
+    SKIP) skipped=$((skipped + 1)) ;;
+    esac
+    echo "$1 $2"
+}
+
+# What the guest said: its numbers, and its PASS, FAIL and SKIP lines as ours.
+rig_results() {
+    local log=$1 name=$2 line
+    # The first line may follow the firmware's on the same one.
+    grep -ao 'rig: .*' "$log" | sed "s/^rig: /$name  /" || true
+    while IFS= read -r line; do
+        result "${line%% *}" "$name ${line#* }"
+    done < <(grep -aE '^(PASS|FAIL|SKIP) ' "$log")
+    grep -aqx 'rig: end' "$log" || {
+        tail -n 5 "$log"
+        result FAIL "$name end: the machine did not get to its end"
+    }
+}
+
+rig_summary() {
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" = 0 ]
+}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Loads every kernel program, as each Python and each metric would have it, and
+ * says what the running kernel's verifier made of it:
+ *
+ *   PROGRAM PYTHON METRIC INSNS VERIFIED XLATED JITED
+ *
+ * INSNS is what was handed in, VERIFIED how many of them the verifier walked
+ * through (its limit is a million), the last two are bytes.  Exits 1 when a
+ * program was refused, with the end of the verifier's log on standard error.
+ * A counter's branch is loaded although the machine may have none.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "symbolizer/layout.h" /* the skeletons hold one */
+#include "exact.skel.h"
+#include "life.skel.h"
+#include "survey.skel.h"
+
+#define LOG_SIZE (16 << 20)
+#define LOG_TAIL 3000
+#define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
+
+static char *log_buf;
+static int failures;
+
+static int on_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+}
+
+static void print_tail(const char *name, const char *log)
+{
+	size_t n = strlen(log);
+
+	fprintf(stderr, "%s is refused:\n%s\n", name, n > LOG_TAIL ? log + n - LOG_TAIL : log);
+}
+
+static void print_program(struct bpf_program *p, const char *log, const char *python,
+			  const char *metric)
+{
+	const char *stats = strstr(log, "processed ");
+	struct bpf_prog_info info = {0};
+	__u32 len = sizeof(info);
+
+	bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len);
+	printf("%-14s %-5s %-12s %6zu %7ld %7u %7u\n", bpf_program__name(p), python, metric,
+	       bpf_program__insn_cnt(p), stats ? atol(stats + strlen("processed ")) : -1,
+	       info.xlated_prog_len, info.jited_prog_len);
+}
+
+/* One object of one program at a time, so that one refusal hides no other. */
+static void object_try(struct bpf_object *object, const char *wanted, const char *python,
+		       const char *metric)
+{
+	struct bpf_program *p, *only = NULL;
+
+	bpf_object__for_each_program(p, object) {
+		bool is = !strcmp(bpf_program__name(p), wanted);
+
+		bpf_program__set_autoload(p, is);
+		if (is)
+			only = p;
+	}
+	if (!only) {
+		fprintf(stderr, "no program %s\n", wanted);
+		failures++;
+		return;
+	}
+	log_buf[0] = 0;
+	bpf_program__set_log_buf(only, log_buf, LOG_SIZE);
+	bpf_program__set_log_level(only, LOG_STATS);
+	if (!bpf_object__load(object)) {
+		print_program(only, log_buf, python, metric);
+		return;
+	}
+	failures++;
+	printf("%-14s %-5s %-12s refused: %s\n", wanted, python, metric, strerror(errno));
+	print_tail(wanted, log_buf);
+}
+
+static void life_try(const char *program, bool task_clock, const char *metric)
+{
+	struct life_bpf *l = life_bpf__open();
+
+	if (!l)
+		return;
+	l->rodata->task_clock = task_clock;
+	object_try(l->obj, program, "any", metric);
+	life_bpf__destroy(l);
+}
+
+/* Debian's builds for x86-64 and arm64, whichever register it may be. */
+struct build_like {
+	const char *python;
+	int minor;
+	unsigned char entry, returns, file, name;
+};
+
+static void exact_try(const struct build_like *b, const char *program, bool task_clock,
+		      const char *metric)
+{
+	struct exact_bpf *x = exact_bpf__open();
+
+	if (!x)
+		return;
+	x->rodata->task_clock = task_clock;
+	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
+	x->rodata->entry_frame_reg = b->entry;
+	x->rodata->return_frame_reg = b->returns;
+	x->rodata->return_file_reg = b->file;
+	x->rodata->return_name_reg = b->name;
+	object_try(x->obj, program, b->python, metric);
+	exact_bpf__destroy(x);
+}
+
+static void survey_try(const struct build_like *b, const char *program)
+{
+	struct survey_bpf *s = survey_bpf__open();
+
+	if (!s)
+		return;
+	memcpy((void *)&s->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
+	s->rodata->entry_name_reg = b->name;
+	s->rodata->return_name_reg = b->name;
+	s->rodata->return_file_reg = b->file;
+	object_try(s->obj, program, b->python, "any");
+	survey_bpf__destroy(s);
+}
+
+int main(void)
+{
+	static const struct build_like builds[] = {
+		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
+	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
+	static const char *const metrics[] = {"instructions", "task-clock"};
+	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
+
+	log_buf = malloc(LOG_SIZE);
+	if (!log_buf)
+		return 1;
+	setrlimit(RLIMIT_MEMLOCK, &memory);
+	libbpf_set_print(on_print);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (int clock = 0; clock < 2; clock++) {
+		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
+			life_try(life[i], clock, metrics[clock]);
+		for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
+			exact_try(&builds[i], "on_entry", clock, metrics[clock]);
+			exact_try(&builds[i], "on_return", clock, metrics[clock]);
+		}
+	}
+	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
+		survey_try(&builds[i], "survey_entry");
+		survey_try(&builds[i], "survey_return");
+	}
+	free(log_buf);
+	return failures != 0;
+}

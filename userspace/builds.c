@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/builds.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "userspace/counter.h"
+#include "userspace/kernel.h"
+#include "userspace/sink.h"
+
+static struct known_build *builds_find(const struct builds *b, const struct interpreter *in)
+{
+	for (size_t i = 0; i < b->n; i++)
+		if (build_is(b->v[i]->build, in))
+			return b->v[i];
+	return NULL;
+}
+
+static int cost_tell(const struct builds *b, const struct known_build *k)
+{
+	struct sink_calibration fact = {
+		.id = k->id,
+		.python = k->version,
+		.build_id = build_interpreter(k->build)->build_id,
+		.entry = k->cost.entry,
+		.exit = k->cost.exit,
+		.entry_error = k->cost.entry_error,
+		.exit_error = k->cost.exit_error,
+		.total_error = k->cost.total_error,
+		.plain = k->cost.plain,
+	};
+
+	return b->sink->calibration(b->sink, &fact);
+}
+
+int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *text, size_t len)
+{
+	struct build_cost once;
+	unsigned n = k->calibrations + 1;
+	int err = calibrate_run(b->kernel, k->build, counter_metric(b->counter), pid, &once, text,
+				len);
+
+	if (err)
+		return err;
+	if (k->calibrations) {
+		double apart = fabs(once.entry + once.exit - k->cost.entry - k->cost.exit) / 2;
+
+		once.total_error = fmax(once.total_error, apart);
+		once.plain = fmin(once.plain, k->cost.plain);
+	}
+	once.entry = k->cost.entry + (once.entry - k->cost.entry) / n;
+	once.exit = k->cost.exit + (once.exit - k->cost.exit) / n;
+	k->cost = once;
+	k->calibrations = n;
+	return cost_tell(b, k);
+}
+
+static void version_set(struct known_build *k)
+{
+	const struct interpreter *in = build_interpreter(k->build);
+
+	if (in->micro >= 0)
+		snprintf(k->version, sizeof(k->version), "%d.%d.%d", in->major, in->minor,
+			 in->micro);
+	else
+		snprintf(k->version, sizeof(k->version), "%d.%d", in->major, in->minor);
+}
+
+static int builds_add(struct builds *b, struct known_build *k)
+{
+	struct known_build **grown = realloc(b->v, (b->n + 1) * sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	b->v = grown;
+	b->v[b->n++] = k;
+	k->id = b->n;
+	return 0;
+}
+
+int builds_get(struct builds *b, struct interpreter *in, pid_t pid, struct known_build **ret,
+	       char *text, size_t len)
+{
+	struct known_build *k = builds_find(b, in);
+	const char *why = interpreter_exact_reason(in);
+	int err;
+
+	*text = 0;
+	if (k) {
+		*ret = k;
+		return 0;
+	}
+	if (why) {
+		snprintf(text, len, "%s", why);
+		return -ENOTSUP;
+	}
+	k = calloc(1, sizeof(*k));
+	if (!k)
+		return -ENOMEM;
+	err = build_open(b->kernel, in, pid, &k->build, text, len);
+	if (!err)
+		err = builds_add(b, k);
+	if (err) {
+		build_close(k->build);
+		free(k);
+		return err;
+	}
+	version_set(k);
+	if (!b->no_calibration)
+		builds_calibrate(b, k, pid, text, len);
+	*ret = k;
+	return 0;
+}
+
+void builds_clear(struct builds *b)
+{
+	for (size_t i = 0; i < b->n; i++) {
+		build_close(b->v[i]->build);
+		free(b->v[i]);
+	}
+	free(b->v);
+	b->v = NULL;
+	b->n = 0;
+}

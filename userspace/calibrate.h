@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Measuring what a probed call costs on a build, on private children of it. */
+#ifndef PYCOST_CALIBRATE_H
+#define PYCOST_CALIBRATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "userspace/sink.h"
+
+struct build;
+struct kernel;
+
+struct build_cost {
+	double entry, exit; /* in units of the metric, a call */
+	double entry_error, exit_error; /* of the split */
+	double total_error;		/* of entry + exit */
+	double plain;			/* one unprobed empty call */
+	bool known;
+};
+
+/* pid as in survey_run().  Takes some 0.3 s; errors in words in err. */
+int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
+		  struct build_cost *ret, char *err, size_t errlen);
+
+#endif

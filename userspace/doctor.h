@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What this kernel, these rights and a target allow.
+ *
+ * Where it can be tried, it is tried: that a thing is supported means that it
+ * loaded, attached or fired here just now.  What is only read (a version, a
+ * sysctl) explains a failed trial and by itself forbids nothing.  Targets are
+ * looked at and not touched: trials run on private children.
+ */
+#ifndef PYCOST_DOCTOR_H
+#define PYCOST_DOCTOR_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "userspace/checkup.h"
+
+struct counter;
+struct interpreter;
+struct kernel;
+
+struct doctor {
+	struct checkup checkup;
+	struct counter *counter; /* NULL: none could be opened */
+	struct kernel *kernel;	 /* NULL: the programs do not load here */
+};
+
+/* The finding of a "no" is what the verdict quotes: it has to stand alone. */
+void doctor_system(struct doctor *d); /* the kernel as it is configured */
+void doctor_rights(struct doctor *d); /* what we may do */
+void doctor_uprobes(struct doctor *d);
+void doctor_counter(struct doctor *d);
+void doctor_programs(struct doctor *d); /* after the counter: they need it */
+
+/* A process and the Python in it. */
+void doctor_process(struct doctor *d, pid_t pid);
+/* An interpreter on disk: a path, or a name in PATH. */
+void doctor_command(struct doctor *d, const char *command);
+/* Their common part; pid 0: it does not run. */
+void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid);
+
+/* Adds the verdict as the last check; true when exact mode would work. */
+bool doctor_verdict(struct doctor *d, pid_t pid, const char *command);
+
+void doctor_clear(struct doctor *d);
+
+/* The first line of a file under /proc or /sys without its newline; -errno. */
+int doctor_read_line(const char *path, char *ret, size_t size);
+
+/* "5.10.0-28-amd64" is 5.10 or later. */
+bool doctor_release_is_new(const char *release);
+/* "none" of "[none] integrity confidentiality"; false for anything else. */
+bool doctor_bracketed(const char *line, char *ret, size_t size);
+
+#endif

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/table.h"
+#include "userspace/text.h"
+#include "userspace/top.h"
+
+#define NUMBERS 5
+#define COLUMNS (NUMBERS + 2)
+#define GAP 2
+#define NAME_MIN 20
+#define HOT_PERCENT 10
+
+static const struct column columns[COLUMNS] = {
+	{"calls/s"}, {"self"},		 {"self %"},	      {"cumulative"},
+	{"cum %"},   {"function", true}, {"file:line", true},
+};
+
+/* Fixed, so that columns stand still from one interval to the next. */
+static const int widths[NUMBERS] = {9, 8, 6, 10, 6};
+
+struct cells {
+	char numbers[NUMBERS][TEXT_AMOUNT_SIZE];
+	char *location; /* NULL: out of memory, or nowhere */
+	const char *v[COLUMNS];
+};
+
+static void rate_format(char out[TEXT_AMOUNT_SIZE], uint64_t calls, double seconds)
+{
+	double rate = seconds > 0 ? calls / seconds : 0;
+
+	snprintf(out, TEXT_AMOUNT_SIZE, "%.*f", rate && rate < 10 ? 1 : 0, rate);
+}
+
+static void cells_format(struct cells *c, const struct interval *v, const struct call_costs *costs,
+			 uint32_t row)
+{
+	const struct function_row *r = &v->report.functions.rows[row];
+	const struct sink_function *f = &v->profile->functions[r->function];
+	bool time = v->profile->meta.metric == METRIC_TASK_CLOCK;
+
+	rate_format(c->numbers[0], costs->calls, v->seconds);
+	text_amount(c->numbers[1], costs->self, time, false);
+	snprintf(c->numbers[2], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->self));
+	text_amount(c->numbers[3], costs->cumulative, time, false);
+	snprintf(c->numbers[4], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->cumulative));
+	c->location = NULL;
+	if (*f->file && asprintf(&c->location, f->line ? "%s:%" PRIu32 : "%s", f->file, f->line) < 0)
+		c->location = NULL;
+	for (int i = 0; i < NUMBERS; i++)
+		c->v[i] = c->numbers[i];
+	c->v[NUMBERS] = r->name;
+	c->v[NUMBERS + 1] = c->location ? c->location : "";
+}
+
+/* Numbers first; then the name takes three fifths of what is left. */
+static void line_print(FILE *out, const char *const cells[COLUMNS], int width)
+{
+	int left = width, name;
+
+	for (int i = 0; i < NUMBERS; i++) {
+		int used = text_width(cells[i]);
+		int pad = widths[i] > used ? widths[i] - used : 0;
+
+		fprintf(out, "%*s%s%*s", pad, "", cells[i], GAP, "");
+		left -= pad + used + GAP;
+	}
+	name = (left - GAP) * 3 / 5;
+	name = name < NAME_MIN ? NAME_MIN : name;
+	text_print_field(out, cells[NUMBERS], width ? name : 0);
+	left -= name + GAP;
+	fprintf(out, "%*s", GAP, "");
+	if (!width || left > 0)
+		text_print_field(out, cells[NUMBERS + 1], width ? left : 0);
+	fputc('\n', out);
+}
+
+void top_print_titles(FILE *out, int width)
+{
+	const char *titles[COLUMNS];
+
+	for (int i = 0; i < COLUMNS; i++)
+		titles[i] = columns[i].title;
+	line_print(out, titles, width);
+}
+
+static void costs_print(FILE *out, const struct interval *v, const struct call_costs *costs,
+			uint32_t row, int width)
+{
+	struct cells c;
+
+	cells_format(&c, v, costs, row);
+	line_print(out, c.v, width);
+	free(c.location);
+}
+
+void top_print_row(FILE *out, const struct interval *v, uint32_t row, int width)
+{
+	costs_print(out, v, &v->report.functions.rows[row].costs, row, width);
+}
+
+static int edges_print(FILE *out, const struct interval *v, const struct top_state *s, bool callers,
+		       int width)
+{
+	uint32_t *order;
+	size_t count;
+	int err = interval_edges(v, s->sort, s->detail, callers, &order, &count);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < count; i++) {
+		const struct function_edge *edge = &v->report.functions.edges[order[i]];
+
+		costs_print(out, v, &edge->costs, callers ? edge->caller : edge->callee, width);
+	}
+	if (!count)
+		fputs("  nothing\n", out);
+	free(order);
+	return 0;
+}
+
+int top_print_detail(FILE *out, const struct interval *v, const struct top_state *s, int width)
+{
+	int err;
+
+	top_print_row(out, v, s->detail, width);
+	fputs("\nis called by (self and cumulative are its own, under that caller)\n", out);
+	err = edges_print(out, v, s, true, width);
+	fputs("\ncalls\n", out);
+	return err ? err : edges_print(out, v, s, false, width);
+}
+
+void top_print_help(FILE *out)
+{
+	fputs("s c n          sort by self cost, cumulative cost, number of calls\n"
+	      "/              show functions whose name or file contains a text; Esc clears it\n"
+	      "t              since the start, or the last interval\n"
+	      "p              pause the display; measuring goes on\n"
+	      "Up Down        select a function (also k j, PgUp PgDn, Home End)\n"
+	      "Enter          its callers and callees; Enter or Esc goes back\n"
+	      "q              quit\n\n"
+	      "self           cost of the function's own code\n"
+	      "cumulative     with that of all it calls\n"
+	      "The cost of the probes themselves is taken out of both.\n",
+	      out);
+}
+
+/* ---- the header ---- */
+
+static void print_amount(FILE *out, const struct interval *v, uint64_t amount)
+{
+	char text[TEXT_AMOUNT_SIZE];
+
+	text_amount(text, amount, v->profile->meta.metric == METRIC_TASK_CLOCK, false);
+	fputs(text, out);
+}
+
+static void print_scope(FILE *out, const struct interval *v, const struct session_status *st,
+			bool totals)
+{
+	char rate[TEXT_AMOUNT_SIZE];
+
+	rate_format(rate, v->calls, v->seconds);
+	fprintf(out, "%s %.1f s: %s calls/s, ", totals ? "all" : "last", v->seconds, rate);
+	print_amount(out, v, v->report.costs.cumulative[0]);
+	fprintf(out, " (%.1f %% outside any Python function); %u of %u process%s alive\n",
+		report_percent(&v->report, v->report.functions.rows[0].costs.self), st->targets, st->followed,
+		st->followed == 1 ? "" : "es");
+}
+
+static void print_calibration(FILE *out, const struct interval *v)
+{
+	const struct profile *p = v->profile;
+	uint64_t measured = v->report.costs.cumulative_raw[0];
+	bool any = false;
+
+	for (size_t i = 1; i < p->calibration_count; i++) {
+		const struct sink_calibration *c = &p->calibrations[i];
+
+		if (!v->report.costs.calibrated_calls[i])
+			continue;
+		fprintf(out, "%s%.0f %s a call (Python %s)", any ? ", " : "calibration takes out ",
+			c->entry + c->exit, metric_unit(p->meta.metric), c->python);
+		any = true;
+	}
+	if (any)
+		fprintf(out, ": %.0f %% of what was measured%s\n",
+			measured ? 100.0 * v->taken_out / measured : 0,
+			v->report.costs.calibrated_calls[0] ? "; some processes uncalibrated" : "");
+	else
+		fputs("uncalibrated: costs include the probes' own\n", out);
+}
+
+static void print_losses(FILE *out, const struct session_status *st)
+{
+	bool any = false;
+
+	for (int i = 1; i < LOSS_MAX; i++)
+		if (st->losses[i]) {
+			fprintf(out, "%s%s %" PRIu64, any ? ", " : "lost: ", loss_name(i),
+				st->losses[i]);
+			any = true;
+		}
+	fputs(any ? "\n" : "nothing lost\n", out);
+}
+
+void top_print_header(FILE *out, const struct interval *v, const struct session_status *st,
+		      bool totals, int width)
+{
+	const struct sink_meta *meta = &v->profile->meta;
+	char *text = NULL, *rest, *line;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		return;
+	fprintf(f, "pycost top: %s, %s\n", metric_name(meta->metric), report_metric_meaning(meta));
+	print_scope(f, v, st, totals);
+	print_calibration(f, v);
+	print_losses(f, st);
+	fclose(f);
+	for (rest = text; rest && (line = strsep(&rest, "\n")) && rest;)
+		fprintf(out, "%.*s\n", (int)(width ? text_prefix(line, width) : strlen(line)), line);
+	free(text);
+}
+
+int top_print_batch(FILE *out, const struct interval *v, const struct session_status *st,
+		    const struct top_state *s, size_t limit)
+{
+	struct table t = {.columns = columns, .column_count = COLUMNS};
+	uint32_t *order;
+	size_t count;
+	int err = interval_order(v, s->sort, s->filter, &order, &count);
+
+	if (err)
+		return err;
+	top_print_header(out, v, st, s->totals, 0);
+	for (size_t i = 0; i < count && (!limit || i < limit); i++) {
+		const struct call_costs *costs = &v->report.functions.rows[order[i]].costs;
+		struct cells c;
+
+		cells_format(&c, v, costs, order[i]);
+		table_add(&t, report_percent(&v->report, costs->self) >= HOT_PERCENT, c.v);
+		free(c.location);
+	}
+	free(order);
+	return table_print(&t, out, 0, false);
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/tracker.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "bpf/wire.h"
+#include "userspace/codes.h"
+#include "userspace/drain.h"
+#include "userspace/kernel.h"
+#include "userspace/sink.h"
+
+/* After an exec, a dynamic linker may still have to map libpython. */
+#define LOOK_NS 2000000000ull
+/*
+ * Closing a process's descriptors makes the kernel look at every process with
+ * the same file, and a child just forked, not yet process_forked()'s, would lose
+ * its probes until it is: so it is done seldom, and many at a time.
+ */
+#define RELEASE_BATCH 256
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static void tell(struct tracker *t, int err)
+{
+	if (err && !t->sink_error)
+		t->sink_error = err;
+}
+
+static void process_tell(struct tracker *t, struct process *p)
+{
+	const struct known_build *k = p->build;
+	struct sink_process fact = {.pid = p->pid, .ppid = p->parent, .comm = p->comm,
+				    .python = "", .exe = ""};
+
+	if (k) {
+		fact.python = k->version;
+		fact.exe = build_interpreter(k->build)->target_path;
+		fact.calibration = k->cost.known ? k->id : 0;
+	}
+	tell(t, t->sink->process(t->sink, &fact));
+}
+
+static int process_hold(struct process *p, struct known_build *k)
+{
+	hold_close(&p->hold);
+	p->build = k;
+	return hold_open(build_interpreter(k->build), p->pid, &p->hold);
+}
+
+int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct known_build **ret,
+		  char *text, size_t len)
+{
+	int err = builds_get(&t->builds, in, pid, ret, text, len);
+
+	if (!err && *text)
+		snprintf(t->notice, sizeof(t->notice), "%s: costs will hold the probes' own", text);
+	return err;
+}
+
+int tracker_follow(struct tracker *t, pid_t pid, struct known_build *known, uint64_t function_type)
+{
+	struct wire_proc proc = {.func_type = function_type};
+	struct process *p;
+	int err = process_add(&t->processes, pid, 0, &p);
+
+	if (err)
+		return err;
+	err = names_open(pid, &p->names);
+	if (!err && !t->per_thread) {
+		proc.root = kernel_root(t->kernel, pid);
+		err = proc.root ? 0 : -ENOSPC;
+	}
+	/* Known to the kernel before its first probe can fire. */
+	if (!err)
+		err = kernel_follow(t->kernel, pid, &proc);
+	if (!err && known)
+		err = process_hold(p, known);
+	if (err) {
+		kernel_unfollow(t->kernel, pid);
+		process_remove(&t->processes, p);
+		return err == -ENOENT ? -ESRCH : err;
+	}
+	t->alive++;
+	t->followed++;
+	process_tell(t, p);
+	return 0;
+}
+
+/*
+ * A child of a followed process.  It is being measured already; what is opened
+ * here keeps its probes on should its parent's be closed.
+ */
+static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
+{
+	struct process *parent = process_find(t->processes, parent_pid), *p;
+	struct process *old = process_find(t->processes, pid);
+	struct hold passing = HOLD_NONE;
+
+	if (t->no_follow) {
+		/* Opened and closed: that takes the copied probes out. */
+		if (parent && parent->build &&
+		    !hold_open(build_interpreter(parent->build->build), pid, &passing))
+			hold_close(&passing);
+		return;
+	}
+	if (old) { /* a PID come round again */
+		t->dead -= old->dead;
+		t->alive -= !old->dead;
+		process_remove(&t->processes, old);
+	}
+	if (process_add(&t->processes, pid, parent_pid, &p))
+		return;
+	t->alive++;
+	t->followed++;
+	if (parent) {
+		p->names = names_share(parent->names);
+		if (!*p->comm)
+			strcpy(p->comm, parent->comm);
+		if (parent->build)
+			process_hold(p, parent->build);
+	}
+	process_tell(t, p);
+}
+
+static void process_watch(struct tracker *t, struct process *p)
+{
+	struct names *names;
+
+	if (!names_open(p->pid, &names)) {
+		names_drop(p->names);
+		p->names = names;
+	}
+	t->looking += !p->look_until;
+	p->look_until = now_ns() + LOOK_NS;
+}
+
+/* 0 when Python was found in it and its probes are on. */
+static int process_look(struct tracker *t, struct process *p)
+{
+	struct interpreter in;
+	struct known_build *k;
+	char why[256] = "";
+	int err = interpreter_find(p->pid, &in);
+
+	if (err)
+		return err;
+	err = tracker_build(t, &in, p->pid, &k, why, sizeof(why));
+	if (err) {
+		if (process_gone(p->pid))
+			snprintf(why, sizeof(why), "it ended before its probes were on");
+		snprintf(t->notice, sizeof(t->notice), "PID %d, started by a target, is not measured: %s",
+			 p->pid, why);
+		t->late++;
+		interpreter_clear(&in);
+		return -ENOTSUP;
+	}
+	process_comm(p);
+	kernel_retype(t->kernel, p->pid, in.function_type);
+	interpreter_clear(&in);
+	if (p->build != k) {
+		process_hold(p, k);
+		t->late++;
+	}
+	process_tell(t, p);
+	return 0;
+}
+
+void tracker_look(struct tracker *t)
+{
+	struct process *p, *next;
+	uint64_t now = now_ns();
+
+	if (!t->looking)
+		return;
+	HASH_ITER(hh, t->processes, p, next)
+	{
+		if (!p->look_until)
+			continue;
+		if (process_look(t, p) == -ENOENT && now < p->look_until && !p->dead)
+			continue;
+		p->look_until = 0;
+		t->looking--;
+	}
+}
+
+static void process_exited(struct tracker *t, struct process *p)
+{
+	if (p->dead)
+		return;
+	p->dead = true;
+	t->alive--;
+	t->dead++;
+	t->unburied++;
+}
+
+static void code_announced(struct tracker *t, struct process *p, const struct wire_event_code *e)
+{
+	if (!p->names || !p->build)
+		return;
+	tell(t, codes_learn(t->codes, e, p->names->resolver,
+			    build_interpreter(p->build->build)->minor));
+}
+
+void tracker_event(struct tracker *t, const struct wire_event *e)
+{
+	struct process *p = process_find(t->processes, e->tgid);
+
+	switch (e->kind) {
+	case WIRE_EVENT_FORK:
+		process_forked(t, e->tgid, ((const struct wire_event_fork *)e)->parent);
+		break;
+	case WIRE_EVENT_CODE:
+		if (p)
+			code_announced(t, p, (const struct wire_event_code *)e);
+		break;
+	case WIRE_EVENT_EXEC:
+		if (p)
+			process_watch(t, p);
+		break;
+	case WIRE_EVENT_EXIT:
+		if (p)
+			process_exited(t, p);
+		break;
+	}
+}
+
+bool tracker_is_dead(const struct tracker *t, pid_t pid)
+{
+	const struct process *p = process_find(t->processes, pid);
+
+	return p && p->dead;
+}
+
+bool tracker_knows(void *tracker, uint32_t tgid)
+{
+	struct tracker *t = tracker;
+
+	if (process_find(t->processes, tgid))
+		return true;
+	t->orphan = tgid;
+	return false;
+}
+
+static void code_gone(void *arg, const struct wire_code_key *key)
+{
+	kernel_forget_code(((struct tracker *)arg)->kernel, key);
+}
+
+void tracker_tidy(struct tracker *t, struct drain *d)
+{
+	struct process *p, *next;
+
+	if (t->orphan) {
+		process_forked(t, t->orphan, 0);
+		p = process_find(t->processes, t->orphan);
+		if (p)
+			process_watch(t, p);
+		t->orphan = 0;
+	}
+	HASH_ITER(hh, t->processes, p, next)
+	{
+		if (!t->unburied)
+			break;
+		if (!p->dead || p->buried)
+			continue;
+		drain_recycle(d, p->pid);
+		codes_forget(t->codes, p->pid, code_gone, t);
+		p->buried = true;
+		t->unburied--;
+	}
+	if (t->dead < RELEASE_BATCH)
+		return;
+	processes_release_dead(&t->processes);
+	t->dead = t->unburied;
+}
+
+void tracker_release(struct tracker *t)
+{
+	processes_release(t->processes);
+}
+
+void tracker_calibrate(struct tracker *t)
+{
+	struct process *p, *next;
+	char why[256];
+
+	for (size_t i = 0; !t->builds.no_calibration && i < t->builds.n; i++) {
+		pid_t like = 0;
+
+		HASH_ITER(hh, t->processes, p, next)
+			if (p->build == t->builds.v[i] && !p->dead)
+				like = p->pid;
+		/* The first measurement stands when this one fails. */
+		if (like)
+			builds_calibrate(&t->builds, t->builds.v[i], like, why, sizeof(why));
+	}
+}
+
+void tracker_clear(struct tracker *t)
+{
+	struct process *p, *next;
+
+	processes_release(t->processes);
+	HASH_ITER(hh, t->processes, p, next)
+		process_remove(&t->processes, p);
+	builds_clear(&t->builds);
+}
