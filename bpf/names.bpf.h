@@ -58,12 +58,18 @@ static __always_inline __u64 str_print(__u64 str, __u64 print, __u64 *ret_head, 
 	data = str + (head.state & PY_STR_ASCII ? layout.str_ascii_data : layout.str_unicode_data);
 	bytes = head.length * PY_STR_KIND(head.state);
 	bpf_probe_read_user(words, PRINT_BYTES, (void *)data);
-	if (bytes >= PRINT_BYTES)
+	/* Of a shorter one, what lies behind it is not its own. */
+	if (bytes >= PRINT_BYTES) {
 		bpf_probe_read_user(words + 2, PRINT_BYTES, (void *)(data + bytes - PRINT_BYTES));
-	else if (bytes < 8)
-		words[0] &= (1ull << bytes * 8) - 1, words[1] = 0;
-	else
-		words[1] &= (1ull << (bytes - 8) * 8) - 1;
+	} else if (bytes >= 8) {
+		bpf_probe_read_user(words + 3, 8, (void *)(data + bytes - 8));
+		words[1] = 0;
+	} else {
+		words[0] = words[1] = 0;
+		if (bytes)
+			bpf_probe_read_user(words, bytes & 7, (void *)data);
+		words[3] = words[0] << (64 - (bytes & 7) * 8);
+	}
 	*ret_head = words[0];
 	*ret_tail = words[3];
 	/* Of a short str, too: its own head lies before the data, so this can be read. */

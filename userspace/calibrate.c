@@ -44,15 +44,17 @@
 /*
  * The callee is a local: as a global its look-up would cost what the hash seed of
  * each child makes of it.  It has a line of its own, as functions do, because the
- * return probe looks for the line number; and a file, as code from other places is
- * looked at more closely by the kernel programs (see code_print()), at a price.
+ * return probe looks for the line number.  And it is of a file, as most functions
+ * are: what -c compiles is checked at each call, see code_print().
  */
 static const char script[] = "import os\n"
-			     "exec(compile('def empty():\\n'\n"
-			     "             '    pass\\n'\n"
-			     "             'def many(calls, empty):\\n'\n"
-			     "             '    for _ in calls: empty()\\n',\n"
-			     "             '/pycost/calibrate.py', 'exec'))\n"
+			     "source = '''\n"
+			     "def empty():\n"
+			     "    pass\n"
+			     "def many(calls, empty):\n"
+			     "    for _ in calls: empty()\n"
+			     "'''\n"
+			     "exec(compile(source, 'calibrate.py', 'exec'))\n"
 			     "calls = range(10000)\n"
 			     "while os.read(0, 1):\n"
 			     "    many(calls, empty)\n"

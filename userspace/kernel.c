@@ -14,6 +14,7 @@
 
 #include "life.skel.h"
 #include "userspace/counter.h"
+#include "userspace/rights.h"
 
 static char last_complaint[256];
 static bool debugging;
@@ -134,11 +135,12 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 
 static void explain(int err, char *text, size_t len)
 {
-	if (err == -EPERM || err == -EACCES)
-		snprintf(text, len,
-			 "no right to load BPF programs: run as root, or with the capabilities "
-			 "that `pycost doctor` names");
-	else if (faccessat(AT_FDCWD, "/sys/kernel/btf/vmlinux", R_OK, AT_EACCESS))
+	if (err == -EPERM || err == -EACCES) {
+		snprintf(text, len, "no right to load BPF programs");
+		rights_explain(err, text, len);
+		return;
+	}
+	if (faccessat(AT_FDCWD, "/sys/kernel/btf/vmlinux", R_OK, AT_EACCESS))
 		snprintf(text, len, "this kernel has no readable BTF (/sys/kernel/btf/vmlinux): "
 				    "it needs CONFIG_DEBUG_INFO_BTF, as Debian's from 5.10 on has");
 	else

@@ -65,7 +65,7 @@ void names_drop(struct names *n)
 	free(n);
 }
 
-static void comm_read(struct process *p)
+void process_comm(struct process *p)
 {
 	char path[64];
 	FILE *f;
@@ -87,7 +87,7 @@ int process_add(struct process **table, pid_t pid, pid_t parent, struct process 
 	p->pid = pid;
 	p->parent = parent;
 	p->hold = HOLD_NONE;
-	comm_read(p);
+	process_comm(p);
 	HASH_ADD_INT(*table, pid, p);
 	*ret = p;
 	return 0;
@@ -180,4 +180,19 @@ void processes_release_dead(struct process **table)
 		process_remove(table, p);
 	}
 	behind(holds_close, holds);
+}
+
+bool process_gone(pid_t pid)
+{
+	char path[64], line[512], *state = NULL;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return errno == ENOENT || errno == ESRCH;
+	if (fgets(line, sizeof(line), f))
+		state = strrchr(line, ')'); /* a comm may hold anything */
+	fclose(f);
+	return !state || strchr("ZX", state[2]);
 }

@@ -41,6 +41,10 @@ struct names *names_share(struct names *n);
 void names_drop(struct names *n);
 
 int process_add(struct process **table, pid_t pid, pid_t parent, struct process **ret);
+/* Reads its comm again: an exec changes it. */
+void process_comm(struct process *p);
+/* Has it ended?  A zombie has, too. */
+bool process_gone(pid_t pid);
 struct process *process_find(struct process *table, pid_t pid);
 void process_remove(struct process **table, struct process *p);
 

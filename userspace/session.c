@@ -19,6 +19,7 @@
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
+#include "userspace/rights.h"
 #include "userspace/tracker.h"
 
 #define DRAIN_NS 1000000000ull
@@ -144,68 +145,97 @@ static int session_follow(struct session *s, pid_t pid, struct known_build *know
 
 	if (err)
 		snprintf(text, len, "%s",
-			 err == -ESRCH	 ? "it ended while pycost attached"
-			 : err == -EBUSY ? "another tracer has switched its probes on: stop it first"
-					 : strerror(-err));
+			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
+				       : strerror(-err));
 	else if (s->tracker.followed == 1)
 		s->started = s->drained = now_ns();
 	return err;
 }
 
-int session_attach(struct session *s, pid_t pid, char *text, size_t len)
+static void interpreter_explain(int err, char *text, size_t len)
+{
+	snprintf(text, len, "%s",
+		 err == -ENOENT	  ? "it is not Python: no CPython interpreter is mapped in it"
+		 : err == -ESTALE ? "its interpreter's file was replaced on disk and cannot be "
+				    "reached any more: restart it"
+		 : err == -EACCES || err == -EPERM ? "no right to look at it"
+						   : strerror(-err));
+}
+
+static int attach(struct session *s, pid_t pid, char *text, size_t len)
 {
 	struct interpreter in;
 	struct known_build *b;
 	uint64_t type;
-	int err;
+	int err = interpreter_find(pid, &in);
 
-	if (process_find(s->tracker.processes, pid))
-		return 0;
-	err = interpreter_find(pid, &in);
 	if (err) {
-		snprintf(text, len, "%s",
-			 err == -ESRCH ? "no such process"
-			 : err == -ENOENT
-				 ? "it is not Python: no CPython interpreter is mapped in it"
-			 : err == -EACCES || err == -EPERM
-				 ? "no right to look at it: run as root or with CAP_SYS_PTRACE"
-			 : err == -ESTALE ? "its interpreter's file was replaced on disk and "
-					    "cannot be reached any more: restart it"
-					  : strerror(-err));
+		interpreter_explain(err, text, len);
 		return err;
 	}
 	type = in.function_type;
 	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
 	interpreter_clear(&in);
-	if (err && kill(pid, 0) && errno == ESRCH) {
+	return err ? err : session_follow(s, pid, b, type, text, len);
+}
+
+int session_attach(struct session *s, pid_t pid, char *text, size_t len)
+{
+	int err;
+
+	if (process_find(s->tracker.processes, pid))
+		return 0;
+	if (kill(pid, 0) && errno == ESRCH) {
+		snprintf(text, len, "no such process");
+		return -ESRCH;
+	}
+	err = attach(s, pid, text, len);
+	if (err && process_gone(pid)) {
 		snprintf(text, len, "it ended while pycost attached");
 		return -ESRCH;
 	}
-	return err ? err : session_follow(s, pid, b, type, text, len);
+	rights_explain(err, text, len);
+	return err;
+}
+
+/* The interpreter that the command will be, when it is one. */
+static int launch_prepare(struct session *s, const char *command, struct known_build **ret,
+			  uint64_t *ret_type, char *text, size_t len)
+{
+	struct interpreter in;
+	int err;
+
+	if (interpreter_open_path(command, getenv("PATH"), &in))
+		return 0;
+	*ret_type = in.function_type;
+	err = tracker_build(&s->tracker, &in, 0, ret, text, len);
+	interpreter_clear(&in);
+	return err;
 }
 
 int session_launch(struct session *s, char *const argv[], char *text, size_t len)
 {
 	struct known_build *b = NULL;
-	struct interpreter in = {0};
 	uint64_t type = 0;
-	int err = interpreter_open_path(argv[0], getenv("PATH"), &in);
+	int err = launch_prepare(s, argv[0], &b, &type, text, len);
 
-	if (!err) {
-		type = in.function_type;
-		err = tracker_build(&s->tracker, &in, 0, &b, text, len);
-		interpreter_clear(&in);
-		if (err)
-			return err;
+	if (err) {
+		rights_explain(err, text, len);
+		return err;
 	}
 	err = launch_command(argv, &s->launched);
-	if (!err)
-		err = session_follow(s, s->launched.pid, b, type, text, len);
-	if (!err) {
-		err = launch_go(&s->launched);
-		if (err)
-			snprintf(text, len, "cannot run %s: %s", argv[0], strerror(-err));
+	if (err) {
+		snprintf(text, len, "cannot start it: %s", strerror(-err));
+		return err;
 	}
+	err = session_follow(s, s->launched.pid, b, type, text, len);
+	if (err) {
+		rights_explain(err, text, len);
+		return err;
+	}
+	err = launch_go(&s->launched);
+	if (err)
+		snprintf(text, len, "cannot run it: %s", strerror(-err));
 	return err;
 }
 

@@ -2,7 +2,6 @@
 #include "userspace/tracker.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -156,7 +155,7 @@ static int process_look(struct tracker *t, struct process *p)
 		return err;
 	err = tracker_build(t, &in, p->pid, &k, why, sizeof(why));
 	if (err) {
-		if (kill(p->pid, 0) && errno == ESRCH)
+		if (process_gone(p->pid))
 			snprintf(why, sizeof(why), "it ended before its probes were on");
 		snprintf(t->notice, sizeof(t->notice), "PID %d, started by a target, is not measured: %s",
 			 p->pid, why);
@@ -164,6 +163,7 @@ static int process_look(struct tracker *t, struct process *p)
 		interpreter_clear(&in);
 		return -ENOTSUP;
 	}
+	process_comm(p);
 	kernel_retype(t->kernel, p->pid, in.function_type);
 	interpreter_clear(&in);
 	if (p->build != k) {

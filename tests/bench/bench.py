@@ -130,14 +130,15 @@ def recorder(room):
         python.command("burn", "tests/oracle/burn.py", "--functions", 10000, "--paths", 100000,
                        "--calls-per-second", 500000)
     )
-    target.stdout.readline()
     lab.pin(target.pid, 0)
+    reports = (json.loads(line) for line in target.stdout)
+    usual = cost_of_call(next(reports), next(reports))
     record = room.record(target.pid, output="big.pycost")
     begun = time.monotonic()
-    reports = (json.loads(line) for line in target.stdout)
-    # Steady: the target's own speed says when the probes are on; then every path is
-    # met within some seconds.
-    steady_after(reports, 8)
+    wait_dearer(reports, usual)
+    # Now every path is met within some seconds.
+    for _ in range(8):
+        next(reports)
     spent, waited = lab.cpu_seconds(record.pid), time.monotonic() - begun
     shares, rates = [], []
     for _ in range(4):
@@ -159,19 +160,19 @@ def recorder(room):
     report(room)
 
 
-def steady_after(reports, seconds):
-    """Lets seconds pass after a second in which the target used the CPU as never before."""
+def cost_of_call(before, now):
+    return (now["cpu"] - before["cpu"]) / (now["calls"] - before["calls"])
+
+
+def wait_dearer(reports, usual):
+    """Until calls cost the target much more than they did: the probes are on."""
     before = next(reports)
-    usual = None
     for now in reports:
-        share = (now["cpu"] - before["cpu"]) / max(now["calls"] - before["calls"], 1)
+        if cost_of_call(before, now) > 2 * usual:
+            return
+        if now["elapsed"] > lab.PATIENCE:
+            raise lab.Failed("pycost did not attach")
         before = now
-        if usual is None:
-            usual = share
-        elif share > 2 * usual or now["elapsed"] > 40:
-            break
-    for _ in range(seconds):
-        next(reports)
 
 
 def report(room):
