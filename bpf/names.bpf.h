@@ -72,6 +72,9 @@ static __always_inline __u64 str_print(__u64 str, __u64 print, __u64 *ret_head, 
 	}
 	*ret_head = words[0];
 	*ret_tail = words[3];
+	/* Of a short str, too: its own head lies before the data, so this can be read. */
+	if (bytes < PRINT_BYTES)
+		bpf_probe_read_user(ret_tail, sizeof(*ret_tail), (void *)(data + bytes - 8));
 	for (int i = 0; i < 4; i++)
 		print = (print ^ words[i]) * 0x9e3779b97f4a7c15ull;
 	return (print ^ head.length) * 0x9e3779b97f4a7c15ull;

@@ -85,7 +85,7 @@ def added(report):
     return calibration["entry"] + calibration["exit"]
 
 
-def prove_costs(what, calls, within, *options):
+def prove_costs(what, calls, *options):
     base = counted(what, *command(calls, 1000))
     many = counted(what, *command(2 * calls, 1000)) - base
     each = (counted(what, *command(calls, 201000)) - base) / 200000
@@ -102,11 +102,16 @@ def prove_costs(what, calls, within, *options):
     check(seen["empty"][0] == calls, what + " calls", "empty called %d times" % seen["empty"][0])
     _, _, _, many_seen, many_raw = seen["many_empty_calls"]
     _, _, _, one_seen, one_raw = seen["one_c_call"]
+    # What the report itself claims: nothing for instructions, some percent for time,
+    # of probes that cost many times an empty call.
+    claimed = report["calibration"][0]["total_error"] * calls / many
+    within = max(10, 100 * claimed)
     note("%s: a probed call adds %.2f, by calibration %.2f" % (what, (many_raw - many) / calls, added(report)))
     check(
         abs(percent(many_seen / one_seen, many / one)) < within,
         what + " ratio",
-        "truth %.4f, corrected %.4f, raw %.4f" % (many / one, many_seen / one_seen, many_raw / one_raw),
+        "truth %.4f, corrected %.4f, raw %.4f, to be right within %.0f %%"
+        % (many / one, many_seen / one_seen, many_raw / one_raw, within),
     )
     for name, value, raw, truth in (
         ("many_empty_calls", many_seen, many_raw, many),
@@ -136,6 +141,6 @@ def prove_costs(what, calls, within, *options):
 calls = int(sys.argv[1])
 prove_counter()
 prove_same()
-prove_costs("instructions", calls, 10)
-prove_costs("time", calls // 2, 10, "--metric", "task-clock")
+prove_costs("instructions", calls)
+prove_costs("time", calls // 2, "--metric", "task-clock")
 sys.exit(failed != 0)
