@@ -44,38 +44,33 @@ static __always_inline __u64 code_pointer(__u64 code, __u32 offset)
 	return offset == PY_NONE ? 0 : user_u64(code + offset);
 }
 
-/* A few bytes of a str that tell it from others: its length, head and tail. */
-#define PRINT_BYTES 16
+/*
+ * Hashes a few bytes of a str that tell it from others: its length, its first 16
+ * and its last 8.
+ */
 static __always_inline __u64 str_print(__u64 str, __u64 print, __u64 *ret_head, __u64 *ret_tail)
 {
-	__u64 words[2 * PRINT_BYTES / 8] = {};
+	__u64 words[3] = {}, data, bytes;
 	struct py_str_head head;
-	__u64 data, bytes;
 
 	*ret_head = *ret_tail = 0;
 	if (!str || bpf_probe_read_user(&head, sizeof(head), (void *)str))
 		return print;
 	data = str + (head.state & PY_STR_ASCII ? layout.str_ascii_data : layout.str_unicode_data);
 	bytes = head.length * PY_STR_KIND(head.state);
-	bpf_probe_read_user(words, PRINT_BYTES, (void *)data);
-	/* Of a shorter one, what lies behind it is not its own. */
-	if (bytes >= PRINT_BYTES) {
-		bpf_probe_read_user(words + 2, PRINT_BYTES, (void *)(data + bytes - PRINT_BYTES));
-	} else if (bytes >= 8) {
-		bpf_probe_read_user(words + 3, 8, (void *)(data + bytes - 8));
-		words[1] = 0;
-	} else {
-		words[0] = words[1] = 0;
-		if (bytes)
-			bpf_probe_read_user(words, bytes & 7, (void *)data);
-		words[3] = words[0] << (64 - (bytes & 7) * 8);
+	bpf_probe_read_user(words, 16, (void *)data);
+	/* A short str's own head lies before its data, so this can be read. */
+	bpf_probe_read_user(&words[2], 8, (void *)(data + bytes - 8));
+	*ret_tail = words[2];
+	/* But of a short one, what lies around it is not its own. */
+	if (bytes < 8) {
+		words[0] &= (1ull << bytes * 8) - 1;
+		words[1] = words[2] = 0;
+	} else if (bytes < 16) {
+		words[1] &= (1ull << (bytes - 8) * 8) - 1;
 	}
 	*ret_head = words[0];
-	*ret_tail = words[3];
-	/* Of a short str, too: its own head lies before the data, so this can be read. */
-	if (bytes < PRINT_BYTES)
-		bpf_probe_read_user(ret_tail, sizeof(*ret_tail), (void *)(data + bytes - 8));
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 3; i++)
 		print = (print ^ words[i]) * 0x9e3779b97f4a7c15ull;
 	return (print ^ head.length) * 0x9e3779b97f4a7c15ull;
 }
