@@ -111,6 +111,12 @@ check:
 deps:
 	@deploy/install-deps.sh
 
+# Debian's kernels from 5.10 to the newest, and an exact instruction counter, emulated.
+check-kernels: all
+	tests/kernels.sh
+check-pmu:
+	tests/pmu.sh
+
 demo: deps
 	@echo "building $(BUILD)/pycost" && $(MAKE) -s all
 	@deploy/demo.sh

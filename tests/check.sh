@@ -6,7 +6,8 @@
 #   tests/check.sh [-v] [SECTION...]    sections as below; -v shows what passed, too
 #
 # The whole output is kept in BUILD/check.log.  PYCOST_TEST_COSTS=1 adds the test of
-# calibrated costs, which wants a quiet machine.
+# calibrated costs as time, which wants a quiet machine; as instructions, they are
+# tested in the section "emulated".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8
@@ -67,6 +68,17 @@ sanitized_record() {
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
 		PYCOST=$BUILD-asan/pycost tests/e2e/threads.py per_thread
 }
+# The two emulated machines share nothing but the processors.
+emulated() {
+	local kernels status=0
+	kernels=$(mktemp)
+	tests/kernels.sh >"$kernels" 2>&1 &
+	tests/pmu.sh || status=1
+	wait $! || status=1
+	cat "$kernels"
+	rm -f "$kernels"
+	return $status
+}
 privileged() { [ "$(id -u)" = 0 ] && [ -e /sys/kernel/btf/vmlinux ]; }
 
 # What these change is needed by all: no section, and no test.
@@ -99,6 +111,7 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	section "$name" "$test"
 done
 section asan-record sanitized_record
+section emulated emulated
 
 echo
 if [ "${#failures[@]}" -gt 0 ]; then

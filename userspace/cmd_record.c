@@ -181,6 +181,9 @@ static int run(const struct record *r, struct session *s)
 	if (st.fallback_reason && !r->quiet)
 		fprintf(stderr, "pycost record: the metric is %s: %s\n", metric_name(st.metric),
 			st.fallback_reason);
+	if (!r->quiet)
+		fprintf(stderr, "measuring %u process%s%s\n", st.targets, st.targets == 1 ? "" : "es",
+			r->seconds ? "" : "; Ctrl-C stops");
 	while (!err && !stopping && st.targets) {
 		double left = r->seconds ? r->seconds - st.duration_ns / 1e9 : 1;
 

@@ -54,26 +54,37 @@ def cpu_ns(pid):
     return time.clock_gettime_ns(~pid << 3 | 2)
 
 
+# This machine's kernel may not tell every context switch; then a slice is lost, and
+# told as lost. A run without one is worth waiting for.
+ATTEMPTS = 4
+
+
+def conserved(target, kind):
+    """Recorded to spent, and what the parts miss of the total, and what was lost."""
+    recording = lib.Recording.of(target.pid)
+    before = cpu_ns(target.pid)
+    target.go()
+    target.line("DONE") if kind == "one thread" else target.line() and target.line()
+    spent = cpu_ns(target.pid) - before
+    report = recording.stop().report()
+    parts = sum(f["self_raw"] for f in report.functions.values())
+    total = report.json["total_raw"]
+    return total / spent, total - parts - report.json["outside"]["self_raw"], report.losses
+
+
 def conservation():
     """All functions' own costs and what is outside them make up the CPU time."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("fixed.py", FIXED))
-        for kind in "one thread", "four threads":
-            recording = lib.Recording.of(target.pid)
-            before = cpu_ns(target.pid)
-            target.go()
-            target.line("DONE") if kind == "one thread" else target.line() and target.line()
-            spent = cpu_ns(target.pid) - before
-            report = recording.stop().report()
-            parts = sum(f["self_raw"] for f in report.functions.values())
-            total = report.json["total_raw"]
-            lib.equal("clock %s, %s: the parts make the total" % (version, kind),
-                      parts + report.json["outside"]["self_raw"], total)
+        for _ in range(ATTEMPTS):
+            target = lib.Target(version, script("fixed.py", FIXED))
+            results = {kind: conserved(target, kind) for kind in ("one thread", "four threads")}
+            target.end()
+            if all(abs(ratio - 1) < 0.02 or not losses for ratio, _, losses in results.values()):
+                break
+        for kind, (ratio, missing, losses) in results.items():
+            lib.equal("clock %s, %s: the parts make the total" % (version, kind), missing, 0)
             lib.check("clock %s, %s: within 2 %% of the CPU time" % (version, kind),
-                      abs(total / spent - 1) < 0.02,
-                      "%.1f ms recorded, %.1f ms spent: %+.1f %%"
-                      % (total / 1e6, spent / 1e6, 100 * (total / spent - 1)))
-        target.end()
+                      abs(ratio - 1) < 0.02, "%+.1f %%, lost %s" % (100 * (ratio - 1), losses))
 
 
 def one_run(version, cpu, with_other):

@@ -118,7 +118,7 @@ def forks():
                   {"Job.step": STEPS + 11 + 13, "work": 60 + 20 + 2, "child": 60,
                    "grandchild": 20})
         lib.equal("fork %s: processes" % version, len(report.json["pids"]), 1 + 61 + 20)
-        lib.check("fork %s: nothing lost" % version, not report.losses, report.losses)
+        lib.check("fork %s: nothing lost" % version, not lib.lost(report.losses), report.losses)
         unnamed = [f["name"] for f in report.functions.values() if f["name"].startswith("<code")]
         lib.check("fork %s: every function has its name" % version, not unnamed, unnamed)
         lib.equal("fork %s: the target is well" % version, target.end(), 0)
@@ -171,7 +171,7 @@ def launch_one(version, title, *command):
               (1001, 1001, True))
     lib.check("launch %s, %s: its exit status is told" % (version, title),
               "exited with 3" in said, said)
-    lib.check("launch %s, %s: nothing lost" % (version, title), not report.losses,
+    lib.check("launch %s, %s: nothing lost" % (version, title), not lib.lost(report.losses),
               report.losses)
 
 
