@@ -145,4 +145,4 @@ clean:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all deps check check-unit fuzz demo bench bench-programs install clean
+.PHONY: all deps check check-kernels check-pmu check-unit fuzz demo bench bench-programs install clean
