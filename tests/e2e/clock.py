@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import lib
-from threads import script
 
 FIXED = """
 import json, sys, threading, time
@@ -57,7 +56,7 @@ def cpu_ns(pid):
 def conservation():
     """All functions' own costs and what is outside them make up the CPU time."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("fixed.py", FIXED))
+        target = lib.Target(version, lib.script("fixed.py", FIXED))
         for kind in "one thread", "four threads":
             recording = lib.Recording.of(target.pid)
             before = cpu_ns(target.pid)
@@ -79,7 +78,7 @@ def conservation():
 def one_run(version, cpu, with_other):
     """What pycost says of two functions, and what the scheduler told the target."""
     other = with_other and lib.start("taskset", "-c", cpu, "python3", "-c", "while True: pass")
-    target = lib.Target(version, script("fixed.py", FIXED))
+    target = lib.Target(version, lib.script("fixed.py", FIXED))
     subprocess.run(["taskset", "-cp", str(cpu), str(target.pid)], stdout=subprocess.DEVNULL,
                    check=True)
     recording = lib.Recording.of(target.pid)

@@ -6,7 +6,6 @@ import stat
 import subprocess
 
 import lib
-from threads import script
 
 # Each child calls known functions at once and is gone in five milliseconds; every
 # third has a child of its own. Then one child stays, for whoever looks at it.
@@ -104,7 +103,7 @@ sys.exit(first())
 def forks():
     """Every call of every child counts, with its name."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("forks.py", FORKS))
+        target = lib.Target(version, lib.script("forks.py", FORKS))
         recording = lib.Recording.of(target.pid)
         target.go()
         stays = int(target.line().split()[1])
@@ -127,7 +126,7 @@ def forks():
 def no_follow():
     """With --no-follow children are not counted, and their probes go off."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("forks.py", FORKS))
+        target = lib.Target(version, lib.script("forks.py", FORKS))
         recording = lib.Recording.of(target.pid, "--no-follow")
         target.go()
         stays = int(target.line().split()[1])
@@ -146,7 +145,7 @@ def no_follow():
 def execs():
     """A child that execs the interpreter anew is measured, at the latest soon after."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("execs.py", EXECS))
+        target = lib.Target(version, lib.script("execs.py", EXECS))
         recording = lib.Recording.of(target.pid)
         target.go()
         child = int(target.line().split()[1])
@@ -178,10 +177,10 @@ def launch_one(version, title, *command):
 def launch():
     # 3.9 has no dependency that this machine lacks: it runs outside its root, too.
     python = os.path.join(lib.root("3.9"), "usr/bin/python3.9")
-    path = script("launched.py", LAUNCHED)
+    path = lib.script("launched.py", LAUNCHED)
     os.environ["PYTHONHOME"] = os.path.join(lib.root("3.9"), "usr")
     launch_one("3.9", "by its path", python, path)
-    shebang = script("shebang", "#!%s\n%s" % (python, LAUNCHED))
+    shebang = lib.script("shebang", "#!%s\n%s" % (python, LAUNCHED))
     os.chmod(shebang, os.stat(shebang).st_mode | stat.S_IXUSR)
     launch_one("3.9", "as a script", shebang)
     bad = lib.pycost("record", "-o", os.path.join(lib.work, "none"), "--", "/nonexistent")

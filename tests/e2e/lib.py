@@ -162,6 +162,14 @@ def python(version, *arguments):
     return [os.path.join(root(version), "enter"), "python" + version, *arguments]
 
 
+def script(name, text):
+    """A file with a program of the test's own."""
+    path = os.path.join(work, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
 class Target:
     """A workload of tests/oracle, or any program that keeps to its protocol."""
 

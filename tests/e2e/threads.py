@@ -76,13 +76,6 @@ main()
 """ % lib.ORACLE
 
 
-def script(name, text):
-    path = os.path.join(lib.work, name)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    return path
-
-
 def per_thread():
     """With --per-thread each thread has what setprofile gave it."""
     for version in lib.PYTHONS:
@@ -111,7 +104,7 @@ def per_thread():
 def many_threads():
     """A thread's first calls count; those of more threads than fit are told as lost."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("crowd.py", CROWD))
+        target = lib.Target(version, lib.script("crowd.py", CROWD))
         recording = lib.Recording.of(target.pid)
         target.done()
         report_file = recording.stop()
@@ -126,7 +119,7 @@ def many_threads():
                   (report.calls("first"), report.calls("second"), report.losses),
                   (3000, 3000, {}))
         target.end()
-        target = lib.Target(version, script("crowd.py", CROWD))
+        target = lib.Target(version, lib.script("crowd.py", CROWD))
         target.done()
         narrow = lib.Recording.of(target.pid, "--max-threads", "100")
         target.done()
@@ -141,7 +134,7 @@ def many_threads():
 
 def deep_stacks():
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("deep.py", DEEP))
+        target = lib.Target(version, lib.script("deep.py", DEEP))
         recording = lib.Recording.of(target.pid)
         target.done()
         report = recording.stop().report()
