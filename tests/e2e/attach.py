@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Attaching to what runs at full speed, again and again; and dying in the middle."""
+import collections
 import glob
 import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 import lib
-from threads import script
 
 TIMES = int(os.environ.get("PYCOST_TEST_ATTACHES", "100"))
 
@@ -79,53 +80,68 @@ def no_orphans(title):
         lib.fail(title, orphans())
 
 
+def loop(version, target, seen):
+    """Attaches and detaches; what each recording has wrong goes into seen."""
+    for _ in range(TIMES // len(lib.PYTHONS)):
+        recording = lib.Recording.of(target.pid)
+        cpu = lib.cpu_ns(target.pid)
+        time.sleep(0.3)
+        cpu = lib.cpu_ns(target.pid) - cpu
+        try:
+            report = recording.stop().report()
+        except AssertionError as error:
+            seen["failed"].append(str(error))
+            continue
+        seen["impossible"] += edges_of(report) - POSSIBLE
+        calls = report.calls("empty")
+        if not calls:
+            seen["empty"].append("%.3f s of CPU: %s" % (cpu / 1e9, recording.said()))
+        if report.losses:
+            seen["lost"].append(report.losses)
+        for edge in report.json["edges"]:
+            pair = [report.functions[edge[end]]["name"] for end in ("caller", "callee")]
+            if pair == ["burst_of_empty", "empty"] and edge["calls"] != calls:
+                seen["impossible"].append((*pair, "%d of %d" % (edge["calls"], calls)))
+
+
 def attach_often():
     """In mid-flight a hundred times: possible trees, and nothing left behind."""
-    for version in lib.PYTHONS:
-        target = lib.Target(version, "burn.py", wait=False)
-        progress = [json.loads(target.line())]
-        impossible, empty, losses, bad = set(), 0, {}, []
-        for _ in range(TIMES // len(lib.PYTHONS)):
-            recording = lib.Recording.of(target.pid)
-            time.sleep(0.3)
-            try:
-                report = recording.stop().report()
-            except AssertionError as error:
-                bad.append(str(error))
-                continue
-            impossible |= edges_of(report) - POSSIBLE
-            calls = report.calls("empty")
-            empty += calls == 0
-            for kind, n in report.losses.items():
-                losses[kind] = losses.get(kind, 0) + n
-            # A burst is a thousand calls: what lies between two is not cut short.
-            for edge in report.json["edges"]:
-                pair = [report.functions[edge[end]]["name"] for end in ("caller", "callee")]
-                if pair == ["burst_of_empty", "empty"] and edge["calls"] != calls:
-                    impossible.add((*pair, "%d of %d" % (edge["calls"], calls)))
-        title = "attach %s: %d times at full speed" % (version, TIMES // len(lib.PYTHONS))
-        lib.check(title + ": no recording failed", not bad, bad[:3])
-        lib.check(title + ": each has calls", not empty, "%d have none" % empty)
-        lib.check(title + ": no impossible edge", not impossible, sorted(impossible, key=str))
-        losses.pop("slices", None)
-        lib.check(title + ": nothing lost", not lib.lost(losses), losses)
-        lib.check(title + ": semaphores are back to 0", lib.probes_off(target.pid),
+    targets = {v: lib.Target(v, "burn.py", wait=False) for v in lib.PYTHONS}
+    progress = {v: [json.loads(t.line())] for v, t in targets.items()}
+    seen = {v: collections.defaultdict(list) for v in targets}
+    # One recorder for each, as most of the time is the kernel's own waiting.
+    loops = [threading.Thread(target=loop, args=(v, t, seen[v])) for v, t in targets.items()]
+    for one in loops:
+        one.start()
+    for one in loops:
+        one.join()
+    for version, target in targets.items():
+        title = "attach %s: %d times at full speed: " % (version, TIMES // len(targets))
+        wrong = seen[version]
+        lib.check(title + "no recording failed", not wrong["failed"], wrong["failed"][:3])
+        lib.check(title + "each has calls", not wrong["empty"],
+                  "%d have none: %s" % (len(wrong["empty"]), wrong["empty"][:3]))
+        lib.check(title + "no impossible edge", not wrong["impossible"],
+                  sorted(set(wrong["impossible"]), key=str))
+        lib.check(title + "nothing lost", not wrong["lost"], wrong["lost"][:3])
+        lib.check(title + "semaphores are back to 0", lib.probes_off(target.pid),
                   lib.semaphores(target.pid))
-        no_orphans(title + ": no program is left")
         target.process.terminate()
         last = json.loads(target.line())
         while not last.get("total"):
-            progress.append(last)
+            progress[version].append(last)
             last = json.loads(target.line())
-        silent = [b["elapsed"] - a["elapsed"] for a, b in zip(progress, progress[1:])
+        beats = progress[version]
+        silent = [b["elapsed"] - a["elapsed"] for a, b in zip(beats, beats[1:])
                   if b["calls"] == a["calls"]]
-        lib.check(title + ": the target went on all the time", not silent, silent)
+        lib.check(title + "the target went on all the time", not silent, silent)
+    no_orphans("attach: no program is left")
 
 
 def killed():
     """kill -9 of the recorder: all probes off, and a file up to the last flush."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("forker.py", FORKER))
+        target = lib.Target(version, lib.script("forker.py", FORKER))
         recording = lib.Recording.of(target.pid)
         target.go()
         child = int(target.line().split()[1])

@@ -7,7 +7,6 @@ import subprocess
 import time
 
 import lib
-from threads import script
 
 FIXED = """
 import json, sys, threading, time
@@ -69,28 +68,28 @@ def conserved(target, kind):
     report = recording.stop().report()
     parts = sum(f["self_raw"] for f in report.functions.values())
     total = report.json["total_raw"]
-    return total / spent, total - parts - report.json["outside"]["self_raw"], report.losses
+    return total / spent, total - parts - report.json["outside"]["self_raw"], report.json["losses"]
 
 
 def conservation():
     """All functions' own costs and what is outside them make up the CPU time."""
     for version in lib.PYTHONS:
         for _ in range(ATTEMPTS):
-            target = lib.Target(version, script("fixed.py", FIXED))
+            target = lib.Target(version, lib.script("fixed.py", FIXED))
             results = {kind: conserved(target, kind) for kind in ("one thread", "four threads")}
             target.end()
-            if all(abs(ratio - 1) < 0.02 or not losses for ratio, _, losses in results.values()):
+            if all(abs(ratio - 1) < 0.02 or not losses["slices"] for ratio, _, losses in results.values()):
                 break
         for kind, (ratio, missing, losses) in results.items():
             lib.equal("clock %s, %s: the parts make the total" % (version, kind), missing, 0)
             lib.check("clock %s, %s: within 2 %% of the CPU time" % (version, kind),
-                      abs(ratio - 1) < 0.02, "%+.1f %%, lost %s" % (100 * (ratio - 1), losses))
+                      abs(ratio - 1) < 0.02, "%+.1f %%, %d slices lost" % (100 * (ratio - 1), losses["slices"]))
 
 
 def one_run(version, cpu, with_other):
     """What pycost says of two functions, and what the scheduler told the target."""
     other = with_other and lib.start("taskset", "-c", cpu, "python3", "-c", "while True: pass")
-    target = lib.Target(version, script("fixed.py", FIXED))
+    target = lib.Target(version, lib.script("fixed.py", FIXED))
     subprocess.run(["taskset", "-cp", str(cpu), str(target.pid)], stdout=subprocess.DEVNULL,
                    check=True)
     recording = lib.Recording.of(target.pid)

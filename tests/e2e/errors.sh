@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Bad input of every kind: each has a message of its own, and exit status 1 or 2.
+# shellcheck disable=SC1091,SC2015,SC2034,SC2154
 . "$(dirname "$0")/lib.sh"
 need_privilege
 

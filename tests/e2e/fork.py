@@ -6,7 +6,6 @@ import stat
 import subprocess
 
 import lib
-from threads import script
 
 # Each child calls known functions at once and is gone in five milliseconds; every
 # third has a child of its own. Then one child stays, for whoever looks at it.
@@ -104,7 +103,7 @@ sys.exit(first())
 def forks():
     """Every call of every child counts, with its name."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("forks.py", FORKS))
+        target = lib.Target(version, lib.script("forks.py", FORKS))
         recording = lib.Recording.of(target.pid)
         target.go()
         stays = int(target.line().split()[1])
@@ -118,7 +117,7 @@ def forks():
                   {"Job.step": STEPS + 11 + 13, "work": 60 + 20 + 2, "child": 60,
                    "grandchild": 20})
         lib.equal("fork %s: processes" % version, len(report.json["pids"]), 1 + 61 + 20)
-        lib.check("fork %s: nothing lost" % version, not lib.lost(report.losses), report.losses)
+        lib.check("fork %s: nothing lost" % version, not report.losses, report.losses)
         unnamed = [f["name"] for f in report.functions.values() if f["name"].startswith("<code")]
         lib.check("fork %s: every function has its name" % version, not unnamed, unnamed)
         lib.equal("fork %s: the target is well" % version, target.end(), 0)
@@ -127,7 +126,7 @@ def forks():
 def no_follow():
     """With --no-follow children are not counted, and their probes go off."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("forks.py", FORKS))
+        target = lib.Target(version, lib.script("forks.py", FORKS))
         recording = lib.Recording.of(target.pid, "--no-follow")
         target.go()
         stays = int(target.line().split()[1])
@@ -146,7 +145,7 @@ def no_follow():
 def execs():
     """A child that execs the interpreter anew is measured, at the latest soon after."""
     for version in lib.PYTHONS:
-        target = lib.Target(version, script("execs.py", EXECS))
+        target = lib.Target(version, lib.script("execs.py", EXECS))
         recording = lib.Recording.of(target.pid)
         target.go()
         child = int(target.line().split()[1])
@@ -171,17 +170,17 @@ def launch_one(version, title, *command):
               (1001, 1001, True))
     lib.check("launch %s, %s: its exit status is told" % (version, title),
               "exited with 3" in said, said)
-    lib.check("launch %s, %s: nothing lost" % (version, title), not lib.lost(report.losses),
+    lib.check("launch %s, %s: nothing lost" % (version, title), not report.losses,
               report.losses)
 
 
 def launch():
     # 3.9 has no dependency that this machine lacks: it runs outside its root, too.
     python = os.path.join(lib.root("3.9"), "usr/bin/python3.9")
-    path = script("launched.py", LAUNCHED)
+    path = lib.script("launched.py", LAUNCHED)
     os.environ["PYTHONHOME"] = os.path.join(lib.root("3.9"), "usr")
     launch_one("3.9", "by its path", python, path)
-    shebang = script("shebang", "#!%s\n%s" % (python, LAUNCHED))
+    shebang = lib.script("shebang", "#!%s\n%s" % (python, LAUNCHED))
     os.chmod(shebang, os.stat(shebang).st_mode | stat.S_IXUSR)
     launch_one("3.9", "as a script", shebang)
     bad = lib.pycost("record", "-o", os.path.join(lib.work, "none"), "--", "/nonexistent")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2015
 # What the end-to-end tests in shell share: verdicts, targets, and a directory that
 # goes with them.  To be sourced; then: end with `summary`.
 set -u

@@ -10,6 +10,7 @@
 #   CAP_SYS_PTRACE        for processes of other users
 #   CAP_SYS_CHROOT        for processes in another root, such as a container's
 #   CAP_DAC_READ_SEARCH   where the interpreter lies in a directory closed to us
+# shellcheck disable=SC1091,SC2015,SC2034,SC2154
 . "$(dirname "$0")/lib.sh"
 need_privilege
 
