@@ -48,11 +48,6 @@ main()
 """ % lib.ORACLE
 
 
-def cpu_ns(pid):
-    """A process's CPU time, its ended threads included: clock_getcpuclockid()'s clock."""
-    return time.clock_gettime_ns(~pid << 3 | 2)
-
-
 # This machine's kernel may not tell every context switch; then a slice is lost, and
 # told as lost. A run without one is worth waiting for.
 ATTEMPTS = 4
@@ -61,10 +56,10 @@ ATTEMPTS = 4
 def conserved(target, kind):
     """Recorded to spent, and what the parts miss of the total, and what was lost."""
     recording = lib.Recording.of(target.pid)
-    before = cpu_ns(target.pid)
+    before = lib.cpu_ns(target.pid)
     target.go()
     target.line("DONE") if kind == "one thread" else target.line() and target.line()
-    spent = cpu_ns(target.pid) - before
+    spent = lib.cpu_ns(target.pid) - before
     report = recording.stop().report()
     parts = sum(f["self_raw"] for f in report.functions.values())
     total = report.json["total_raw"]
