@@ -143,12 +143,8 @@ def alive(pid):
 
 
 def cpu_ns(pid):
-    """What the scheduler has given a process's live threads, in nanoseconds."""
-    total = 0
-    for tid in os.listdir("/proc/%d/task" % pid):
-        with open("/proc/%d/task/%s/schedstat" % (pid, tid)) as stat:
-            total += int(stat.read().split()[0])
-    return total
+    """A process's CPU time, its ended threads included: clock_getcpuclockid()'s clock."""
+    return time.clock_gettime_ns(~pid << 3 | 2)
 
 
 def root(version):
