@@ -152,6 +152,12 @@ const struct survey *build_survey(const struct build *b)
 	return &b->survey;
 }
 
+uint64_t build_missed(const struct build *b)
+{
+	return kernel_program_missed(bpf_program__fd(b->exact->progs.on_entry)) +
+	       kernel_program_missed(bpf_program__fd(b->exact->progs.on_return));
+}
+
 bool build_is(const struct build *b, const struct interpreter *in)
 {
 	return b->in.dev == in->dev && b->in.inode == in->inode;

@@ -29,6 +29,8 @@ void build_close(struct build *b);
 
 const struct interpreter *build_interpreter(const struct build *b);
 const struct survey *build_survey(const struct build *b);
+/* Probe hits that the kernel did not deliver. */
+uint64_t build_missed(const struct build *b);
 bool build_is(const struct build *b, const struct interpreter *in);
 
 #endif

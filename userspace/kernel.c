@@ -273,7 +273,16 @@ int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX])
 			ret[what] += values[i];
 	}
 	free(values);
+	ret[WIRE_LOSS_SLICES] += kernel_program_missed(bpf_program__fd(k->life->progs.on_switch));
 	return 0;
+}
+
+uint64_t kernel_program_missed(int program_fd)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(program_fd, &info, &size) ? 0 : info.recursion_misses;
 }
 
 int kernel_events_fd(const struct kernel *k)

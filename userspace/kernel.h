@@ -61,6 +61,9 @@ void kernel_recycle(struct kernel *k, uint32_t index);
 /* Sums over the CPUs, by enum wire_loss. */
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
 
+/* How often the kernel left a program out (struct bpf_prog_info, from 5.12 on). */
+uint64_t kernel_program_missed(int program_fd);
+
 int kernel_events_fd(const struct kernel *k);
 
 /*
