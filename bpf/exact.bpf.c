@@ -24,7 +24,6 @@ __noinline int thread_begin(__u64 now)
 	if (!p || !here)
 		return 0;
 	if (known && (t = thread_at(*known))) {
-		lose(WIRE_LOSS_SLICES);
 		t->cpu = bpf_get_smp_processor_id();
 		t->on_cpu = 1;
 		t->last = now;

@@ -23,6 +23,7 @@ struct signal_struct {
 struct task_struct {
 	int pid;
 	int tgid;
+	unsigned long nvcsw, nivcsw;
 	struct signal_struct *signal;
 } __attribute__((preserve_access_index));
 
@@ -35,22 +36,35 @@ static __always_inline void switch_out(__u32 *here, __u32 tid)
 	*here = 0;
 	if (!t)
 		return;
-	/* Not told of its own switch: what ran here since is not its own. */
+	/* Else its own switch was not told, and what ran here since is not its own. */
 	if (t->tid == tid)
 		t->pending += counter_now() - t->last;
-	else
-		lose(WIRE_LOSS_SLICES);
 	t->on_cpu = 0;
 }
 
-static __always_inline void switch_in(__u32 *here, __u32 tid)
+/*
+ * The scheduler counts a task's switches too: a gap says that some were not told,
+ * and that their slices are missing from the costs.
+ */
+static __always_inline void switches_check(struct wire_thread *t, struct task_struct *task)
 {
+	__u32 switches = task->nvcsw + task->nivcsw;
+
+	if (t->switches && switches != t->switches + 1)
+		lose(WIRE_LOSS_SLICES);
+	t->switches = switches;
+}
+
+static __always_inline void switch_in(__u32 *here, struct task_struct *task)
+{
+	__u32 tid = task->pid;
 	__u32 *slot = bpf_map_lookup_elem(&slots, &tid);
 	struct wire_thread *t = slot ? thread_at(*slot) : 0;
 
 	if (!t)
 		return;
 	*here = *slot + 1;
+	switches_check(t, task);
 	t->cpu = bpf_get_smp_processor_id();
 	t->on_cpu = 1;
 	t->last = counter_now();
@@ -66,7 +80,7 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 	if (*here)
 		switch_out(here, prev->pid);
 	if (next->pid)
-		switch_in(here, next->pid);
+		switch_in(here, next);
 	return 0;
 }
 

@@ -82,6 +82,7 @@ struct wire_thread {
 	__u32 root;
 	__u32 tgid;
 	__u32 tid;
+	__u32 switches; /* the task's own count when last switched in; 0: not known */
 	__u32 top_owed; /* the top's call is counted when it returns: see resync */
 	__u32 cpu;
 	__u16 on_cpu;

@@ -194,5 +194,9 @@ bool process_gone(pid_t pid)
 	if (fgets(line, sizeof(line), f))
 		state = strrchr(line, ')'); /* a comm may hold anything */
 	fclose(f);
-	return !state || strchr("ZX", state[2]);
+	if (!state || strchr("ZX", state[2]))
+		return true;
+	/* On its way out, its memory and its program go first. */
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return readlink(path, line, sizeof(line)) < 0 && errno == ENOENT;
 }

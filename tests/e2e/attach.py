@@ -94,7 +94,8 @@ def loop(version, target, seen):
             continue
         seen["impossible"] += edges_of(report) - POSSIBLE
         calls = report.calls("empty")
-        if not calls:
+        # On a crowded machine the target may not run for a while.
+        if not calls and cpu > 10_000_000:
             seen["empty"].append("%.3f s of CPU: %s" % (cpu / 1e9, recording.said()))
         if report.losses:
             seen["lost"].append(report.losses)
