@@ -182,9 +182,13 @@ void processes_release_dead(struct process **table)
 	behind(holds_close, holds);
 }
 
+/* In the kernel's include/linux/sched.h; a kernel thread never had a program. */
+#define PF_KTHREAD 0x00200000
+
 bool process_gone(pid_t pid)
 {
 	char path[64], line[512], *state = NULL;
+	unsigned flags;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -196,6 +200,8 @@ bool process_gone(pid_t pid)
 	fclose(f);
 	if (!state || strchr("ZX", state[2]))
 		return true;
+	if (sscanf(state + 2, "%*c %*d %*d %*d %*d %*d %u", &flags) != 1 || flags & PF_KTHREAD)
+		return false;
 	/* On its way out, its memory and its program go first. */
 	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
 	return readlink(path, line, sizeof(line)) < 0 && errno == ENOENT;
