@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/capability.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "userspace/doctor.h"
+#include "userspace/rights.h"
 
 #define PARANOID "/proc/sys/kernel/perf_event_paranoid"
-
-/* False too for a capability that this kernel has never heard of. */
-static bool is_effective(cap_t caps, cap_value_t value)
-{
-	cap_flag_value_t set = CAP_CLEAR;
-
-	return caps && !cap_get_flag(caps, value, CAP_EFFECTIVE, &set) && set == CAP_SET;
-}
 
 /* Before 5.11 maps are charged to RLIMIT_MEMLOCK, which has to be raised. */
 static bool charges_memlock(void)
@@ -31,9 +23,9 @@ static bool charges_memlock(void)
 static void check_needed(struct checkup *c, cap_t caps, cap_value_t value, const char *name,
 			 const char *purpose)
 {
-	if (is_effective(caps, value))
+	if (rights_has(caps, value))
 		checkup_add(c, CHECK_OK, name, NULL, "effective");
-	else if (is_effective(caps, CAP_SYS_ADMIN))
+	else if (rights_has(caps, CAP_SYS_ADMIN))
 		checkup_add(c, CHECK_OK, name, NULL, "not effective, but CAP_SYS_ADMIN is");
 	else
 		checkup_add(c, CHECK_NO, name, "run as root, or with CAP_SYS_ADMIN", "%s is missing: it is needed to %s", name,
@@ -43,7 +35,7 @@ static void check_needed(struct checkup *c, cap_t caps, cap_value_t value, const
 static void check_helpful(struct checkup *c, cap_t caps, cap_value_t value, const char *name,
 			  const char *purpose)
 {
-	if (is_effective(caps, value))
+	if (rights_has(caps, value))
 		checkup_add(c, CHECK_OK, name, NULL, "effective");
 	else
 		checkup_add(c, CHECK_WARN, name, "run as root or with it, if that is wanted",
@@ -85,6 +77,6 @@ void doctor_rights(struct doctor *d)
 	if (charges_memlock())
 		check_needed(c, caps, CAP_SYS_RESOURCE, "CAP_SYS_RESOURCE",
 			     "raise RLIMIT_MEMLOCK before Linux 5.11");
-	check_paranoid(c, is_effective(caps, CAP_PERFMON) || is_effective(caps, CAP_SYS_ADMIN));
+	check_paranoid(c, rights_has(caps, CAP_PERFMON) || rights_has(caps, CAP_SYS_ADMIN));
 	cap_free(caps);
 }

@@ -138,7 +138,7 @@ static int node_drain(struct drain *d, uint32_t index)
 	return d->sink->cost(d->sink, &cost);
 }
 
-static int drain_pass(struct drain *d)
+int drain_run(struct drain *d)
 {
 	uint32_t max = d->kernel->options.max_nodes;
 	int err;
@@ -155,11 +155,6 @@ static int drain_pass(struct drain *d)
 			return err;
 	}
 	return 0;
-}
-
-int drain_run(struct drain *d)
-{
-	return drain_pass(d);
 }
 
 /* What a running or waiting thread has cost since its last probe. */
@@ -184,7 +179,7 @@ int drain_finish(struct drain *d, const struct counter *counter)
 {
 	open_calls_charge(d, counter);
 	d->last_pass = true;
-	return drain_pass(d);
+	return drain_run(d);
 }
 
 void drain_recycle(struct drain *d, uint32_t tgid)

@@ -2,10 +2,8 @@
 #include "userspace/rights.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/capability.h>
 
 /*
  * CVE-2025-38466: perf's uprobes want CAP_SYS_ADMIN from Linux 6.16 and the
@@ -21,7 +19,7 @@ static const struct {
 	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH for files in closed directories"},
 };
 
-static bool is_effective(cap_t caps, cap_value_t value)
+bool rights_has(cap_t caps, cap_value_t value)
 {
 	cap_flag_value_t set = CAP_CLEAR;
 
@@ -36,7 +34,7 @@ void rights_explain(int err, char *text, size_t len)
 
 	for (size_t i = 0; (err == -EPERM || err == -EACCES) && i < sizeof(useful) / sizeof(*useful);
 	     i++) {
-		if (is_effective(caps, useful[i].value) || used >= len)
+		if (rights_has(caps, useful[i].value) || used >= len)
 			continue;
 		used += snprintf(text + used, len - used, "%s%s", between, useful[i].text);
 		between = ", ";

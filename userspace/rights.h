@@ -2,7 +2,12 @@
 #ifndef PYCOST_RIGHTS_H
 #define PYCOST_RIGHTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/capability.h>
+
+/* False too for a capability that this kernel has never heard of, and for NULL caps. */
+bool rights_has(cap_t caps, cap_value_t value);
 
 /*
  * When err is -EPERM or -EACCES, adds to the text which capabilities, of those
