@@ -127,7 +127,6 @@ struct wire_event {
 struct wire_event_fork {
 	struct wire_event head;
 	__u32 parent;
-	__u32 root; /* node, 0 with a root per thread */
 };
 
 /* A str as it lies in the target: raw characters of `kind` bytes each. */

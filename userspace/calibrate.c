@@ -191,7 +191,7 @@ static int child_follow(const struct child *c, struct kernel *k, const struct in
 	int err;
 
 	if (!k->options.per_thread) {
-		proc.root = kernel_root(k, c->launch.pid);
+		proc.root = kernel_root(k, c->launch.pid, 0);
 		if (!proc.root)
 			return -ENOSPC;
 	}

@@ -176,7 +176,11 @@ static int attach(struct session *s, pid_t pid, char *text, size_t len)
 	type = in.function_type;
 	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
 	interpreter_clear(&in);
-	return err ? err : session_follow(s, pid, b, type, text, len);
+	if (!err)
+		err = session_follow(s, pid, b, type, text, len);
+	if (!err)
+		tracker_adopt(&s->tracker, pid);
+	return err;
 }
 
 int session_attach(struct session *s, pid_t pid, char *text, size_t len)

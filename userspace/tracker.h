@@ -44,6 +44,12 @@ struct tracker {
  */
 int tracker_follow(struct tracker *t, pid_t pid, struct known_build *known, uint64_t function_type);
 
+/*
+ * Counts the threads that it has by now, too, from here on: later ones are from
+ * their birth, and those that are not taken in from their next probe.
+ */
+void tracker_adopt(struct tracker *t, pid_t pid);
+
 /* The build of an interpreter, as builds_get(); doubts go to the notice. */
 int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct known_build **ret,
 		  char *err, size_t errlen);
