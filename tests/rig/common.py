@@ -45,6 +45,7 @@ def recorder(*options, **more):
 
 
 def report(*options):
+    """The last recording's."""
     return json.loads(subprocess.check_output([PYCOST, "report", *options, "-f", "json", OUTPUT]))
 
 

@@ -5,12 +5,11 @@ import sys
 import common
 import same
 
+PYTHONS = ("3.9", "3.15")
+
 
 def main(what):
-    same.prove_counter()
-    for version in ("3.9", "3.15"):
-        quiet = same.prove_same(version)
-        same.prove_competitor(version, quiet)
+    same.prove(PYTHONS, what == "full")
 
 
 main(sys.argv[1])

@@ -14,25 +14,27 @@ TABLE = bytes((i * 7 + 3) % 251 for i in range(256))
 
 
 def parse(item):
-    x = item
-    for byte in TABLE:
-        x = TABLE[x ^ byte & 15]
+    i, x = 0, item
+    while i < 255:
+        x = TABLE[x ^ i & 15]
+        i += 1
     return x
 
 
 def price(item):
-    x = item
-    for i in range(250):
+    i, x = 0, item
+    while i < 250:
         if TABLE[i] > x:
             x = i
         else:
             x = TABLE[x]
+        i += 1
     return x
 
 
 def store(item):
     kept = bytearray(TABLE)
-    for i in range(0, 256, 2):
+    for i in range(0, 255, 2):
         kept[i] = kept[i + 1] ^ item
     return kept[item]
 
