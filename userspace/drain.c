@@ -24,7 +24,7 @@ struct drain {
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
-	int64_t *search_self, *search_caller; /* told of each node; the latter of generators */
+	int64_t *search_self, *search_caller; /* told of each node */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -125,17 +125,16 @@ static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *re
 {
 	const struct wire_node *n = &d->kernel->nodes[index];
 	const struct wire_search *s = &d->kernel->searches[index];
-	const struct line_table *lines = codes_lines(d->codes, d->told[index].function);
 	const struct build_cost *cost = d->ops.cost(d->ops.arg, n->tgid);
+	const struct line_table *lines;
 	int64_t total;
 
 	if (!cost)
 		return;
+	lines = codes_lines(d->codes, d->told[index].function, &cost->lines);
 	total = llround(search_of_returns(s, lines, cost));
 	ret->search_self = total - d->search_self[index];
 	d->search_self[index] = total;
-	if (!(n->flags & WIRE_NODE_RESUMABLE))
-		return;
 	s += d->kernel->options.max_nodes;
 	total = llround(search_of_entries(s, lines, d->told[index].calls, cost));
 	ret->search_caller = total - d->search_caller[index];

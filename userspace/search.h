@@ -21,7 +21,10 @@ struct wire_search;
 double search_of_returns(const struct wire_search *s, const struct line_table *lines,
 			 const struct build_cost *cost);
 
-/* The same of a generator's entries, of which only `calls` are calls. */
+/*
+ * The same of its entries: with `calls` of a function, all at its start; of a
+ * generator, where s says, and not all of them are calls.
+ */
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost);
 
