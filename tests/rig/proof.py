@@ -4,12 +4,17 @@ import sys
 
 import common
 import same
+import table
 
 PYTHONS = ("3.9", "3.15")
 
 
 def main(what):
-    same.prove(PYTHONS, what == "full")
+    if what != "table":
+        same.prove(PYTHONS, what == "full")
+    if what != "part":
+        for version in PYTHONS:
+            table.prove(version)
 
 
 main(sys.argv[1])

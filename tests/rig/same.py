@@ -6,7 +6,7 @@ One recording of many processes answers all, as starting one takes long here.
 import json
 import subprocess
 
-from common import COUNTED, check, counted, note, own, percent, python, report
+from common import COUNTED, check, counted, note, own, percent, report
 from stopped import Recording, Stopped
 
 # Of each kind in work.py.
@@ -101,8 +101,7 @@ def tell(version, found, path, rows):
 
 def prove_planted(version, found, base, more):
     """More turns of one loop, whose cost is known without a probe."""
-    cost = [counted("instructions", python(version, "planted.py", n)) for n in (TURNS, TURNS + PLANTED)]
-    truth = cost[1] - cost[0]
+    truth = more.unprobed - base.unprobed
     one, two = (own(found, p.path, "self_raw", "cumulative_raw") for p in (base, more))
     moved = {name: two[name][0] - one[name][0] for name in one}
     callers = {name: two[name][1] - one[name][1] for name in ("middle", "outer", "main")}
