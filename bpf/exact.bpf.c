@@ -7,6 +7,7 @@
  * nobody it can avoid.  Then the stack is put in step and pushed or popped.
  */
 #include "bpf/resync.bpf.h"
+#include "bpf/search.bpf.h"
 #include "bpf/thread.bpf.h"
 
 /*
@@ -70,7 +71,9 @@ int on_entry(void *ctx)
 {
 	__u64 now = counter_now(), frame = reg_read(ctx, entry_frame_reg), caller;
 	struct wire_thread *t;
+	struct wire_node *n;
 	struct py_frame f;
+	__u32 index;
 
 	t = thread_charged(now);
 	if (!t)
@@ -92,7 +95,10 @@ int on_entry(void *ctx)
 		}
 	}
 	t->seeded = 1;
-	stack_push(t, frame, f.code, f.owner, 1);
+	index = stack_push(t, frame, f.code, f.owner, 1);
+	n = node_at(index);
+	if (n && n->flags & WIRE_NODE_RESUMABLE)
+		search_entry(ctx, index, &f);
 	return 0;
 }
 
@@ -101,18 +107,21 @@ int on_return(void *ctx)
 {
 	__u64 now = counter_now(), frame = reg_read(ctx, return_frame_reg);
 	struct wire_thread *t;
+	struct wire_node *n;
 
 	t = thread_charged(now);
 	if (!t)
 		return 0;
 	if (frame != t->top_frame) {
+		if (return_name_reg != REG_NONE &&
+		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg)) {
+			search_shim(t->top_node);
+			return 0;
+		}
 		if (t->over) {
 			t->over--;
 			return 0;
 		}
-		if (return_name_reg != REG_NONE &&
-		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg))
-			return 0;
 		stack_resync(t->slot, frame);
 		clock_restart(t);
 		t->seeded = 1;
@@ -122,6 +131,9 @@ int on_return(void *ctx)
 	t->over = 0;
 	if (t->top_owed)
 		call_pay(t);
+	n = node_at(t->top_node);
+	if (n)
+		search_return(ctx, t->top_node, frame, n->code);
 	stack_cut(t, t->depth - 1);
 	return 0;
 }

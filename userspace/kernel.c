@@ -72,6 +72,7 @@ static int sizes_set(struct kernel *k)
 	int err = 0;
 
 	err |= bpf_map__set_max_entries(l->maps.nodes, k->options.max_nodes);
+	err |= bpf_map__set_max_entries(l->maps.searches, 2 * k->options.max_nodes);
 	err |= bpf_map__set_max_entries(l->maps.children, k->options.max_nodes);
 	err |= bpf_map__set_max_entries(l->maps.free_nodes, k->options.max_nodes);
 	err |= bpf_map__set_max_entries(l->maps.threads, k->options.max_threads);
@@ -123,8 +124,9 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	if (err)
 		return err;
 	k->nodes = map_shared(k->life->maps.nodes, PROT_READ | PROT_WRITE);
+	k->searches = map_shared(k->life->maps.searches, PROT_READ | PROT_WRITE);
 	k->threads = map_shared(k->life->maps.threads, PROT_READ | PROT_WRITE);
-	if (!k->nodes || !k->threads)
+	if (!k->nodes || !k->searches || !k->threads)
 		return -errno;
 	err = free_lists_fill(k);
 	if (!err)
@@ -187,6 +189,8 @@ void kernel_close(struct kernel *k)
 		return;
 	if (k->nodes)
 		munmap(k->nodes, (size_t)k->options.max_nodes * sizeof(*k->nodes));
+	if (k->searches)
+		munmap(k->searches, 2ul * k->options.max_nodes * sizeof(*k->searches));
 	if (k->threads)
 		munmap(k->threads, (size_t)k->options.max_threads * sizeof(*k->threads));
 	life_bpf__destroy(k->life);
@@ -302,6 +306,10 @@ void kernel_recycle(struct kernel *k, uint32_t index)
 	if (n->parent)
 		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
 	memset(n, 0, sizeof(*n));
+	memset(&k->searches[index], 0, sizeof(*k->searches));
+	/* Most have no entries of their own: pages never touched cost no memory. */
+	if (k->searches[k->options.max_nodes + index].position[0])
+		memset(&k->searches[k->options.max_nodes + index], 0, sizeof(*k->searches));
 	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index, BPF_ANY);
 }
 

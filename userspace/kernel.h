@@ -27,6 +27,7 @@ struct kernel {
 	struct life_bpf *life;
 	struct kernel_options options;
 	struct wire_node *nodes;     /* the call tree, shared with the kernel */
+	struct wire_search *searches; /* likewise; twice as many */
 	struct wire_thread *threads; /* likewise */
 	bool task_clock;
 };

@@ -88,7 +88,8 @@ static int session_prepare(struct session *s, char *text, size_t len)
 				    .max_threads = s->options.max_threads,
 				    .per_thread = s->options.per_thread,
 				    .no_follow = s->options.no_follow};
-	struct drain_ops ops = {.knows = tracker_knows, .arg = &s->tracker};
+	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
+				.arg = &s->tracker};
 	int err = counter_open(s->options.metric, &s->counter);
 
 	if (err) {

@@ -268,6 +268,13 @@ bool tracker_knows(void *tracker, uint32_t tgid)
 	return false;
 }
 
+const struct build_cost *tracker_cost(void *tracker, uint32_t tgid)
+{
+	const struct process *p = process_find(((struct tracker *)tracker)->processes, tgid);
+
+	return p && p->build && p->build->cost.known ? &p->build->cost : NULL;
+}
+
 static void code_gone(void *arg, const struct wire_code_key *key)
 {
 	kernel_forget_code(((struct tracker *)arg)->kernel, key);

@@ -65,6 +65,8 @@ bool tracker_is_dead(const struct tracker *t, pid_t pid);
 
 /* For the drain: has the sink been told of this process? */
 bool tracker_knows(void *tracker, uint32_t tgid);
+/* Likewise: what a probed call costs there, NULL when that is not known. */
+const struct build_cost *tracker_cost(void *tracker, uint32_t tgid);
 
 /* After a pass of the drain: takes in orphans, lets go of the dead. */
 void tracker_tidy(struct tracker *t, struct drain *d);
