@@ -12,8 +12,8 @@
  *                        for each line read, and prints them once more at its end
  * counted fixed CMD...   runs it at the same addresses each time
  * counted loop N         takes N turns of a loop of two instructions
- * counted hog N [pin]    keeps N counters of instructions open on CPU 0 until its input
- *                        ends; pin: those that give way to nobody
+ * counted hog share|pin  uses all of CPU 0's counters until its input ends, and prints how
+ *                        many they are; pin: gives way to nobody
  */
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -42,12 +42,12 @@ static int loop(char **argv)
 	return 0;
 }
 
-static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
+static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group)
 {
 	int fd;
 
 	attr->size = sizeof(*attr);
-	fd = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = syscall(SYS_perf_event_open, attr, pid, cpu, group, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		fprintf(stderr, "no such counter: %s\n", strerror(errno));
 	return fd;
@@ -66,7 +66,7 @@ static int counter_open(int is_time, pid_t pid)
 		.exclude_hv = !is_time,
 	};
 
-	return event_open(&attr, pid, -1);
+	return event_open(&attr, pid, -1, -1);
 }
 
 static int counter_print(int fd, const char *before)
@@ -160,6 +160,7 @@ static int rounds(char **argv)
 }
 
 #define CHILDREN 64
+#define HOGGED 64
 
 static struct {
 	pid_t pid;
@@ -220,20 +221,23 @@ static int fixed(char **argv)
 	return 127;
 }
 
+/* One group, which the kernel refuses to let grow larger than the processor is. */
 static int hog(char **argv)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_HARDWARE,
-		.config = PERF_COUNT_HW_INSTRUCTIONS,
-		.pinned = argv[1] && !strcmp(argv[1], "pin"),
+		.config = PERF_COUNT_HW_CPU_CYCLES,
+		.pinned = !strcmp(argv[0], "pin"),
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
 	};
-	int opened = 0;
+	int leader = event_open(&attr, -1, 0, -1), held = leader >= 0;
 
-	while (opened < atoi(argv[0]) && event_open(&attr, -1, 0) >= 0)
-		opened++;
-	printf("%d\n", opened);
+	attr.pinned = 0;
+	attr.config = PERF_COUNT_HW_INSTRUCTIONS;
+	while (held && held < HOGGED && event_open(&attr, -1, 0, leader) >= 0)
+		held++;
+	printf("%d\n", held);
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
@@ -254,6 +258,6 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argv + 2);
 	fprintf(stderr, "usage: counted instructions|time|rounds|children|fixed COMMAND [ARG...]\n"
-			"       counted loop N | hog N [pin]\n");
+			"       counted loop N | hog share|pin\n");
 	return 2;
 }
