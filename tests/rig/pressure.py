@@ -4,9 +4,10 @@ import re
 import subprocess
 
 from common import COUNTED, OUTPUT, PYCOST, check, counted, python, recorder, report
-from table import words
 
 VERSION = "3.9"
+# One call of C, long enough for counters to take turns.
+SIZES = [0, 400000] + 9 * [0]
 
 
 class Hog:
@@ -26,8 +27,12 @@ class Hog:
         self.process.wait()
 
 
+def work():
+    return python(VERSION, "work.py", *SIZES)
+
+
 def ran(*options):
-    process = recorder("--no-calibration", *options, "--", *python(VERSION, "work.py", *words()))
+    process = recorder("--no-calibration", *options, "--", *work())
     said = process.communicate()[1]
     return process.returncode, " ".join(said.split())
 
@@ -66,11 +71,9 @@ def prove_taken():
         "taken counter, other metric",
         "%s: %s" % (found["metric"], said),
     )
-    status, said = ran("--metric", "instructions")
-    check(not status and "lost:" not in said, "counter given back", said)
 
 
 def prove():
-    whole = counted("instructions", python(VERSION, "work.py", *words()))
+    whole = counted("instructions", work())
     prove_shared(whole)
     prove_taken()

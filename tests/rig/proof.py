@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does pycost say what the counter says?  proof.py full|part, in the guest.
 
-Or one of same, table and pressure alone."""
+Or one of same, table and pressure alone.
+"""
 import sys
 
 import common
@@ -20,6 +21,7 @@ def main(what):
     if what in ("full", "table"):
         for version in PYTHONS:
             table.prove(version)
+        table.prove_time("3.9")
 
 
 main(sys.argv[1])

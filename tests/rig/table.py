@@ -73,6 +73,20 @@ def print_table(version, rows):
         note(version + ": " + line % (kind, *numbers))
 
 
+def prove_time(version):
+    """The other metric, of which the probes' own time in the kernel is a part."""
+    command = python(version, "work.py", *words())
+    unprobed = counted("time", command)
+    found = recorded(version, recorder("--metric", "task-clock", "--", *command))
+    off, claimed = percent(found["total"], unprobed), 100 * (1 - unprobed / found["total_raw"])
+    check(
+        abs(off) < claimed / 10,
+        version + " time",
+        "unprobed %d ns, probed %d (%+.1f %%), corrected %d (%+.2f %%)"
+        % (unprobed, found["total_raw"], percent(found["total_raw"], unprobed), found["total"], off),
+    )
+
+
 def prove(version):
     # The first run compiles what the others find.
     instructions(version)
