@@ -3,9 +3,8 @@
 
 A probe is a nop.  Until 6.12 arm64's kernel lets the processor run it, out of line;
 since 6.13 ("arm64: insn: Simulate nop instruction for better uprobe performance") it
-only steps over it, so each probe takes one user instruction less: one at the entry,
-in the function itself, and one at the return, in its caller.  There is no other
-difference.
+only steps over it, so each probe takes one user instruction less: that of an entry is
+the function's own, that of a return its caller's.  There is no other difference.
 """
 import json
 import re
@@ -15,7 +14,7 @@ SIMULATED_SINCE = (6, 13)
 
 
 def read(path):
-    """The kernel's version, and {Python: {function: [calls, raw self, calls made]}}."""
+    """The kernel's version, and {Python: {function: [calls, raw self, probes]}}."""
     with open(path, errors="replace") as log:
         text = log.read()
     kernel = re.search(r"rig: kernel (\d+)\.(\d+)", text)
@@ -25,9 +24,9 @@ def read(path):
 
 def expected(row, kernel, kernel_of_row):
     """What a row of one kernel is on another."""
-    calls, self_raw, made = row
+    calls, self_raw, probes = row
     steps = (kernel_of_row >= SIMULATED_SINCE) - (kernel >= SIMULATED_SINCE)
-    return [calls, self_raw + steps * (calls + made), made]
+    return [calls, self_raw + steps * probes, probes]
 
 
 def compare(version, base, other):
@@ -39,7 +38,7 @@ def compare(version, base, other):
         or rows.get(function) != expected(base_rows[function], kernel, base_kernel)
     ]
     both = sum(rows[f][1] for f in rows), sum(base_rows[f][1] for f in base_rows)
-    probes = sum(row[0] + row[2] for row in rows.values())
+    probes = sum(row[2] for row in rows.values())
     law = (
         "the nop of each of %d probes less" % probes
         if (kernel >= SIMULATED_SINCE) != (base_kernel >= SIMULATED_SINCE)
