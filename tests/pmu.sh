@@ -9,7 +9,8 @@
 # No argument means all.  On 6.1 everything is tried: whether the counts repeat, beside
 # a competitor and among threads too, whether they add up to what the counter saw,
 # what is left of each kind of code when the profiler is taken out, what becomes of it
-# when others hold the counters.  On the others whether the counts repeat, add up and
+# when others hold the counters, and, once more with two processors, what a thread costs
+# that moves between them.  On the others whether the counts repeat, add up and
 # are those of the first kernel.  PMU_FULL=1 tries everything everywhere; RIG_LOGS=DIR
 # keeps the consoles' output there.
 set -euo pipefail
@@ -18,7 +19,7 @@ cd "$(dirname "$0")/.."
 . tests/rig/rig.sh
 
 # What runs in the guest.
-proof=({proof,common,stopped,same,table,pressure}.py {rounds,work,planted,workers,profiled}.py)
+proof=({proof,common,stopped,same,table,pressure,migrate}.py {rounds,work,planted,workers,family,moving,profiled}.py)
 
 skip_all() {
     local name
@@ -42,19 +43,29 @@ busybox() {
     echo "$dir/bin/busybox"
 }
 
-# The machine's own lines; the log is kept for the comparison of kernels.
+# pmu_boot VERSION KERNEL WHAT: WHAT is what proof.py is told.
+pmu_boot() {
+    local version=$1 kernel=$2 what=$3 begin=$SECONDS log=$logs/pmu-$1-$3.log
+    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900 "rig=$what"
+    rig_results "$log" "arm64-$version"
+    # Kept for the comparison of kernels.
+    ! grep -aq 'rig: same' "$log" || ran+=("$version=$log")
+    echo "arm64-$version  $what, took $((SECONDS - begin)) s"
+}
+
 pmu_run() {
-    local suite kernel log=$logs/pmu-$1.log begin=$SECONDS what=part
-    [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ] || what=full
+    local suite kernel
     suite=$(rig_suite "$1")
     kernel=$(rig_kernel arm64 "$suite") || {
         result SKIP "arm64-$1: $suite's kernel cannot be fetched"
         return 0
     }
-    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900 "rig=$what"
-    rig_results "$log" "arm64-$1"
-    ! grep -aq 'rig: same' "$log" || ran+=("$1=$log")
-    echo "arm64-$1  $what, took $((SECONDS - begin)) s"
+    if [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
+        pmu_boot "$1" "$kernel" part
+        return
+    fi
+    pmu_boot "$1" "$kernel" full
+    RIG_CPUS=2 pmu_boot "$1" "$kernel" moving
 }
 
 # Whether the kernels agree.

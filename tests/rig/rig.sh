@@ -130,6 +130,7 @@ rig_pack() {
 
 # rig_boot ARCH KERNEL INITRD LOG SECONDS [WORD...]: runs a machine to its end; again
 # when it did not get as far as init.  The words are put on the kernel's command line.
+# RIG_CPUS=N gives it so many processors.
 rig_boot() {
     rig_machine "$@" || true
     grep -aq 'rig: kernel' "$4" || rig_machine "$@" || true
@@ -145,7 +146,7 @@ rig_machine() {
     arm64) console=ttyAMA0 machine=(qemu-system-aarch64 -M virt -cpu neoverse-n1
         -icount "shift=3,sleep=off" -m 1G) ;;
     esac
-    timeout -k 5 "$seconds" "${machine[@]}" -accel tcg -nodefaults -nographic -serial stdio \
+    timeout -k 5 "$seconds" "${machine[@]}" -smp "${RIG_CPUS:-1}" -accel tcg -nodefaults -nographic -serial stdio \
         -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
         -append "console=$console quiet panic=-1 mitigations=off $*" \
         </dev/null 2>&1 | tr -d '\r' >"$log"
