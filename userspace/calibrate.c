@@ -23,11 +23,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "userspace/build.h"
 #include "userspace/calibrate.h"
-#include "userspace/counter.h"
+#include "userspace/counter_task.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
@@ -62,24 +61,26 @@ static const char script[] = "import os\n"
 
 struct child {
 	struct launch launch;
-	int counter; /* of the metric, on this task alone */
+	struct counter_task *counter;
 };
 
-/* One round of CALLS calls; what the child's counter advanced. */
+/*
+ * One round of CALLS calls; what the child's counter advanced.  -EAGAIN: it was off
+ * the PMU for a part of the round.
+ */
 static int round_run(struct child *c, double *ret)
 {
-	uint64_t before[3], after[3];
-	int err;
+	struct perf_reading before, after;
+	int err = counter_task_read(c->counter, &before);
 
-	if (read(c->counter, before, sizeof(before)) != sizeof(before))
-		return -ECHILD;
-	err = launch_ask(&c->launch, 1);
+	if (!err)
+		err = launch_ask(&c->launch, 1);
+	if (!err)
+		err = counter_task_read(c->counter, &after);
 	if (err)
 		return err;
-	if (read(c->counter, after, sizeof(after)) != sizeof(after))
-		return -ECHILD;
-	*ret = (double)(after[0] - before[0]);
-	return 0;
+	*ret = (double)(after.value - before.value);
+	return perf_event_share(&before, &after) < 1 ? -EAGAIN : 0;
 }
 
 /* Self of the busiest leaf of the child's tree: the empty function. */
@@ -173,14 +174,12 @@ static int child_start(struct child *c, const struct interpreter *in, enum metri
 	free(python);
 	if (err)
 		return err;
-	c->counter = counter_open_task(metric, c->launch.pid);
-	return c->counter < 0 ? c->counter : 0;
+	return counter_task_open(metric, c->launch.pid, &c->counter);
 }
 
 static void child_end(struct child *c)
 {
-	if (c->counter >= 0)
-		close(c->counter);
+	counter_task_close(c->counter);
 	launch_end(&c->launch);
 }
 
@@ -213,7 +212,7 @@ static void child_forget(struct kernel *k, uint32_t tgid)
 
 #define CHILD_NONE                                                                                 \
 	{                                                                                          \
-		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}, .counter = -1             \
+		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}                            \
 	}
 
 int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
@@ -240,8 +239,9 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 		cost_set(&rounds, metric, ret);
 	else
 		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
-			 err == -EPROTO ? "the probes count other calls than were made"
-					: strerror(-err));
+			 err == -EPROTO	  ? "the probes count other calls than were made"
+			 : err == -EAGAIN ? "the hardware counter was shared with others meanwhile"
+					  : strerror(-err));
 	tgid = on.launch.pid;
 	child_end(&off);
 	child_end(&on);
