@@ -197,18 +197,18 @@ static void print_calibration(FILE *out, const struct interval *v)
 static void print_losses(FILE *out, const struct session_status *st)
 {
 	char share[128];
-	const char *between = "lost: ";
+	bool any = counter_share_text(st->losses, share, sizeof(share));
+	const char *between = any ? "; " : "lost: ";
 
-	if (counter_share_text(st->losses, share, sizeof(share))) {
-		fprintf(out, "%s%s", between, share);
-		between = "; ";
-	}
+	if (any)
+		fprintf(out, "lost: %s", share);
 	for (int i = 1; i < LOSS_MAX; i++)
 		if (st->losses[i] && i != LOSS_MULTIPLEXED) {
 			fprintf(out, "%s%s %" PRIu64, between, loss_name(i), st->losses[i]);
 			between = ", ";
+			any = true;
 		}
-	fputs(*between == 'l' ? "nothing lost\n" : "\n", out);
+	fputs(any ? "\n" : "nothing lost\n", out);
 }
 
 /* Here the reason is known; a recording has only that there was one. */
