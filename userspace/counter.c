@@ -134,7 +134,9 @@ int counter_open(enum metric wanted, struct counter **ret)
 
 		if (why) {
 			counter_reason(why, c->reason, sizeof(c->reason));
-			events_open(c, METRIC_CYCLES);
+			/* Who holds the PMU leaves too little of it for calibrating. */
+			if (why != -EBUSY)
+				events_open(c, METRIC_CYCLES);
 		}
 	}
 	if (err) {
