@@ -41,7 +41,8 @@ NF == 7 && $5 ~ /^[0-9]+$/ {
 		largest = key
 	}
 	if (!(key in verified)) {
-		print "not on record: " key
+		if (recorded != "")
+			print "not on record: " key
 		missing++
 		next
 	}
