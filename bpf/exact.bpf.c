@@ -7,16 +7,17 @@
  * nobody it can avoid.  Then the stack is put in step and pushed or popped.
  */
 #include "bpf/resync.bpf.h"
+#include "bpf/search.bpf.h"
+#include "bpf/thread.bpf.h"
 
 /*
- * This CPU does not know the thread that is in the probe: its first probe, which
- * gives it a slot and an empty stack; or a context switch was missed, and its
- * clock starts again here.
+ * This CPU does not know the thread that is in the probe: it ran when its process
+ * was attached to, or a context switch was missed, and its clock starts here.
  */
 __noinline int thread_begin(__u64 now)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tid = id, tgid = id >> 32, slot = 0, *here = running_here();
+	__u32 tid = id, tgid = id >> 32, *here = running_here();
 	struct wire_proc *p = bpf_map_lookup_elem(&procs, &tgid);
 	struct wire_thread *t;
 	__u32 *known = bpf_map_lookup_elem(&slots, &tid);
@@ -30,27 +31,15 @@ __noinline int thread_begin(__u64 now)
 		*here = *known + 1;
 		return 0;
 	}
-	if (bpf_map_pop_elem(&free_slots, &slot) || !(t = thread_at(slot))) {
-		lose(WIRE_LOSS_THREADS);
+	t = thread_make(p, tgid, tid, ~0);
+	if (!t) {
+		lose(per_thread || p->root ? WIRE_LOSS_THREADS : WIRE_LOSS_NODES);
 		return 0;
 	}
-	__builtin_memset(t, 0, sizeof(*t));
-	t->root = per_thread ? root_create(tgid, tid) : p->root;
-	t->slot = slot;
-	t->tgid = tgid;
-	t->tid = tid;
-	t->func_type = p->func_type;
-	t->top_node = t->root;
-	t->last = now;
 	t->cpu = bpf_get_smp_processor_id();
 	t->on_cpu = 1;
-	if (!t->root)
-		lose(WIRE_LOSS_NODES);
-	if (!t->root || bpf_map_update_elem(&slots, &tid, &slot, BPF_NOEXIST)) {
-		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
-		return 0;
-	}
-	*here = slot + 1;
+	t->last = now;
+	*here = t->slot + 1;
 	return 0;
 }
 
@@ -82,7 +71,9 @@ int on_entry(void *ctx)
 {
 	__u64 now = counter_now(), frame = reg_read(ctx, entry_frame_reg), caller;
 	struct wire_thread *t;
+	struct wire_node *n;
 	struct py_frame f;
+	__u32 index;
 
 	t = thread_charged(now);
 	if (!t)
@@ -104,7 +95,10 @@ int on_entry(void *ctx)
 		}
 	}
 	t->seeded = 1;
-	stack_push(t, frame, f.code, f.owner, 1);
+	index = stack_push(t, frame, f.code, f.owner, 1);
+	n = node_at(index);
+	if (n && n->flags & WIRE_NODE_RESUMABLE)
+		search_entry(ctx, index, &f);
 	return 0;
 }
 
@@ -113,18 +107,21 @@ int on_return(void *ctx)
 {
 	__u64 now = counter_now(), frame = reg_read(ctx, return_frame_reg);
 	struct wire_thread *t;
+	struct wire_node *n;
 
 	t = thread_charged(now);
 	if (!t)
 		return 0;
 	if (frame != t->top_frame) {
+		if (return_name_reg != REG_NONE &&
+		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg)) {
+			search_shim(t->top_node);
+			return 0;
+		}
 		if (t->over) {
 			t->over--;
 			return 0;
 		}
-		if (return_name_reg != REG_NONE &&
-		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg))
-			return 0;
 		stack_resync(t->slot, frame);
 		clock_restart(t);
 		t->seeded = 1;
@@ -134,6 +131,9 @@ int on_return(void *ctx)
 	t->over = 0;
 	if (t->top_owed)
 		call_pay(t);
+	n = node_at(t->top_node);
+	if (n)
+		search_return(ctx, t->top_node, frame, n->code);
 	stack_cut(t, t->depth - 1);
 	return 0;
 }

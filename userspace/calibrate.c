@@ -8,15 +8,17 @@
  * a machine's speed drifts; the median because a round may be disturbed.  Two,
  * because switching probes off takes the kernel a tenth of a second.
  *
- * What the probes add is split in two.  The part between the counter's reading
- * at entry and that at return lands in the callee's self: the call tree has it,
- * with the body of the empty function inside, which is at most the whole
- * unprobed call.  A quarter of that call is taken for the body, and the same
- * quarter is given as the split's error; the sum of the two parts is not touched
- * by it.
+ * What the probes add is split in two.  User instructions are exact: what is still
+ * added when only entries are probed is the making of their arguments, which the
+ * caller pays; that of the returns' is the callee's.  Of time, the part between the
+ * counter's reading at entry and that at return lands in the callee's self: the
+ * call tree has it, with the body of the empty function inside, which is at most
+ * the whole unprobed call.  A quarter of that call is taken for the body, and the
+ * same quarter is given as the split's error; the sum of the two parts is not
+ * touched by it.
  *
- * User instructions are simpler: all that the probes add to them is the making of
- * their arguments, the same three before either, so that half falls to each.
+ * Functions that do no more, but behind long line tables, tell what each form of
+ * entry in these adds to the search for a line number.
  */
 #include <errno.h>
 #include <math.h>
@@ -26,74 +28,46 @@
 
 #include "userspace/build.h"
 #include "userspace/calibrate.h"
-#include "userspace/counter_task.h"
+#include "userspace/calibrate_child.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
-#include "userspace/launch.h"
-#include "userspace/python_path.h"
 
-#define CALLS 10000
 #define ROUNDS 20
+/* User instructions are the same each time. */
+#define ROUNDS_EXACT 5
 #define BODY_SHARE 0.25
-/* How far apart the two probes' arguments may be: the line's search differs. */
-#define ARGS_APART 0.1
 /* A machine's pace is not the same here and there, now and then: for time only. */
 #define PACE 0.05
-
+/* Positions are kept as means from the third on: see struct wire_search. */
+#define SEARCH_APART 0.01
 /*
- * The callee is a local: as a global its look-up would cost what the hash seed of
- * each child makes of it.  It has a line of its own, as functions do, because the
- * return probe looks for the line number.  And it is of a file, as most functions
- * are: what -c compiles is checked at each call, see code_print().
+ * Of time the forms of entries cannot be told apart: they are taken to be in the
+ * proportion of their instructions, as GCC compiles the search on arm64.
  */
-static const char script[] = "import os\n"
-			     "source = '''\n"
-			     "def empty():\n"
-			     "    pass\n"
-			     "def many(calls, empty):\n"
-			     "    for _ in calls: empty()\n"
-			     "'''\n"
-			     "exec(compile(source, 'calibrate.py', 'exec'))\n"
-			     "calls = range(10000)\n"
-			     "while os.read(0, 1):\n"
-			     "    many(calls, empty)\n"
-			     "    os.write(1, b'.')\n";
-
-struct child {
-	struct launch launch;
-	struct counter_task *counter;
+static const struct line_costs shape = {
+	.of = {[LINE_PAIR] = 9, [LINE_TOO_FAR] = 4, [LINE_NONE] = 27, [LINE_SHORT] = 34,
+	       [LINE_SAME] = 40, [LINE_NEXT] = 40, [LINE_SECOND] = 40, [LINE_NO_COLUMNS] = 37,
+	       [LINE_LONG_5] = 57, [LINE_LONG_6] = 62, [LINE_LONG_7] = 67, [LINE_LONG_8] = 72},
 };
 
-/*
- * One round of CALLS calls; what the child's counter advanced.  -EAGAIN: it was off
- * the PMU for a part of the round.
- */
-static int round_run(struct child *c, double *ret)
-{
-	struct perf_reading before, after;
-	int err = counter_task_read(c->counter, &before);
+struct measured {
+	int n;
+	double plain[ROUNDS];  /* a call, probes off */
+	double added[ROUNDS];  /* what the probes add to it */
+	double callee[ROUNDS]; /* self of the callee, probes on */
+};
 
-	if (!err)
-		err = launch_ask(&c->launch, 1);
-	if (!err)
-		err = counter_task_read(c->counter, &after);
-	if (err)
-		return err;
-	*ret = (double)(after.value - before.value);
-	return perf_event_share(&before, &after) < 1 ? -EAGAIN : 0;
-}
-
-/* Self of the busiest leaf of the child's tree: the empty function. */
-static void tree_read(const struct kernel *k, uint32_t tgid, uint64_t *ret_calls, uint64_t *ret_self)
-{
-	*ret_calls = *ret_self = 0;
-	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++) {
-		if (k->nodes[i].tgid != tgid || k->nodes[i].calls <= *ret_calls)
-			continue;
-		*ret_calls = k->nodes[i].calls;
-		*ret_self = k->nodes[i].self;
-	}
-}
+/* The two children, and which node of the second's tree each callee is. */
+struct trial {
+	struct kernel *kernel;
+	const struct interpreter *in;
+	enum metric metric;
+	struct calibrate_child off, on;
+	struct hold hold;
+	uint32_t nodes[CALLEE_MAX];
+	struct measured of[CALLEE_MAX];
+	struct measured entries; /* of the empty one, its returns not probed */
+};
 
 static int by_value(const void *a, const void *b)
 {
@@ -113,89 +87,210 @@ static double median(double *v, int n, double *ret_error)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-struct rounds {
-	double plain[ROUNDS];  /* a call, probes off */
-	double added[ROUNDS];  /* what the probes add to it */
-	double callee[ROUNDS]; /* self of the empty function, probes on */
-};
-
-static int rounds_run(struct child *off, struct child *on, const struct kernel *k,
-		      struct rounds *ret)
+/* Just called for the first time; 0: by nobody. */
+static uint32_t node_find(const struct trial *t, enum callee callee)
 {
-	uint64_t calls0, self0, calls1, self1;
-	double plain, probed;
-	int err = round_run(off, &plain);
+	const struct kernel *k = t->kernel;
 
-	/* The first probed calls build the tree and read the names. */
+	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++) {
+		bool known = false;
+
+		if (k->nodes[i].tgid != (uint32_t)t->on.launch.pid ||
+		    k->nodes[i].calls != calibrate_calls(callee))
+			continue;
+		for (int other = 0; other < CALLEE_MAX; other++)
+			known |= t->nodes[other] == i;
+		if (!known)
+			return i;
+	}
+	return 0;
+}
+
+static double position_of(const struct trial *t, enum callee callee)
+{
+	return t->kernel->searches[t->nodes[callee]].position[0] - 1.0;
+}
+
+/* The first probed calls build the tree and read the names. */
+static int warm_up(struct trial *t, enum callee callee)
+{
+	double unused;
+	int err = calibrate_child_round(&t->off, callee, &unused);
+
 	if (!err)
-		err = round_run(on, &probed);
-	for (int i = 0; !err && i < ROUNDS; i++) {
-		err = round_run(off, &plain);
-		tree_read(k, on->launch.pid, &calls0, &self0);
+		err = calibrate_child_round(&t->on, callee, &unused);
+	t->nodes[callee] = err ? 0 : node_find(t, callee);
+	return err ? err : t->nodes[callee] ? 0 : -EPROTO;
+}
+
+static int rounds_run(struct trial *t, enum callee callee, int n, struct measured *ret)
+{
+	const struct wire_node *node = &t->kernel->nodes[t->nodes[callee]];
+	double plain, probed;
+	int err = 0;
+
+	for (ret->n = 0; !err && ret->n < n; ret->n++) {
+		uint64_t calls = node->calls, self = node->self;
+
+		err = calibrate_child_round(&t->off, callee, &plain);
 		if (!err)
-			err = round_run(on, &probed);
-		tree_read(k, on->launch.pid, &calls1, &self1);
-		if (!err && calls1 - calls0 != CALLS)
+			err = calibrate_child_round(&t->on, callee, &probed);
+		if (!err && node->calls - calls != calibrate_calls(callee))
 			err = -EPROTO;
-		ret->plain[i] = plain / CALLS;
-		ret->added[i] = (probed - plain) / CALLS;
-		ret->callee[i] = (double)(self1 - self0) / CALLS;
+		ret->plain[ret->n] = plain;
+		ret->added[ret->n] = probed - plain;
+		ret->callee[ret->n] = (double)(node->self - self) / calibrate_calls(callee);
 	}
 	return err;
 }
 
-static void cost_set(struct rounds *r, enum metric metric, struct build_cost *ret)
+/* The forms of the interpreter's tables, from *ret_first on. */
+static int forms_of(const struct trial *t, enum line_form *ret_first)
 {
-	double plain_error, added_error, callee_error;
-	double plain = median(r->plain, ROUNDS, &plain_error);
-	double added = median(r->added, ROUNDS, &added_error);
-	double callee = median(r->callee, ROUNDS, &callee_error);
-	double body = BODY_SHARE * plain;
+	*ret_first = t->in->minor >= 11 ? LINE_NONE : LINE_PAIR;
+	return t->in->minor >= 11 ? LINE_FORMS - LINE_NONE : LINE_NONE - LINE_PAIR;
+}
 
-	if (metric == METRIC_INSTRUCTIONS) {
-		ret->entry = fmin(added / 2, callee);
-		ret->entry_error = ARGS_APART * added;
-	} else {
-		ret->entry = fmin(fmax(callee - body, 0), added);
-		ret->entry_error = hypot(callee_error, body);
+/* The form that is measured when only one can be: the most frequent. */
+static enum line_form form_usual(const struct trial *t)
+{
+	return t->in->minor >= 11 ? LINE_SHORT : LINE_PAIR;
+}
+
+static enum callee callee_of(const struct trial *t, enum line_form form)
+{
+	enum line_form first;
+
+	forms_of(t, &first);
+	return CALLEE_FORMS + form - first;
+}
+
+static int trial_run(struct trial *t)
+{
+	bool exact = t->metric == METRIC_INSTRUCTIONS;
+	enum line_form first;
+	int n = exact ? ROUNDS_EXACT : ROUNDS, last = CALLEE_FORMS + forms_of(t, &first), err = 0;
+
+	for (int i = 0; !err && i < last; i++) {
+		if (!exact && i >= CALLEE_FORMS && i != (int)callee_of(t, form_usual(t)))
+			continue;
+		err = warm_up(t, i);
+		if (!err)
+			err = rounds_run(t, i, n, &t->of[i]);
 	}
-	ret->exit = added - ret->entry;
-	ret->exit_error = hypot(ret->entry_error, added_error);
-	ret->total_error = fmax(added_error, metric == METRIC_TASK_CLOCK ? PACE * added : 0);
-	ret->plain = plain;
-	ret->known = true;
-}
-
-static int child_start(struct child *c, const struct interpreter *in, enum metric metric, pid_t pid)
-{
-	char *python = python_path(in, pid);
-	int err = python ? launch_python(python, pid, script, &c->launch) : -ENOENT;
-
-	free(python);
-	if (err)
+	if (err || !exact)
 		return err;
-	return counter_task_open(metric, c->launch.pid, &c->counter);
+	hold_close_returns(&t->hold);
+	return rounds_run(t, CALLEE_EMPTY, n, &t->entries);
 }
 
-static void child_end(struct child *c)
+/* So many entries of the usual form were passed under the two tables of them. */
+static void entries_passed(const struct trial *t, double *ret_few, double *ret_all)
 {
-	counter_task_close(c->counter);
-	launch_end(&c->launch);
+	double p = position_of(t, CALLEE_FEW);
+
+	*ret_few = t->in->minor >= 11 ? floor(p / 16) + 1 : t->on.units / 8;
+	*ret_all = t->in->minor >= 11 ? floor(p / 2) + 1 : t->on.units;
 }
 
-static int child_follow(const struct child *c, struct kernel *k, const struct interpreter *in,
-			struct hold *ret)
+/* From the same code under tables that differ in one thing at a time. */
+static void lines_set(struct trial *t, struct build_cost *ret)
 {
-	struct wire_proc proc = {.func_type = in->function_type};
+	enum line_form first, usual = form_usual(t);
+	int n = forms_of(t, &first);
+	double few_entries, entries, few_error, error, few, added, base, cost;
+
+	entries_passed(t, &few_entries, &entries);
+	few = median(t->of[CALLEE_FEW].added, t->of[CALLEE_FEW].n, &few_error);
+	added = median(t->of[callee_of(t, usual)].added, t->of[callee_of(t, usual)].n, &error);
+	cost = (added - few) / (entries - few_entries);
+	base = added - entries * cost;
+	ret->search_error = hypot(SEARCH_APART,
+				  added > few ? hypot(few_error, error) / (added - few) : 1);
+	for (enum line_form form = first; form < first + n; form++) {
+		struct measured *m = &t->of[callee_of(t, form)];
+
+		if (t->metric != METRIC_INSTRUCTIONS)
+			ret->lines.of[form] = fmax(cost, 0) * shape.of[form] / shape.of[usual];
+		else if (form == LINE_TOO_FAR)
+			ret->lines.of[form] = median(m->added, m->n, &error) - added;
+		else
+			ret->lines.of[form] = (median(m->added, m->n, &error) - base) / entries;
+	}
+}
+
+static int searches_set(struct trial *t, struct build_cost *ret)
+{
+	struct line_table *empty;
 	int err;
 
-	if (!k->options.per_thread) {
-		proc.root = kernel_root(k, c->launch.pid);
+	lines_set(t, ret);
+	err = line_table_read(t->in->minor, t->on.firstlineno, t->on.table, t->on.table_size,
+			      t->on.table_size, &ret->lines, &empty);
+	if (err)
+		return err;
+	ret->empty_return = line_table_search(empty, position_of(t, CALLEE_EMPTY));
+	ret->empty_entry = line_table_start(empty);
+	free(empty);
+	/* The table of 3.15's shim is empty: _Py_InitCleanup in Objects/codeobject.c. */
+	ret->lone_return -= ret->empty_return;
+	return 0;
+}
+
+static void split_exactly(struct trial *t, double added, double added_error, struct build_cost *ret)
+{
+	double error;
+
+	ret->exit = median(t->entries.added, t->entries.n, &error);
+	ret->entry = added - ret->exit;
+	ret->entry_error = hypot(error, added_error);
+	ret->exit_error = error;
+	ret->lone_entry = ret->exit;
+	ret->lone_return = ret->entry;
+}
+
+static void split_by_tree(struct trial *t, double added, double added_error, struct build_cost *ret)
+{
+	struct measured *empty = &t->of[CALLEE_EMPTY];
+	double error, callee = median(empty->callee, empty->n, &error);
+	double body = BODY_SHARE * ret->plain;
+
+	ret->entry = fmin(fmax(callee - body, 0), added);
+	ret->exit = added - ret->entry;
+	ret->entry_error = hypot(error, body);
+	ret->exit_error = hypot(ret->entry_error, added_error);
+	ret->lone_entry = ret->lone_return = added / 2;
+}
+
+static int cost_set(struct trial *t, struct build_cost *ret)
+{
+	struct measured *empty = &t->of[CALLEE_EMPTY];
+	double plain_error, added_error;
+	double added = median(empty->added, empty->n, &added_error);
+
+	*ret = (struct build_cost){.plain = median(empty->plain, empty->n, &plain_error)};
+	if (t->metric == METRIC_INSTRUCTIONS)
+		split_exactly(t, added, added_error, ret);
+	else
+		split_by_tree(t, added, added_error, ret);
+	ret->total_error = fmax(added_error, t->metric == METRIC_TASK_CLOCK ? PACE * added : 0);
+	ret->known = true;
+	return searches_set(t, ret);
+}
+
+static int child_follow(struct trial *t)
+{
+	struct wire_proc proc = {.func_type = t->in->function_type};
+	pid_t pid = t->on.launch.pid;
+	int err;
+
+	if (!t->kernel->options.per_thread) {
+		proc.root = kernel_root(t->kernel, pid, 0);
 		if (!proc.root)
 			return -ENOSPC;
 	}
-	err = kernel_follow(k, c->launch.pid, &proc);
-	return err ? err : hold_open(in, c->launch.pid, ret);
+	err = kernel_follow(t->kernel, pid, &proc);
+	return err ? err : hold_open(t->in, pid, &t->hold);
 }
 
 /* Its nodes go back to the kernel: leaves first, as they have higher numbers. */
@@ -210,43 +305,49 @@ static void child_forget(struct kernel *k, uint32_t tgid)
 			kernel_recycle(k, top);
 }
 
-#define CHILD_NONE                                                                                 \
-	{                                                                                          \
-		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}                            \
-	}
+static int trial_start(struct trial *t, pid_t pid)
+{
+	int err = calibrate_child_start(&t->off, t->in, t->metric, pid);
+
+	if (!err)
+		err = calibrate_child_start(&t->on, t->in, t->metric, pid);
+	if (!err)
+		err = child_follow(t);
+	if (!err)
+		err = calibrate_child_go(&t->off);
+	if (!err)
+		err = calibrate_child_go(&t->on);
+	return err;
+}
+
+static void trial_end(struct trial *t)
+{
+	uint32_t tgid = t->on.launch.pid;
+
+	calibrate_child_end(&t->off);
+	calibrate_child_end(&t->on);
+	hold_close_behind(&t->hold);
+	kernel_unfollow(t->kernel, tgid);
+	child_forget(t->kernel, tgid);
+}
 
 int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
 		  struct build_cost *ret, char *text, size_t len)
 {
-	const struct interpreter *in = build_interpreter(b);
-	struct child off = CHILD_NONE, on = CHILD_NONE;
-	struct hold hold = HOLD_NONE;
-	struct rounds rounds;
-	uint32_t tgid;
-	int err = child_start(&off, in, metric, pid);
+	struct trial t = {.kernel = k, .in = build_interpreter(b), .metric = metric,
+			  .off = CALIBRATE_CHILD_NONE, .on = CALIBRATE_CHILD_NONE,
+			  .hold = HOLD_NONE};
+	int err = trial_start(&t, pid);
 
 	if (!err)
-		err = child_start(&on, in, metric, pid);
+		err = trial_run(&t);
 	if (!err)
-		err = child_follow(&on, k, in, &hold);
-	if (!err)
-		err = launch_go(&off.launch);
-	if (!err)
-		err = launch_go(&on.launch);
-	if (!err)
-		err = rounds_run(&off, &on, k, &rounds);
-	if (!err)
-		cost_set(&rounds, metric, ret);
-	else
-		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
+		err = cost_set(&t, ret);
+	if (err)
+		snprintf(text, len, "cannot calibrate %s: %s", t.in->target_path,
 			 err == -EPROTO	  ? "the probes count other calls than were made"
 			 : err == -EAGAIN ? "the hardware counter was shared with others meanwhile"
 					  : strerror(-err));
-	tgid = on.launch.pid;
-	child_end(&off);
-	child_end(&on);
-	hold_close_behind(&hold);
-	kernel_unfollow(k, tgid);
-	child_forget(k, tgid);
+	trial_end(&t);
 	return err;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "symbolizer/line_table.h"
 #include "userspace/sink.h"
 
 struct build;
@@ -17,6 +18,11 @@ struct build_cost {
 	double entry_error, exit_error; /* of the split */
 	double total_error;		/* of entry + exit */
 	double plain;			/* one unprobed empty call */
+	/* The search for a line number: see search.h. */
+	struct line_costs lines;
+	double search_error;		  /* of these, as a share */
+	double empty_return, empty_entry; /* an empty function's searches */
+	double lone_entry, lone_return; /* a probe of no call: an empty function's */
 	bool known;
 };
 

@@ -27,50 +27,65 @@ static int scales_compute(const struct profile *p, struct costs *c)
 {
 	double *calls = calloc(p->node_count, sizeof(*calls));
 	double *raw = calloc(p->node_count, sizeof(*raw));
+	double *search = calloc(p->node_count, sizeof(*search));
 
-	for (size_t i = p->node_count; calls && raw && --i > 0;) {
+	for (size_t i = p->node_count; calls && raw && search && --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
-		double added = k->entry + k->exit, bound;
+		double added;
 
 		raw[i] += node->self_raw;
+		search[i] += node->search_self;
+		added = calls[i] * (k->entry + k->exit) + node->calls * k->entry + search[i];
 		if (calls[i] >= BOUND_CALLS && calls[i] / BOUND_OWN >= node->calls && added > 0 &&
 		    k->plain > 0) {
-			bound = (raw[i] - calls[i] * k->plain) /
-				(calls[i] * added + node->calls * k->entry);
+			double bound = (raw[i] - calls[i] * k->plain) / added;
+
 			c->scale[k - p->calibrations] =
 				fmin(c->scale[k - p->calibrations], fmax(bound, 0));
 		}
 		calls[node->parent] += calls[i] + node->calls;
 		raw[node->parent] += raw[i];
+		search[node->parent] += search[i] + node->search_caller;
 	}
 	free(calls);
 	free(raw);
-	return calls && raw ? 0 : -ENOMEM;
+	free(search);
+	return calls && raw && search ? 0 : -ENOMEM;
+}
+
+static void errors_compute(const struct profile *p, struct costs *c)
+{
+	for (size_t i = p->node_count; --i > 0;) {
+		const struct profile_node *node = &p->nodes[i];
+		const struct sink_calibration *k = calibration_of(p, i);
+		double own = node->calls * k->entry_error +
+			     fabs((double)node->search_self) * k->search_error;
+		double callers = fabs((double)node->search_caller) * k->search_error;
+
+		c->self_error[i] += own;
+		c->self_error[node->parent] += node->calls * k->exit_error + callers;
+		/* Until here: the calls below, each with both its parts. */
+		c->cumulative_error[node->parent] +=
+			c->cumulative_error[i] + node->calls * k->total_error + callers +
+			fabs((double)node->search_self) * k->search_error;
+		c->cumulative_error[i] += own;
+	}
 }
 
 /* What the calibration takes out of each node, in the metric's unit. */
 static void corrections_compute(const struct profile *p, double *corrections, struct costs *c)
 {
-	for (size_t i = p->node_count; --i > 0;) {
-		const struct profile_node *node = &p->nodes[i];
-		const struct sink_calibration *k = calibration_of(p, i);
-
-		c->self_error[i] += node->calls * k->entry_error;
-		c->self_error[node->parent] += node->calls * k->exit_error;
-		/* Until here: the calls below, each with both its parts. */
-		c->cumulative_error[node->parent] +=
-			c->cumulative_error[i] + node->calls * k->total_error;
-		c->cumulative_error[i] += node->calls * k->entry_error;
-	}
 	for (size_t i = 1; i < p->node_count; i++) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
 		double scale = c->scale[k - p->calibrations];
 		uint64_t *calls = &c->calibrated_calls[k - p->calibrations];
 
-		corrections[i] += node->calls * k->entry * scale;
-		corrections[node->parent] += node->calls * k->exit * scale;
+		corrections[i] += (node->calls * k->entry + node->search_self) * scale;
+		corrections[node->parent] += (node->calls * k->exit + node->search_caller) * scale;
+		c->searched[k - p->calibrations] +=
+			((double)node->search_self + node->search_caller) * scale;
 		*calls = saturating_add(*calls, node->calls);
 	}
 }
@@ -124,13 +139,15 @@ int costs_compute(const struct profile *p, bool raw, struct costs *ret)
 		.cumulative_error = calloc(p->node_count, sizeof(double)),
 		.scale = calloc(p->calibration_count, sizeof(double)),
 		.calibrated_calls = calloc(p->calibration_count, sizeof(uint64_t)),
+		.searched = calloc(p->calibration_count, sizeof(double)),
 	};
 	double *corrections = calloc(p->node_count, sizeof(*corrections));
 	uint64_t *debts = calloc(p->node_count, sizeof(*debts));
 	int err = 0;
 
 	if (!c.self || !c.cumulative || !c.cumulative_raw || !c.self_error ||
-	    !c.cumulative_error || !c.scale || !c.calibrated_calls || !corrections || !debts) {
+	    !c.cumulative_error || !c.scale || !c.calibrated_calls || !c.searched ||
+	    !corrections || !debts) {
 		err = -ENOMEM;
 		goto out;
 	}
@@ -140,6 +157,7 @@ int costs_compute(const struct profile *p, bool raw, struct costs *ret)
 		err = scales_compute(p, &c);
 		if (err)
 			goto out;
+		errors_compute(p, &c);
 		corrections_compute(p, corrections, &c);
 	}
 	costs_settle(p, corrections, &c, debts);
@@ -161,5 +179,6 @@ void costs_free(struct costs *c)
 	free(c->cumulative_error);
 	free(c->scale);
 	free(c->calibrated_calls);
+	free(c->searched);
 	*c = (struct costs){ 0 };
 }

@@ -27,7 +27,7 @@
 
 #define RECORDING_MAGIC "\x89PYCOST\n"
 #define RECORDING_MAGIC_SIZE 8
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2
 #define RECORDING_HEADER_SIZE 12
 #define RECORDING_BLOCK_HEADER_SIZE 16
 
@@ -44,12 +44,13 @@ enum block_type {
 
 enum fact_type {
 	FACT_META = 1,	      /* metric, flags, start_realtime_ns, host, kernel, version */
-	FACT_CALIBRATION = 2, /* id, python, build_id, 4 doubles */
+	FACT_CALIBRATION = 2, /* id, python, build_id, 6 doubles; a 7th from version 2 on */
 	FACT_PROCESS = 3,     /* pid, ppid, calibration, comm, python, exe */
 	FACT_FUNCTION = 4,    /* line, unresolved, name, qualname, class, module, file, wraps */
 	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid */
 	FACT_COST = 6,	      /* node, calls, self */
 	FACT_LOSS = 7,	      /* loss, total */
+	FACT_SEARCH = 8,      /* node, search_self, search_caller (zigzag); since version 2 */
 };
 
 enum meta_flag {
