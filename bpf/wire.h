@@ -125,6 +125,7 @@ enum wire_loss {
 	WIRE_LOSS_PROCS,   /* forks beyond the process table */
 	WIRE_LOSS_SLICES,  /* time slices whose start or end was not seen */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
+	WIRE_LOSS_UNCOUNTED, /* advances on a CPU without a counter, or with another since */
 	WIRE_LOSS_MAX,
 };
 

@@ -345,8 +345,9 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 		err = cost_set(&t, ret);
 	if (err)
 		snprintf(text, len, "cannot calibrate %s: %s", t.in->target_path,
-			 err == -EPROTO ? "the probes count other calls than were made"
-					: strerror(-err));
+			 err == -EPROTO	  ? "the probes count other calls than were made"
+			 : err == -EAGAIN ? "the hardware counter was shared with others meanwhile"
+					  : strerror(-err));
 	trial_end(&t);
 	return err;
 }

@@ -344,3 +344,8 @@ int kernel_events_fd(const struct kernel *k)
 {
 	return bpf_map__fd(k->life->maps.events);
 }
+
+int kernel_counters_fd(const struct kernel *k)
+{
+	return bpf_map__fd(k->life->maps.counters);
+}

@@ -71,6 +71,8 @@ int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
 uint64_t kernel_program_missed(int program_fd);
 
 int kernel_events_fd(const struct kernel *k);
+/* For counter_follow_cpus(). */
+int kernel_counters_fd(const struct kernel *k);
 
 /*
  * Whether we see the PIDs that the programs see: those of the initial namespace.

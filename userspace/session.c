@@ -16,6 +16,7 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
+#include "userspace/counter_reason.h"
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
 #include "userspace/launch.h"
@@ -37,6 +38,8 @@ struct session {
 	struct launch launched;
 	int launched_status;
 	uint64_t started, drained, finished;
+	double running; /* of the counter, at the end of the measurement */
+	bool told_shared, told_uncounted;
 };
 
 static uint64_t now_ns(void)
@@ -90,11 +93,12 @@ static int session_prepare(struct session *s, char *text, size_t len)
 				    .no_follow = s->options.no_follow};
 	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
 				.arg = &s->tracker};
+	char why[256];
 	int err = counter_open(s->options.metric, &s->counter);
 
 	if (err) {
-		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric),
-			 counter_reason(err));
+		counter_reason(err, why, sizeof(why));
+		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric), why);
 		return err;
 	}
 	err = kernel_open(&ko, s->counter, &s->kernel, text, len);
@@ -144,12 +148,14 @@ static int session_follow(struct session *s, pid_t pid, struct known_build *know
 {
 	int err = tracker_follow(&s->tracker, pid, known, function_type);
 
-	if (err)
+	if (err) {
 		snprintf(text, len, "%s",
 			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
 				       : strerror(-err));
-	else if (s->tracker.followed == 1)
+	} else if (s->tracker.followed == 1) {
 		s->started = s->drained = now_ns();
+		counter_start(s->counter);
+	}
 	return err;
 }
 
@@ -267,6 +273,7 @@ static const enum loss losses_of_wire[WIRE_LOSS_MAX] = {
 	[WIRE_LOSS_PROCS] = LOSS_PROCESSES,
 	[WIRE_LOSS_SLICES] = LOSS_SLICES,
 	[WIRE_LOSS_EVENTS] = LOSS_EVENTS,
+	[WIRE_LOSS_UNCOUNTED] = LOSS_UNCOUNTED,
 };
 
 static void losses_read(const struct session *s, uint64_t ret[LOSS_MAX])
@@ -281,7 +288,7 @@ static void losses_read(const struct session *s, uint64_t ret[LOSS_MAX])
 	for (size_t i = 0; i < s->tracker.builds.n; i++)
 		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
 	/* In parts of a million of the time; 0 when the events ran throughout. */
-	ret[LOSS_MULTIPLEXED] = (1 - counter_running(s->counter)) * 1e6;
+	ret[LOSS_MULTIPLEXED] = (1 - (s->finished ? s->running : counter_running(s->counter))) * 1e6;
 }
 
 static void losses_tell(struct session *s)
@@ -292,6 +299,27 @@ static void losses_tell(struct session *s)
 	for (int i = 1; i < LOSS_MAX; i++)
 		if (losses[i])
 			tell(s, s->sink->loss(s->sink, i, losses[i]));
+}
+
+/* Each once, and only when the last notice was taken. */
+static void counter_look(struct session *s)
+{
+	int err = counter_follow_cpus(s->counter, kernel_counters_fd(s->kernel));
+	char *notice = s->tracker.notice, why[256];
+
+	if (*notice)
+		return;
+	if (err && !s->told_uncounted) {
+		s->told_uncounted = true;
+		counter_reason(err, why, sizeof(why));
+		snprintf(notice, sizeof(s->tracker.notice),
+			 "a CPU came online, and what runs there is not counted: %s", why);
+	} else if (!s->told_shared && counter_running(s->counter) < 1) {
+		s->told_shared = true;
+		snprintf(notice, sizeof(s->tracker.notice),
+			 "others use the hardware counters too, and ours is off the PMU for a part "
+			 "of the time: costs are parts only");
+	}
 }
 
 int session_poll(struct session *s, int timeout_ms)
@@ -310,6 +338,7 @@ int session_poll(struct session *s, int timeout_ms)
 	if (now - s->drained < DRAIN_NS)
 		return s->tracker.sink_error;
 	s->drained = now;
+	counter_look(s);
 	tell(s, drain_run(s->drain));
 	tracker_tidy(&s->tracker, s->drain);
 	losses_tell(s);
@@ -322,6 +351,7 @@ int session_finish(struct session *s)
 	ring_buffer__consume(s->ring);
 	tell(s, drain_finish(s->drain, s->counter));
 	s->finished = now_ns();
+	s->running = counter_running(s->counter);
 	tracker_release(&s->tracker);
 	/* The machine may have changed its pace: what is told is the mean of both ends. */
 	tracker_calibrate(&s->tracker);
@@ -336,6 +366,7 @@ void session_status(struct session *s, struct session_status *ret)
 	*ret = (struct session_status){
 		.metric = counter_metric(s->counter),
 		.fallback_reason = counter_fallback_reason(s->counter),
+		.caution = counter_caution(s->counter),
 		.targets = s->tracker.alive,
 		.followed = s->tracker.followed,
 		.calls = drain_calls(s->drain),
