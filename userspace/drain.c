@@ -2,13 +2,13 @@
 #include "userspace/drain.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
+#include "userspace/calibrate.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
-#include "userspace/search.h"
+#include "userspace/searches.h"
 #include "userspace/sink.h"
 
 /* What the sink was last told of a node of the kernel's. */
@@ -24,7 +24,7 @@ struct drain {
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
-	int64_t *search_self, *search_caller; /* told of each node */
+	struct searches *searches;
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -44,9 +44,7 @@ int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	d->ops = *ops;
 	/* Untouched pages of it cost no memory. */
 	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
-	d->search_self = calloc(k->options.max_nodes, sizeof(*d->search_self));
-	d->search_caller = calloc(k->options.max_nodes, sizeof(*d->search_caller));
-	if (!d->told || !d->search_self || !d->search_caller) {
+	if (!d->told || searches_new(k, &d->searches)) {
 		drain_free(d);
 		return -ENOMEM;
 	}
@@ -59,8 +57,7 @@ void drain_free(struct drain *d)
 	if (!d)
 		return;
 	free(d->told);
-	free(d->search_self);
-	free(d->search_caller);
+	searches_free(d->searches);
 	free(d);
 }
 
@@ -120,25 +117,14 @@ static int node_tell(struct drain *d, uint32_t index)
 	return 0;
 }
 
-/* Reckoned anew from the kernel's totals, so that nothing is lost to rounding. */
-static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
+static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *fact)
 {
-	const struct wire_node *n = &d->kernel->nodes[index];
-	const struct wire_search *s = &d->kernel->searches[index];
-	const struct build_cost *cost = d->ops.cost(d->ops.arg, n->tgid);
-	const struct line_table *lines;
-	int64_t total;
+	const struct build_cost *cost = d->ops.cost(d->ops.arg, d->kernel->nodes[index].tgid);
+	const struct told *t = &d->told[index];
 
-	if (!cost)
-		return;
-	lines = codes_lines(d->codes, d->told[index].function, &cost->lines);
-	total = llround(search_of_returns(s, lines, cost));
-	ret->search_self = total - d->search_self[index];
-	d->search_self[index] = total;
-	s += d->kernel->options.max_nodes;
-	total = llround(search_of_entries(s, lines, d->told[index].calls, cost));
-	ret->search_caller = total - d->search_caller[index];
-	d->search_caller[index] = total;
+	if (cost)
+		searches_tell(d->searches, index, t->calls,
+			      codes_lines(d->codes, t->function, &cost->lines), cost, fact);
 }
 
 static int node_drain(struct drain *d, uint32_t index)
@@ -150,7 +136,7 @@ static int node_drain(struct drain *d, uint32_t index)
 	struct sink_cost cost;
 	int err;
 
-	if (calls == t->calls && self == t->self)
+	if (calls == t->calls && self == t->self && !(d->last_pass && t->id))
 		return 0;
 	if (!t->id) {
 		err = node_tell(d, index);
@@ -165,7 +151,9 @@ static int node_drain(struct drain *d, uint32_t index)
 	t->calls = calls;
 	t->self = self;
 	searches_drain(d, index, &cost);
-	return d->sink->cost(d->sink, &cost);
+	return cost.calls || cost.self || cost.search_self || cost.search_caller
+		       ? d->sink->cost(d->sink, &cost)
+		       : 0;
 }
 
 int drain_run(struct drain *d)
@@ -173,6 +161,7 @@ int drain_run(struct drain *d)
 	uint32_t max = d->kernel->options.max_nodes;
 	int err;
 
+	searches_pass(d->searches, d->last_pass);
 	/* Numbers are handed out upwards, so the first hole is the end. */
 	while (d->top + 1 < max &&
 	       __atomic_load_n(&d->kernel->nodes[d->top + 1].flags, __ATOMIC_ACQUIRE))
@@ -218,7 +207,7 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 		if (d->kernel->nodes[i].tgid != tgid)
 			continue;
 		d->told[i] = (struct told){0};
-		d->search_self[i] = d->search_caller[i] = 0;
+		searches_forget(d->searches, i);
 		kernel_recycle(d->kernel, i);
 	}
 }

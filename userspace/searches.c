@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/searches.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "bpf/wire.h"
+#include "userspace/kernel.h"
+#include "userspace/search.h"
+#include "userspace/sink.h"
+
+/* How many passes until asked again: longer where all was in one place so far. */
+#define ASK_PASSES 8
+#define ASK_PASSES_ONE_PLACE 64
+
+struct told {
+	int64_t self, caller;
+	float each_self, each_caller; /* of a call, on average until last asked */
+	uint32_t wait;		      /* ASK_PASSES…; 0: never asked yet */
+};
+
+struct searches {
+	const struct kernel *kernel;
+	uint32_t pass;
+	bool last;
+	/* Untouched pages of it cost no memory. */
+	struct told *told;
+};
+
+int searches_new(const struct kernel *k, struct searches **ret)
+{
+	struct searches *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return -ENOMEM;
+	s->kernel = k;
+	s->told = calloc(k->options.max_nodes, sizeof(*s->told));
+	if (!s->told) {
+		free(s);
+		return -ENOMEM;
+	}
+	*ret = s;
+	return 0;
+}
+
+void searches_free(struct searches *s)
+{
+	if (!s)
+		return;
+	free(s->told);
+	free(s);
+}
+
+void searches_pass(struct searches *s, bool last)
+{
+	s->pass++;
+	s->last = last;
+}
+
+static int totals_ask(const struct searches *s, uint32_t node, uint64_t calls,
+		      const struct line_table *lines, const struct build_cost *cost,
+		      double *ret_self, double *ret_caller, uint32_t *ret_wait)
+{
+	bool generator = s->kernel->nodes[node].flags & WIRE_NODE_RESUMABLE;
+	struct wire_search returns, entries;
+	int err = kernel_returns(s->kernel, node, &returns);
+
+	if (!err && generator)
+		err = kernel_entries(s->kernel, node, &entries);
+	if (err)
+		return err;
+	*ret_wait = generator || returns.key[1] || returns.shims ? ASK_PASSES
+								 : ASK_PASSES_ONE_PLACE;
+	*ret_self = search_of_returns(&returns, lines, cost);
+	*ret_caller = search_of_entries(generator ? &entries : NULL, lines, calls, cost);
+	return 0;
+}
+
+void searches_tell(struct searches *s, uint32_t node, uint64_t calls,
+		   const struct line_table *lines, const struct build_cost *cost,
+		   struct sink_cost *fact)
+{
+	struct told *t = &s->told[node];
+	double self = t->self + (double)fact->calls * t->each_self;
+	double caller = t->caller + (double)fact->calls * t->each_caller;
+
+	if ((!t->wait || s->last || (s->pass + node) % t->wait == 0) &&
+	    !totals_ask(s, node, calls, lines, cost, &self, &caller, &t->wait)) {
+		t->each_self = calls ? self / calls : 0;
+		t->each_caller = calls ? caller / calls : 0;
+	}
+	fact->search_self = llround(self) - t->self;
+	fact->search_caller = llround(caller) - t->caller;
+	t->self += fact->search_self;
+	t->caller += fact->search_caller;
+}
+
+void searches_forget(struct searches *s, uint32_t node)
+{
+	s->told[node] = (struct told){0};
+}
