@@ -22,6 +22,7 @@ struct drain {
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
+	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -41,8 +42,10 @@ int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	d->ops = *ops;
 	/* Untouched pages of it cost no memory. */
 	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
-	if (!d->told) {
-		free(d);
+	if (k->kernel_selfs)
+		d->kernel_told = calloc(k->options.max_nodes, sizeof(*d->kernel_told));
+	if (!d->told || (k->kernel_selfs && !d->kernel_told)) {
+		drain_free(d);
 		return -ENOMEM;
 	}
 	*ret = d;
@@ -53,8 +56,15 @@ void drain_free(struct drain *d)
 {
 	if (!d)
 		return;
+	free(d->kernel_told);
 	free(d->told);
 	free(d);
+}
+
+/* What a node has cost in kernel mode since last told. */
+static uint64_t kernel_gained(const struct drain *d, uint32_t index)
+{
+	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index] : 0;
 }
 
 static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
@@ -118,23 +128,27 @@ static int node_drain(struct drain *d, uint32_t index)
 	struct told *t = &d->told[index];
 	uint64_t calls = __atomic_load_n(&n->calls, __ATOMIC_RELAXED);
 	uint64_t self = __atomic_load_n(&n->self, __ATOMIC_RELAXED);
+	uint64_t kernel = kernel_gained(d, index);
 	struct sink_cost cost;
 	int err;
 
-	if (calls == t->calls && self == t->self)
+	if (calls == t->calls && self == t->self && !kernel)
 		return 0;
 	if (!t->id) {
 		err = node_tell(d, index);
 		if (err)
 			return err == -EAGAIN ? 0 : err;
 	}
-	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self};
+	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self,
+				  .kernel_self = kernel};
 	/* self is stored, then calls: a reader in between may see it step back. */
 	if ((int64_t)cost.self < 0)
 		return 0;
 	d->calls += cost.calls;
 	t->calls = calls;
 	t->self = self;
+	if (d->kernel_told)
+		d->kernel_told[index] += kernel;
 	return d->sink->cost(d->sink, &cost);
 }
 
@@ -157,6 +171,18 @@ int drain_run(struct drain *d)
 	return 0;
 }
 
+static void open_call_charge_kernel(struct drain *d, const struct counter *counter,
+				    const volatile struct wire_thread *t, uint32_t node)
+{
+	uint64_t open = t->pending_kernel, now;
+
+	if (!d->kernel_told)
+		return;
+	if (t->on_cpu && !counter_read_kernel(counter, t->cpu, &now) && now > t->last_kernel)
+		open += now - t->last_kernel;
+	d->kernel->kernel_selfs[node] += open;
+}
+
 /* What a running or waiting thread has cost since its last probe. */
 static void open_calls_charge(struct drain *d, const struct counter *counter)
 {
@@ -172,6 +198,7 @@ static void open_calls_charge(struct drain *d, const struct counter *counter)
 		if (t->on_cpu && !counter_read(counter, t->cpu, &now) && now > t->last)
 			open += now - t->last;
 		d->kernel->nodes[node].self += open;
+		open_call_charge_kernel(d, counter, t, node);
 	}
 }
 
@@ -188,6 +215,8 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 		if (d->kernel->nodes[i].tgid != tgid)
 			continue;
 		d->told[i] = (struct told){0};
+		if (d->kernel_told)
+			d->kernel_told[i] = 0;
 		kernel_recycle(d->kernel, i);
 	}
 }

@@ -79,6 +79,10 @@ static int sizes_set(struct kernel *k)
 	err |= bpf_map__set_max_entries(l->maps.free_slots, k->options.max_threads);
 	err |= bpf_map__set_max_entries(l->maps.stacks, rows);
 	err |= bpf_map__set_max_entries(l->maps.chains, rows);
+	if (l->rodata->kernel_mode)
+		err |= bpf_map__set_max_entries(l->maps.kernel_selfs, k->options.max_nodes);
+	else
+		err |= bpf_map__set_max_entries(l->maps.kernel_counters, 1);
 	return err ? -EINVAL : 0;
 }
 
@@ -105,6 +109,18 @@ static void *map_shared(struct bpf_map *map, int prot)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static int counters_connect(struct kernel *k, const struct counter *counter)
+{
+	int err = counter_publish(counter, bpf_map__fd(k->life->maps.counters));
+
+	if (err || !counter_has_kernel(counter))
+		return err;
+	k->kernel_selfs = map_shared(k->life->maps.kernel_selfs, PROT_READ | PROT_WRITE);
+	if (!k->kernel_selfs)
+		return -errno;
+	return counter_publish_kernel(counter, bpf_map__fd(k->life->maps.kernel_counters));
+}
+
 static int kernel_load(struct kernel *k, const struct counter *counter)
 {
 	int err;
@@ -112,6 +128,7 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	k->life = life_bpf__open();
 	if (!k->life)
 		return -errno;
+	k->life->rodata->kernel_mode = counter_has_kernel(counter);
 	err = sizes_set(k);
 	if (err)
 		return err;
@@ -127,7 +144,7 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 		return -errno;
 	err = free_lists_fill(k);
 	if (!err)
-		err = counter_publish(counter, bpf_map__fd(k->life->maps.counters));
+		err = counters_connect(k, counter);
 	if (!err)
 		err = life_bpf__attach(k->life);
 	return err;
@@ -186,6 +203,8 @@ void kernel_close(struct kernel *k)
 		return;
 	if (k->nodes)
 		munmap(k->nodes, (size_t)k->options.max_nodes * sizeof(*k->nodes));
+	if (k->kernel_selfs)
+		munmap(k->kernel_selfs, (size_t)k->options.max_nodes * sizeof(*k->kernel_selfs));
 	if (k->threads)
 		munmap(k->threads, (size_t)k->options.max_threads * sizeof(*k->threads));
 	life_bpf__destroy(k->life);
@@ -247,6 +266,11 @@ void kernel_forget_code(struct kernel *k, const struct wire_code_key *key)
 	bpf_map_delete_elem(bpf_map__fd(k->life->maps.codes), key);
 }
 
+uint64_t kernel_self(const struct kernel *k, uint32_t index)
+{
+	return k->kernel_selfs ? __atomic_load_n(&k->kernel_selfs[index], __ATOMIC_RELAXED) : 0;
+}
+
 void kernel_recycle(struct kernel *k, uint32_t index)
 {
 	struct wire_node *n = &k->nodes[index];
@@ -255,6 +279,8 @@ void kernel_recycle(struct kernel *k, uint32_t index)
 	if (n->parent)
 		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
 	memset(n, 0, sizeof(*n));
+	if (k->kernel_selfs)
+		k->kernel_selfs[index] = 0;
 	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index, BPF_ANY);
 }
 

@@ -29,6 +29,7 @@ struct kernel {
 	struct wire_node *nodes;     /* the call tree, shared with the kernel */
 	struct wire_thread *threads; /* likewise */
 	bool task_clock;
+	uint64_t *kernel_selfs; /* by node, likewise; NULL: kernel mode is not counted */
 };
 
 /*
@@ -54,6 +55,9 @@ void kernel_unfollow(struct kernel *k, uint32_t tgid);
 void kernel_retype(struct kernel *k, uint32_t tgid, uint64_t func_type);
 /* A code object that is gone may be announced anew. */
 void kernel_forget_code(struct kernel *k, const struct wire_code_key *key);
+
+/* What a node has cost in kernel mode; 0 when that is not counted. */
+uint64_t kernel_self(const struct kernel *k, uint32_t index);
 
 /* Gives a dead process's node back.  Its children must be back already. */
 void kernel_recycle(struct kernel *k, uint32_t index);

@@ -72,6 +72,7 @@ static int meta_tell(struct session *s)
 		.metric_fallback = counter_fallback_reason(s->counter) != NULL,
 		.per_thread = s->options.per_thread,
 		.version = PYCOST_VERSION,
+		.kernel_mode = counter_has_kernel(s->counter),
 	};
 
 	uname(&host);
@@ -82,13 +83,8 @@ static int meta_tell(struct session *s)
 	return s->sink->meta(s->sink, &meta);
 }
 
-static int session_prepare(struct session *s, char *text, size_t len)
+static int counter_prepare(struct session *s, char *text, size_t len)
 {
-	struct kernel_options ko = {.max_nodes = s->options.max_nodes,
-				    .max_threads = s->options.max_threads,
-				    .per_thread = s->options.per_thread,
-				    .no_follow = s->options.no_follow};
-	struct drain_ops ops = {.knows = tracker_knows, .arg = &s->tracker};
 	int err = counter_open(s->options.metric, &s->counter);
 
 	if (err) {
@@ -96,6 +92,26 @@ static int session_prepare(struct session *s, char *text, size_t len)
 			 counter_reason(err));
 		return err;
 	}
+	if (!s->options.kernel_mode)
+		return 0;
+	err = counter_open_kernel(s->counter);
+	if (err)
+		snprintf(text, len, "--kernel: no counter of kernel mode: %s",
+			 counter_kernel_reason(err));
+	return err;
+}
+
+static int session_prepare(struct session *s, char *text, size_t len)
+{
+	struct kernel_options ko = {.max_nodes = s->options.max_nodes,
+				    .max_threads = s->options.max_threads,
+				    .per_thread = s->options.per_thread,
+				    .no_follow = s->options.no_follow};
+	struct drain_ops ops = {.knows = tracker_knows, .arg = &s->tracker};
+	int err = counter_prepare(s, text, len);
+
+	if (err)
+		return err;
 	err = kernel_open(&ko, s->counter, &s->kernel, text, len);
 	if (err)
 		return err;
@@ -337,6 +353,7 @@ void session_status(struct session *s, struct session_status *ret)
 		.paths = drain_nodes(s->drain),
 		.duration_ns = s->tracker.followed ? (s->finished ? s->finished : now_ns()) - s->started : 0,
 		.launched_status = s->launched_status,
+		.kernel_mode = counter_has_kernel(s->counter),
 	};
 	losses_read(s, ret->losses);
 }

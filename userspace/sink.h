@@ -34,6 +34,7 @@ struct sink_meta {
 	const char *host;
 	const char *kernel;
 	const char *version; /* of pycost */
+	bool kernel_mode;    /* counted too: kernel_self and the calibration's kernel_* hold */
 };
 
 struct sink_process {
@@ -56,6 +57,12 @@ struct sink_calibration {
 	double exit_error;
 	double total_error; /* of entry + exit, known better than either */
 	double plain;	    /* an empty call without probes: none costs less */
+	/* The same in kernel mode, of which an empty call has none. */
+	double kernel_entry;
+	double kernel_exit;
+	double kernel_entry_error;
+	double kernel_exit_error;
+	double kernel_total_error;
 };
 
 struct sink_function {
@@ -83,6 +90,7 @@ struct sink_cost {
 	uint32_t node;
 	uint64_t calls;
 	uint64_t self; /* raw: the probes' own cost is still inside */
+	uint64_t kernel_self; /* likewise, in kernel mode */
 };
 
 /* Everything that was not seen or not kept.  Totals, not differences. */
@@ -120,6 +128,7 @@ struct sink {
 
 enum metric metric_by_name(const char *name); /* "instructions", "cycles"…; 0: none */
 const char *metric_name(enum metric m); /* "instructions:u", "cycles:u", "task-clock" */
+const char *metric_kernel_name(enum metric m); /* "instructions:k", "cycles:k" */
 const char *metric_unit(enum metric m); /* "instructions", "cycles", "ns" */
 
 #endif
