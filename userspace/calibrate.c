@@ -17,6 +17,10 @@
  *
  * User instructions are simpler: all that the probes add to them is the making of
  * their arguments, the same three before either, so that half falls to each.
+ *
+ * Kernel mode is simpler still: a call that is not probed has nothing of it, so
+ * what the tree holds is what the probes add, to the empty function and to the
+ * one that calls it.
  */
 #include <errno.h>
 #include <math.h>
@@ -82,16 +86,26 @@ static int round_run(struct child *c, double *ret)
 	return 0;
 }
 
-/* Self of the busiest leaf of the child's tree: the empty function. */
-static void tree_read(const struct kernel *k, uint32_t tgid, uint64_t *ret_calls, uint64_t *ret_self)
+/* What the empty function of the child has cost by now. */
+struct state {
+	uint64_t calls, self;
+	uint64_t kernel_callee, kernel_caller;
+};
+
+/* It is the busiest leaf of the child's tree. */
+static struct state tree_read(const struct kernel *k, uint32_t tgid)
 {
-	*ret_calls = *ret_self = 0;
+	struct state s = {0};
+
 	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++) {
-		if (k->nodes[i].tgid != tgid || k->nodes[i].calls <= *ret_calls)
+		if (k->nodes[i].tgid != tgid || k->nodes[i].calls <= s.calls)
 			continue;
-		*ret_calls = k->nodes[i].calls;
-		*ret_self = k->nodes[i].self;
+		s.calls = k->nodes[i].calls;
+		s.self = k->nodes[i].self;
+		s.kernel_callee = kernel_self(k, i);
+		s.kernel_caller = kernel_self(k, k->nodes[i].parent);
 	}
+	return s;
 }
 
 static int by_value(const void *a, const void *b)
@@ -116,12 +130,23 @@ struct rounds {
 	double plain[ROUNDS];  /* a call, probes off */
 	double added[ROUNDS];  /* what the probes add to it */
 	double callee[ROUNDS]; /* self of the empty function, probes on */
+	/* Kernel mode of the empty function, of its caller, and of both. */
+	double kernel_callee[ROUNDS], kernel_caller[ROUNDS], kernel[ROUNDS];
 };
+
+static void round_keep(struct rounds *r, int i, const struct state *before,
+		       const struct state *after)
+{
+	r->callee[i] = (double)(after->self - before->self) / CALLS;
+	r->kernel_callee[i] = (double)(after->kernel_callee - before->kernel_callee) / CALLS;
+	r->kernel_caller[i] = (double)(after->kernel_caller - before->kernel_caller) / CALLS;
+	r->kernel[i] = r->kernel_callee[i] + r->kernel_caller[i];
+}
 
 static int rounds_run(struct child *off, struct child *on, const struct kernel *k,
 		      struct rounds *ret)
 {
-	uint64_t calls0, self0, calls1, self1;
+	struct state before, after;
 	double plain, probed;
 	int err = round_run(off, &plain);
 
@@ -130,15 +155,15 @@ static int rounds_run(struct child *off, struct child *on, const struct kernel *
 		err = round_run(on, &probed);
 	for (int i = 0; !err && i < ROUNDS; i++) {
 		err = round_run(off, &plain);
-		tree_read(k, on->launch.pid, &calls0, &self0);
+		before = tree_read(k, on->launch.pid);
 		if (!err)
 			err = round_run(on, &probed);
-		tree_read(k, on->launch.pid, &calls1, &self1);
-		if (!err && calls1 - calls0 != CALLS)
+		after = tree_read(k, on->launch.pid);
+		if (!err && after.calls - before.calls != CALLS)
 			err = -EPROTO;
 		ret->plain[i] = plain / CALLS;
 		ret->added[i] = (probed - plain) / CALLS;
-		ret->callee[i] = (double)(self1 - self0) / CALLS;
+		round_keep(ret, i, &before, &after);
 	}
 	return err;
 }
@@ -163,6 +188,13 @@ static void cost_set(struct rounds *r, enum metric metric, struct build_cost *re
 	ret->total_error = fmax(added_error, metric == METRIC_TASK_CLOCK ? PACE * added : 0);
 	ret->plain = plain;
 	ret->known = true;
+}
+
+static void kernel_cost_set(struct rounds *r, struct kernel_cost *ret)
+{
+	ret->entry = median(r->kernel_callee, ROUNDS, &ret->entry_error);
+	ret->exit = median(r->kernel_caller, ROUNDS, &ret->exit_error);
+	median(r->kernel, ROUNDS, &ret->total_error);
 }
 
 static int child_start(struct child *c, const struct interpreter *in, enum metric metric, pid_t pid)
@@ -236,12 +268,14 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 		err = launch_go(&on.launch);
 	if (!err)
 		err = rounds_run(&off, &on, k, &rounds);
-	if (!err)
+	if (!err) {
 		cost_set(&rounds, metric, ret);
-	else
+		kernel_cost_set(&rounds, &ret->kernel);
+	} else {
 		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
 			 err == -EPROTO ? "the probes count other calls than were made"
 					: strerror(-err));
+	}
 	tgid = on.launch.pid;
 	child_end(&off);
 	child_end(&on);
