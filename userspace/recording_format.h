@@ -18,6 +18,9 @@
  *
  * Numbers are never reused.  A reader refuses files newer than its version, so
  * a new fact, field, metric or loss means a new RECORDING_VERSION.
+ *
+ * Since version 2 a meta fact with META_KERNEL_MODE adds fields to the end of all
+ * calibrations and costs; without it there are none of these.
  */
 #ifndef PYCOST_RECORDING_FORMAT_H
 #define PYCOST_RECORDING_FORMAT_H
@@ -27,7 +30,7 @@
 
 #define RECORDING_MAGIC "\x89PYCOST\n"
 #define RECORDING_MAGIC_SIZE 8
-#define RECORDING_VERSION 1
+#define RECORDING_VERSION 2
 #define RECORDING_HEADER_SIZE 12
 #define RECORDING_BLOCK_HEADER_SIZE 16
 
@@ -44,11 +47,11 @@ enum block_type {
 
 enum fact_type {
 	FACT_META = 1,	      /* metric, flags, start_realtime_ns, host, kernel, version */
-	FACT_CALIBRATION = 2, /* id, python, build_id, 4 doubles */
+	FACT_CALIBRATION = 2, /* id, python, build_id, 6 doubles; kernel mode: 5 doubles */
 	FACT_PROCESS = 3,     /* pid, ppid, calibration, comm, python, exe */
 	FACT_FUNCTION = 4,    /* line, unresolved, name, qualname, class, module, file, wraps */
 	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid */
-	FACT_COST = 6,	      /* node, calls, self */
+	FACT_COST = 6,	      /* node, calls, self; kernel mode: kernel_self */
 	FACT_LOSS = 7,	      /* loss, total */
 };
 
@@ -56,7 +59,8 @@ enum meta_flag {
 	META_USER_ONLY = 1,
 	META_METRIC_FALLBACK = 2,
 	META_PER_THREAD = 4,
-	META_FLAGS = 7,
+	META_KERNEL_MODE = 8,
+	META_FLAGS = 15,
 };
 
 /* No probe costs as much; keeps the correction's arithmetic finite.  NaN is not valid. */
