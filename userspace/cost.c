@@ -14,6 +14,28 @@
 /* The split is known less well than the sum: a node's own calls must be few. */
 #define BOUND_OWN 20
 
+/* What the probes add to one call, of the cost in question. */
+struct overhead {
+	double entry, exit;
+	double entry_error, exit_error, total_error;
+	double plain; /* an unprobed call: none costs less */
+	bool is_bound; /* plain is known */
+};
+
+static struct overhead overhead_of(const struct sink_calibration *k, enum cost_of what)
+{
+	if (what == COST_KERNEL)
+		return (struct overhead){k->kernel_entry, k->kernel_exit, k->kernel_entry_error,
+					 k->kernel_exit_error, k->kernel_total_error, 0, true};
+	return (struct overhead){k->entry, k->exit, k->entry_error, k->exit_error, k->total_error,
+				 k->plain, k->plain > 0};
+}
+
+static uint64_t raw_of(const struct profile_node *n, enum cost_of what)
+{
+	return what == COST_KERNEL ? n->kernel_raw : n->self_raw;
+}
+
 static const struct sink_calibration *calibration_of(const struct profile *p, size_t node)
 {
 	return profile_calibration(p, &p->processes[p->nodes[node].process]);
@@ -23,7 +45,7 @@ static const struct sink_calibration *calibration_of(const struct profile *p, si
  * The calls below a node and the raw cost they were part of give the bound.  Of
  * the node's own calls only the entries are in it: their exits are its caller's.
  */
-static int scales_compute(const struct profile *p, struct costs *c)
+static int scales_compute(const struct profile *p, enum cost_of what, struct costs *c)
 {
 	double *calls = calloc(p->node_count, sizeof(*calls));
 	double *raw = calloc(p->node_count, sizeof(*raw));
@@ -31,13 +53,14 @@ static int scales_compute(const struct profile *p, struct costs *c)
 	for (size_t i = p->node_count; calls && raw && --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
-		double added = k->entry + k->exit, bound;
+		struct overhead o = overhead_of(k, what);
+		double added = o.entry + o.exit, bound;
 
-		raw[i] += node->self_raw;
+		raw[i] += raw_of(node, what);
 		if (calls[i] >= BOUND_CALLS && calls[i] / BOUND_OWN >= node->calls && added > 0 &&
-		    k->plain > 0) {
-			bound = (raw[i] - calls[i] * k->plain) /
-				(calls[i] * added + node->calls * k->entry);
+		    o.is_bound) {
+			bound = (raw[i] - calls[i] * o.plain) /
+				(calls[i] * added + node->calls * o.entry);
 			c->scale[k - p->calibrations] =
 				fmin(c->scale[k - p->calibrations], fmax(bound, 0));
 		}
@@ -50,27 +73,29 @@ static int scales_compute(const struct profile *p, struct costs *c)
 }
 
 /* What the calibration takes out of each node, in the metric's unit. */
-static void corrections_compute(const struct profile *p, double *corrections, struct costs *c)
+static void corrections_compute(const struct profile *p, enum cost_of what, double *corrections,
+				struct costs *c)
 {
 	for (size_t i = p->node_count; --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
-		const struct sink_calibration *k = calibration_of(p, i);
+		struct overhead o = overhead_of(calibration_of(p, i), what);
 
-		c->self_error[i] += node->calls * k->entry_error;
-		c->self_error[node->parent] += node->calls * k->exit_error;
+		c->self_error[i] += node->calls * o.entry_error;
+		c->self_error[node->parent] += node->calls * o.exit_error;
 		/* Until here: the calls below, each with both its parts. */
 		c->cumulative_error[node->parent] +=
-			c->cumulative_error[i] + node->calls * k->total_error;
-		c->cumulative_error[i] += node->calls * k->entry_error;
+			c->cumulative_error[i] + node->calls * o.total_error;
+		c->cumulative_error[i] += node->calls * o.entry_error;
 	}
 	for (size_t i = 1; i < p->node_count; i++) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
+		struct overhead o = overhead_of(k, what);
 		double scale = c->scale[k - p->calibrations];
 		uint64_t *calls = &c->calibrated_calls[k - p->calibrations];
 
-		corrections[i] += node->calls * k->entry * scale;
-		corrections[node->parent] += node->calls * k->exit * scale;
+		corrections[i] += node->calls * o.entry * scale;
+		corrections[node->parent] += node->calls * o.exit * scale;
 		*calls = saturating_add(*calls, node->calls);
 	}
 }
@@ -89,13 +114,14 @@ static uint64_t bonus_of(double correction)
  * Children have higher ids than their parents, so one pass from the last node
  * to the first sees every child's debt and cost before the node itself.
  */
-static void costs_settle(const struct profile *p, const double *corrections, struct costs *c,
-			 uint64_t *debts)
+static void costs_settle(const struct profile *p, enum cost_of what, const double *corrections,
+			 struct costs *c, uint64_t *debts)
 {
 	for (size_t i = p->node_count; --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
+		uint64_t raw = raw_of(node, what);
 		uint64_t debt = saturating_add(debts[i], debt_of(corrections[i]));
-		uint64_t self = saturating_add(node->self_raw, bonus_of(corrections[i]));
+		uint64_t self = saturating_add(raw, bonus_of(corrections[i]));
 
 		if (debt > self) {
 			uint64_t *payer = node->parent ? &debts[node->parent] : &c->unpaid;
@@ -106,7 +132,7 @@ static void costs_settle(const struct profile *p, const double *corrections, str
 		}
 		c->self[i] = self - debt;
 		c->cumulative[i] = saturating_add(c->cumulative[i], c->self[i]);
-		c->cumulative_raw[i] = saturating_add(c->cumulative_raw[i], node->self_raw);
+		c->cumulative_raw[i] = saturating_add(c->cumulative_raw[i], raw);
 		c->cumulative[node->parent] =
 			saturating_add(c->cumulative[node->parent], c->cumulative[i]);
 		c->cumulative_raw[node->parent] =
@@ -114,7 +140,7 @@ static void costs_settle(const struct profile *p, const double *corrections, str
 	}
 }
 
-int costs_compute(const struct profile *p, bool raw, struct costs *ret)
+int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct costs *ret)
 {
 	struct costs c = {
 		.self = calloc(p->node_count, sizeof(uint64_t)),
@@ -137,12 +163,12 @@ int costs_compute(const struct profile *p, bool raw, struct costs *ret)
 	for (size_t i = 0; i < p->calibration_count; i++)
 		c.scale[i] = 1;
 	if (!raw) {
-		err = scales_compute(p, &c);
+		err = scales_compute(p, what, &c);
 		if (err)
 			goto out;
-		corrections_compute(p, corrections, &c);
+		corrections_compute(p, what, corrections, &c);
 	}
-	costs_settle(p, corrections, &c, debts);
+	costs_settle(p, what, corrections, &c, debts);
 	*ret = c;
 out:
 	if (err)

@@ -200,6 +200,7 @@ static int profile_cost(struct sink *s, const struct sink_cost *c)
 	node = &p->nodes[c->node];
 	node->calls = saturating_add(node->calls, c->calls);
 	node->self_raw = saturating_add(node->self_raw, c->self);
+	node->kernel_raw = saturating_add(node->kernel_raw, c->kernel_self);
 	return 0;
 }
 

@@ -22,6 +22,7 @@ struct profile_node {
 	uint32_t tid;
 	uint64_t calls;
 	uint64_t self_raw;
+	uint64_t kernel_raw; /* self, in kernel mode */
 };
 
 struct profile {
