@@ -3,6 +3,7 @@
  * counted instructions COMMAND [ARG...]: runs it and prints how many instructions
  * it and its children took in user mode, from exec to exit: the truth to compare
  * with, since nothing but the processor's own counter is in the way.
+ * counted kernel COMMAND [ARG...]: the instructions that the kernel ran for them.
  * counted time COMMAND [ARG...]: the nanoseconds on a CPU, in the kernel too.
  * counted loop N: takes N turns of a loop of two instructions, to be counted.
  */
@@ -27,7 +28,7 @@ static void loop(unsigned long n)
 #endif
 }
 
-static int counter_open(int is_time, pid_t pid)
+static int counter_open(int is_time, int is_kernel, pid_t pid)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
@@ -36,14 +37,15 @@ static int counter_open(int is_time, pid_t pid)
 		.disabled = 1,
 		.enable_on_exec = 1,
 		.inherit = 1,
-		.exclude_kernel = !is_time,
+		.exclude_kernel = !is_time && !is_kernel,
+		.exclude_user = is_kernel,
 		.exclude_hv = !is_time,
 	};
 
 	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-static int run(int is_time, char **argv)
+static int run(int is_time, int is_kernel, char **argv)
 {
 	int go[2], fd, status = 0;
 	uint64_t count;
@@ -62,7 +64,7 @@ static int run(int is_time, char **argv)
 		_exit(127);
 	}
 	close(go[0]);
-	fd = counter_open(is_time, pid);
+	fd = counter_open(is_time, is_kernel, pid);
 	if (fd < 0)
 		fprintf(stderr, "no such counter: %s\n", strerror(errno));
 	else if (write(go[1], "", 1) != 1)
@@ -81,10 +83,11 @@ int main(int argc, char **argv)
 		loop(strtoul(argv[2], NULL, 0));
 		return 0;
 	}
-	if (argc < 3 || (strcmp(argv[1], "instructions") && strcmp(argv[1], "time"))) {
-		fprintf(stderr, "usage: counted instructions|time COMMAND [ARG...]\n"
+	if (argc < 3 || (strcmp(argv[1], "instructions") && strcmp(argv[1], "kernel") &&
+			 strcmp(argv[1], "time"))) {
+		fprintf(stderr, "usage: counted instructions|kernel|time COMMAND [ARG...]\n"
 				"       counted loop N\n");
 		return 2;
 	}
-	return run(!strcmp(argv[1], "time"), argv + 2);
+	return run(!strcmp(argv[1], "time"), !strcmp(argv[1], "kernel"), argv + 2);
 }
