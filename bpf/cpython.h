@@ -24,6 +24,8 @@
 #define PY_TUPLE_SIZE 16  /* PyVarObject.ob_size, 64 bits */
 #define PY_STR_LENGTH 16  /* PyASCIIObject.length, 64 bits, in characters */
 #define PY_STR_STATE 32	  /* PyASCIIObject.state, 32 bits */
+#define PY_BYTES_SIZE 16  /* PyVarObject.ob_size, 64 bits */
+#define PY_BYTES_DATA 32  /* PyBytesObject.ob_sval */
 
 /* Bits of PyASCIIObject.state, Include/cpython/unicodeobject.h, GIL builds. */
 #define PY_STR_KIND(state) (((state) >> 2) & 7)
@@ -37,6 +39,7 @@ struct cpython_layout {
 	unsigned short frame_owner;  /* PY_NONE up to 3.10 */
 	unsigned short frame_func;   /* PY_NONE up to 3.10: no function in the frame */
 	unsigned short frame_locals; /* slots: locals, cells, free variables, stack */
+	unsigned short frame_instr;  /* instr_ptr; PY_NONE up to 3.10 */
 	/* PyCodeObject */
 	unsigned short code_flags;
 	unsigned short code_firstlineno;
@@ -47,6 +50,8 @@ struct cpython_layout {
 	unsigned short code_cellvars; /* tuple up to 3.10; PY_NONE after */
 	unsigned short code_freevars; /* tuple up to 3.10; PY_NONE after */
 	unsigned short code_nfreevars; /* int; PY_NONE up to 3.10 */
+	unsigned short code_linetable; /* bytes: co_linetable, co_lnotab up to 3.9 */
+	unsigned short code_bytecode;  /* co_code_adaptive; PY_NONE up to 3.10 */
 	/* PyFunctionObject, PyCellObject, tuple, str */
 	unsigned short func_qualname;
 	unsigned short func_closure;

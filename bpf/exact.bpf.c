@@ -8,16 +8,17 @@
  */
 #include "bpf/kernel_mode.bpf.h"
 #include "bpf/resync.bpf.h"
+#include "bpf/search.bpf.h"
+#include "bpf/thread.bpf.h"
 
 /*
- * This CPU does not know the thread that is in the probe: its first probe, which
- * gives it a slot and an empty stack; or a context switch was missed, and its
- * clock starts again here.
+ * This CPU does not know the thread that is in the probe: it ran when its process
+ * was attached to, or a context switch was missed, and its clock starts here.
  */
 __noinline int thread_begin(__u64 now)
 {
 	__u64 id = bpf_get_current_pid_tgid();
-	__u32 tid = id, tgid = id >> 32, slot = 0, *here = running_here();
+	__u32 tid = id, tgid = id >> 32, *here = running_here();
 	struct wire_proc *p = bpf_map_lookup_elem(&procs, &tgid);
 	struct wire_thread *t;
 	__u32 *known = bpf_map_lookup_elem(&slots, &tid);
@@ -31,27 +32,15 @@ __noinline int thread_begin(__u64 now)
 		*here = *known + 1;
 		return 0;
 	}
-	if (bpf_map_pop_elem(&free_slots, &slot) || !(t = thread_at(slot))) {
-		lose(WIRE_LOSS_THREADS);
+	t = thread_make(p, tgid, tid, ~0);
+	if (!t) {
+		lose(per_thread || p->root ? WIRE_LOSS_THREADS : WIRE_LOSS_NODES);
 		return 0;
 	}
-	__builtin_memset(t, 0, sizeof(*t));
-	t->root = per_thread ? root_create(tgid, tid) : p->root;
-	t->slot = slot;
-	t->tgid = tgid;
-	t->tid = tid;
-	t->func_type = p->func_type;
-	t->top_node = t->root;
-	t->last = now;
 	t->cpu = bpf_get_smp_processor_id();
 	t->on_cpu = 1;
-	if (!t->root)
-		lose(WIRE_LOSS_NODES);
-	if (!t->root || bpf_map_update_elem(&slots, &tid, &slot, BPF_NOEXIST)) {
-		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
-		return 0;
-	}
-	*here = slot + 1;
+	t->last = now;
+	*here = t->slot + 1;
 	return 0;
 }
 
@@ -80,10 +69,12 @@ static __always_inline struct wire_thread *thread_charged(__u64 now, __u64 kerne
 	return t;
 }
 
-static __always_inline void entered(struct wire_thread *t, __u64 frame)
+static __always_inline void entered(struct wire_thread *t, void *ctx, __u64 frame)
 {
+	struct wire_node *n;
 	struct py_frame f;
 	__u64 caller;
+	__u32 index;
 
 	if (t->over) {
 		lose(WIRE_LOSS_DEPTH);
@@ -102,19 +93,26 @@ static __always_inline void entered(struct wire_thread *t, __u64 frame)
 		}
 	}
 	t->seeded = 1;
-	stack_push(t, frame, f.code, f.owner, 1);
+	index = stack_push(t, frame, f.code, f.owner, 1);
+	n = node_at(index);
+	if (n && n->flags & WIRE_NODE_RESUMABLE)
+		search_entry(ctx, index, &f);
 }
 
 static __always_inline void returned(struct wire_thread *t, void *ctx, __u64 frame)
 {
+	struct wire_node *n;
+
 	if (frame != t->top_frame) {
+		if (return_name_reg != REG_NONE &&
+		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg)) {
+			search_shim(t->top_node);
+			return;
+		}
 		if (t->over) {
 			t->over--;
 			return;
 		}
-		if (return_name_reg != REG_NONE &&
-		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg))
-			return;
 		stack_resync(t->slot, frame);
 		clock_restart(t);
 		t->seeded = 1;
@@ -124,6 +122,9 @@ static __always_inline void returned(struct wire_thread *t, void *ctx, __u64 fra
 	t->over = 0;
 	if (t->top_owed)
 		call_pay(t);
+	n = node_at(t->top_node);
+	if (n)
+		search_return(ctx, t->top_node, frame, n->code);
 	stack_cut(t, t->depth - 1);
 }
 
@@ -135,7 +136,7 @@ int on_entry(void *ctx)
 
 	if (!t)
 		return 0;
-	entered(t, reg_read(ctx, entry_frame_reg));
+	entered(t, ctx, reg_read(ctx, entry_frame_reg));
 	kernel_start(t);
 	return 0;
 }

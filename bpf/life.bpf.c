@@ -5,11 +5,13 @@
  * The counters count whatever runs on a CPU.  A thread's own share is kept by
  * stopping its clock when it is switched out and starting it again, on whatever
  * CPU, when it is switched in.  A fork is followed here, in the parent, before
- * the child can run: so a child's first call is already counted.
+ * the child can run, and so is a new thread: what it costs is counted from its
+ * first instruction on.
  */
 #include <stdbool.h>
 
 #include "bpf/kernel_mode.bpf.h"
+#include "bpf/thread.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
@@ -28,6 +30,11 @@ struct task_struct {
 } __attribute__((preserve_access_index));
 
 const volatile __u8 no_follow; /* children are only announced */
+/*
+ * Threads take these slots at birth.  The rest is kept for those that run Python,
+ * which native threads by the hundred must not keep out.
+ */
+const volatile __u32 born_slots;
 
 static __always_inline void switch_out(__u32 *here, __u32 tid)
 {
@@ -95,11 +102,13 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	struct wire_proc *p, copy = {};
 	__u32 tgid = parent->tgid, pid = child->tgid;
 
-	if (tgid == pid) /* a thread */
-		return 0;
 	p = bpf_map_lookup_elem(&procs, &tgid);
 	if (!p)
 		return 0;
+	if (tgid == pid) { /* a thread */
+		thread_make(p, tgid, child->pid, born_slots);
+		return 0;
+	}
 	if (no_follow)
 		goto tell;
 	copy.func_type = p->func_type;
@@ -109,6 +118,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		lose(WIRE_LOSS_PROCS);
 		return 0;
 	}
+	thread_make(&copy, pid, pid, born_slots);
 tell:
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
@@ -118,7 +128,6 @@ tell:
 	e->head.kind = WIRE_EVENT_FORK;
 	e->head.tgid = pid;
 	e->parent = tgid;
-	e->root = copy.root;
 	bpf_ringbuf_submit(e, 0);
 	return 0;
 }
@@ -146,8 +155,22 @@ static __always_inline void thread_forget(__u32 tid)
 		kernel_charge(t, kernel);
 		t->tgid = 0;
 	}
-	bpf_map_delete_elem(&slots, &tid);
-	bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
+	if (!bpf_map_delete_elem(&slots, &tid))
+		bpf_map_push_elem(&free_slots, &slot, BPF_ANY);
+}
+
+/* It is the current task. */
+static __always_inline void thread_start(struct wire_thread *t)
+{
+	__u32 *here = running_here();
+
+	if (!t || !here)
+		return;
+	t->cpu = bpf_get_smp_processor_id();
+	t->on_cpu = 1;
+	t->last = counter_now();
+	*here = t->slot + 1;
+	kernel_start(t);
 }
 
 static __always_inline void tell(__u32 kind, __u32 tgid)
@@ -174,6 +197,7 @@ int BPF_PROG(on_exec, struct task_struct *p, int old_pid, void *bprm)
 	thread_forget(old_pid);
 	if (!per_thread)
 		proc->root = root_create(tgid, 0);
+	thread_start(thread_make(proc, tgid, p->pid, ~0));
 	tell(WIRE_EVENT_EXEC, tgid);
 	return 0;
 }

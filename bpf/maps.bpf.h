@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The maps every kernel program shares, and the small accessors to them.
- * User space sizes `nodes`, `children`, `threads`, `stacks` and `chains` before
+ * User space sizes `nodes`, `searches`, `children`, `threads`, `stacks` and `chains` before
  * loading; free slots come from stacks that user space fills, because 5.10 has
  * no atomic that returns the old value.
  */
@@ -23,6 +23,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct wire_node);
 } nodes SEC(".maps");
+
+/* Twice as many: see struct wire_search. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * WIRE_DEFAULT_NODES);
+	__type(key, __u32);
+	__type(value, struct wire_search);
+} searches SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -102,6 +102,21 @@ __noinline int code_print(__u64 code)
 	return print ? print : 2;
 }
 
+/* Its line table, as much of it as fits: what the probes search (search.bpf.h). */
+static __always_inline void linetable_read(struct wire_event_code *e, __u64 code)
+{
+	__u64 table = code_pointer(code, layout.code_linetable), size = 0;
+
+	e->linetable_size = 0;
+	if (!table || bpf_probe_read_user(&size, sizeof(size), (void *)(table + PY_BYTES_SIZE)))
+		return;
+	e->linetable_size = size;
+	if (size > WIRE_LINETABLE_MAX)
+		size = WIRE_LINETABLE_MAX;
+	if (bpf_probe_read_user(e->linetable, size, (void *)(table + PY_BYTES_DATA)))
+		e->linetable_size = 0;
+}
+
 /*
  * Announces a code object once a process.  A global function: the verifier
  * checks it once, however many loops call it.
@@ -135,6 +150,7 @@ __noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 print)
 	str_read(&e->qualname, e->qualname_data, sizeof(e->qualname_data),
 		 code_pointer(code, layout.code_qualname));
 	str_read(&e->wraps, e->wraps_data, sizeof(e->wraps_data), wrapped);
+	linetable_read(e, code);
 	bpf_ringbuf_submit(e, 0);
 	/* Only now: had the ring been full, the next new path tries again. */
 	bpf_map_update_elem(&codes, &key, &one, BPF_ANY);

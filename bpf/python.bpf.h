@@ -21,6 +21,9 @@ const volatile __u8 return_frame_reg = REG_NONE;
 /* The two name arguments of function__return: equal for the 3.15 shim. */
 const volatile __u8 return_file_reg = REG_NONE;
 const volatile __u8 return_name_reg = REG_NONE;
+/* The third argument, the line number. */
+const volatile __u8 entry_line_reg = REG_NONE;
+const volatile __u8 return_line_reg = REG_NONE;
 
 /*
  * A context pointer may only be read at a constant offset, so the choice is a
@@ -85,6 +88,7 @@ static __always_inline __u64 user_u64(__u64 address)
 struct py_frame {
 	__u64 code;
 	__u64 previous;
+	__u64 instr; /* 0 up to 3.10 */
 	__u8 owner;
 };
 
@@ -109,12 +113,14 @@ static __always_inline int frame_read(struct py_frame *ret, __u64 frame)
 		ret->previous = pair[0];
 		ret->code = pair[1];
 		ret->owner = 0;
+		ret->instr = 0;
 		return 0;
 	}
 	if (bpf_probe_read_user(&head, 80, (void *)frame))
 		return -1;
 	ret->code = head.words[(layout.frame_code & 63) / 8] & ~(__u64)layout.code_tag_mask;
 	ret->previous = head.words[(layout.frame_previous & 63) / 8];
+	ret->instr = head.words[(layout.frame_instr & 63) / 8];
 	ret->owner = head.bytes[layout.frame_owner & 127 ? layout.frame_owner & 127 : 0];
 	return 0;
 }

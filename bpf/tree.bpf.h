@@ -85,9 +85,9 @@ static __always_inline void stack_cut(struct wire_thread *t, __u32 depth)
 /*
  * Pushes `frame` as a call from the top of the stack.  On 3.11 and later, where
  * a generator's frame is its own only once it runs, making the generator is no
- * call: the frame is not pushed.
+ * call: the frame is not pushed.  Returns the node, in both cases; 0: none.
  */
-static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64 code, __u8 owner,
+static __always_inline __u32 stack_push(struct wire_thread *t, __u64 frame, __u64 code, __u8 owner,
 				       __u32 calls)
 {
 	struct wire_node *top = node_at(t->top_node), *n;
@@ -95,7 +95,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 	__u32 index, print = 0;
 
 	if (!top)
-		return;
+		return 0;
 	if (top->child_code == code) {
 		index = top->child;
 	} else {
@@ -117,7 +117,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 	}
 	if (n && n->flags & WIRE_NODE_RESUMABLE && layout.frame_owner != PY_NONE &&
 	    owner != layout.owner_generator)
-		return;
+		return index;
 	if (n && n->flags & WIRE_NODE_NESTED) {
 		__u64 wrapped = closure_wraps(t, frame, code);
 
@@ -137,7 +137,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 	if (!below) {
 		lose(WIRE_LOSS_DEPTH);
 		t->over++;
-		return;
+		return 0;
 	}
 	below->frame = t->top_frame;
 	below->code_or_node = t->top_node | (t->top_owed ? WIRE_OWED : 0);
@@ -147,6 +147,7 @@ static __always_inline void stack_push(struct wire_thread *t, __u64 frame, __u64
 	t->top_node = index;
 	if (calls)
 		__sync_fetch_and_add(&n->calls, calls);
+	return index;
 }
 
 #endif

@@ -46,6 +46,23 @@ struct wire_node {
 #define WIRE_NODE_NESTED 0x4	/* closure: its children differ by what it wraps */
 #define WIRE_NODE_VOLATILE 0x8	/* code that may be freed, and its address reused */
 
+/*
+ * For its line number each probe searches the code object's line table, and the
+ * target pays: from the table's start to where the frame is.  So where a node's
+ * probes fired is kept, in two places exactly and, of all others, on average.  The
+ * returns of node n are at n, its entries at n + the number of nodes: these only of
+ * generators and coroutines, whose entries are all over the code.
+ */
+struct wire_search {
+	/* The line up to 3.10; after that, bytes into the code.  Plus 1; 0: free */
+	__u32 position[2];
+	__u64 count[2];
+	__u64 others;
+	__u64 other_positions; /* their sum */
+	__u64 shims; /* returns of 3.15's __init__ shim into this node */
+};
+#define WIRE_NO_LINE 0x80000000u /* a line below 0: the function has not begun */
+
 struct wire_child_key {
 	__u64 code;
 	__u64 wrapped;
@@ -129,7 +146,6 @@ struct wire_event {
 struct wire_event_fork {
 	struct wire_event head;
 	__u32 parent;
-	__u32 root; /* node, 0 with a root per thread */
 };
 
 /* A str as it lies in the target: raw characters of `kind` bytes each. */
@@ -142,6 +158,7 @@ struct wire_str {
 #define WIRE_FILE_MAX 768
 #define WIRE_NAME_MAX 512
 #define WIRE_QUALNAME_MAX 768
+#define WIRE_LINETABLE_MAX 2048
 
 struct wire_event_code {
 	struct wire_event head;
@@ -150,12 +167,13 @@ struct wire_event_code {
 	__u32 print;
 	__u32 firstlineno;
 	__u32 flags; /* co_flags */
-	__u32 pad;
+	__u32 linetable_size; /* in bytes, of the whole; captured: at most the maximum */
 	struct wire_str file, name, qualname, wraps;
 	__u8 file_data[WIRE_FILE_MAX];
 	__u8 name_data[WIRE_NAME_MAX];
 	__u8 qualname_data[WIRE_QUALNAME_MAX];
 	__u8 wraps_data[WIRE_QUALNAME_MAX];
+	__u8 linetable[WIRE_LINETABLE_MAX];
 };
 
 #endif

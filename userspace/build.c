@@ -60,6 +60,9 @@ static int build_load(struct build *b, const struct kernel *k, char *text, size_
 	x->rodata->return_frame_reg = b->survey.return_frame_reg;
 	x->rodata->return_file_reg = probe_site_reg(&b->in.returns.v[0], 0);
 	x->rodata->return_name_reg = probe_site_reg(&b->in.returns.v[0], 1);
+	x->rodata->return_line_reg = probe_site_reg(&b->in.returns.v[0], 2);
+	x->rodata->entry_line_reg = probe_site_reg(&b->in.entries.v[0], 2);
+	x->rodata->max_nodes = k->options.max_nodes;
 	err = exact_bpf__load(x);
 	if (err)
 		snprintf(text, len, "the kernel refused the exact mode's programs: %s (%s)",

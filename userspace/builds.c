@@ -30,6 +30,7 @@ static int cost_tell(const struct builds *b, const struct known_build *k)
 		.exit_error = k->cost.exit_error,
 		.total_error = k->cost.total_error,
 		.plain = k->cost.plain,
+		.search_error = k->cost.search_error,
 		.kernel_entry = k->cost.kernel.entry,
 		.kernel_exit = k->cost.kernel.exit,
 		.kernel_entry_error = k->cost.kernel.entry_error,
@@ -65,6 +66,9 @@ int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *t
 
 		once.total_error = fmax(once.total_error, apart);
 		once.plain = fmin(once.plain, k->cost.plain);
+		/* By these the searches have been reckoned. */
+		once.per_entry = k->cost.per_entry;
+		once.per_byte = k->cost.per_byte;
 	}
 	once.entry = k->cost.entry + (once.entry - k->cost.entry) / n;
 	once.exit = k->cost.exit + (once.exit - k->cost.exit) / n;

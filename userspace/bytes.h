@@ -106,4 +106,15 @@ static inline double take_double(struct cursor *c)
 	return value;
 }
 
+/* Signed numbers of either sign stay short: 0, -1, 1, -2 … */
+static inline uint64_t zigzag(int64_t value)
+{
+	return (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+}
+
+static inline int64_t unzigzag(uint64_t value)
+{
+	return (int64_t)(value >> 1 ^ -(value & 1));
+}
+
 #endif

@@ -8,105 +8,68 @@
  * a machine's speed drifts; the median because a round may be disturbed.  Two,
  * because switching probes off takes the kernel a tenth of a second.
  *
- * What the probes add is split in two.  The part between the counter's reading
- * at entry and that at return lands in the callee's self: the call tree has it,
- * with the body of the empty function inside, which is at most the whole
- * unprobed call.  A quarter of that call is taken for the body, and the same
- * quarter is given as the split's error; the sum of the two parts is not touched
- * by it.
+ * What the probes add is split in two.  User instructions are exact: what is still
+ * added when only entries are probed is the making of their arguments, which the
+ * caller pays; that of the returns' is the callee's.  Of time, the part between the
+ * counter's reading at entry and that at return lands in the callee's self: the
+ * call tree has it, with the body of the empty function inside, which is at most
+ * the whole unprobed call.  A quarter of that call is taken for the body, and the
+ * same quarter is given as the split's error; the sum of the two parts is not
+ * touched by it.
  *
- * User instructions are simpler: all that the probes add to them is the making of
- * their arguments, the same three before either, so that half falls to each.
+ * Two functions that do no more, but behind long line tables, tell what each entry
+ * and each byte of these adds to the search for a line number.
  *
- * Kernel mode is simpler still: a call that is not probed has nothing of it, so
- * what the tree holds is what the probes add, to the empty function and to the
- * one that calls it.
+ * Kernel mode is simple: a call that is not probed has nothing of it, so what the
+ * tree holds is what the probes add, to the empty function and to its caller.
  */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "userspace/build.h"
 #include "userspace/calibrate.h"
-#include "userspace/counter.h"
+#include "userspace/calibrate_child.h"
 #include "userspace/hold.h"
 #include "userspace/kernel.h"
-#include "userspace/launch.h"
-#include "userspace/python_path.h"
 
-#define CALLS 10000
 #define ROUNDS 20
+/* User instructions are the same each time. */
+#define ROUNDS_EXACT 5
 #define BODY_SHARE 0.25
-/* How far apart the two probes' arguments may be: the line's search differs. */
-#define ARGS_APART 0.1
 /* A machine's pace is not the same here and there, now and then: for time only. */
 #define PACE 0.05
-
 /*
- * The callee is a local: as a global its look-up would cost what the hash seed of
- * each child makes of it.  It has a line of its own, as functions do, because the
- * return probe looks for the line number.  And it is of a file, as most functions
- * are: what -c compiles is checked at each call, see code_print().
+ * An entry takes much and its bytes little: of time, where the two cannot be told
+ * apart, a byte is taken for this share of an entry.
  */
-static const char script[] = "import os\n"
-			     "source = '''\n"
-			     "def empty():\n"
-			     "    pass\n"
-			     "def many(calls, empty):\n"
-			     "    for _ in calls: empty()\n"
-			     "'''\n"
-			     "exec(compile(source, 'calibrate.py', 'exec'))\n"
-			     "calls = range(10000)\n"
-			     "while os.read(0, 1):\n"
-			     "    many(calls, empty)\n"
-			     "    os.write(1, b'.')\n";
+#define BYTE_SHARE 0.15
+/* Entries differ in form, by an instruction or two of some twenty. */
+#define SEARCH_APART 0.03
 
-struct child {
-	struct launch launch;
-	int counter; /* of the metric, on this task alone */
+struct measured {
+	int n;
+	double plain[ROUNDS];  /* a call, probes off */
+	double added[ROUNDS];  /* what the probes add to it */
+	double callee[ROUNDS]; /* self of the callee, probes on */
+	/* Kernel mode of the callee, of its caller, and of both. */
+	double kernel_callee[ROUNDS], kernel_caller[ROUNDS], kernel[ROUNDS];
+	struct line_search search; /* at its return */
 };
 
-/* One round of CALLS calls; what the child's counter advanced. */
-static int round_run(struct child *c, double *ret)
-{
-	uint64_t before[3], after[3];
-	int err;
-
-	if (read(c->counter, before, sizeof(before)) != sizeof(before))
-		return -ECHILD;
-	err = launch_ask(&c->launch, 1);
-	if (err)
-		return err;
-	if (read(c->counter, after, sizeof(after)) != sizeof(after))
-		return -ECHILD;
-	*ret = (double)(after[0] - before[0]);
-	return 0;
-}
-
-/* What the empty function of the child has cost by now. */
-struct state {
-	uint64_t calls, self;
-	uint64_t kernel_callee, kernel_caller;
+/* The two children, and which node of the second's tree each callee is. */
+struct trial {
+	struct kernel *kernel;
+	const struct interpreter *in;
+	enum metric metric;
+	struct calibrate_child off, on;
+	struct hold hold;
+	uint32_t nodes[CALLEE_MAX];
+	struct measured of[CALLEE_MAX];
+	struct measured entries; /* of the empty one, its returns not probed */
 };
-
-/* It is the busiest leaf of the child's tree. */
-static struct state tree_read(const struct kernel *k, uint32_t tgid)
-{
-	struct state s = {0};
-
-	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++) {
-		if (k->nodes[i].tgid != tgid || k->nodes[i].calls <= s.calls)
-			continue;
-		s.calls = k->nodes[i].calls;
-		s.self = k->nodes[i].self;
-		s.kernel_callee = kernel_self(k, i);
-		s.kernel_caller = kernel_self(k, k->nodes[i].parent);
-	}
-	return s;
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -126,109 +89,181 @@ static double median(double *v, int n, double *ret_error)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-struct rounds {
-	double plain[ROUNDS];  /* a call, probes off */
-	double added[ROUNDS];  /* what the probes add to it */
-	double callee[ROUNDS]; /* self of the empty function, probes on */
-	/* Kernel mode of the empty function, of its caller, and of both. */
-	double kernel_callee[ROUNDS], kernel_caller[ROUNDS], kernel[ROUNDS];
-};
-
-static void round_keep(struct rounds *r, int i, const struct state *before,
-		       const struct state *after)
+/* Just called for the first time, CALIBRATE_CALLS times; 0: by nobody. */
+static uint32_t node_find(const struct trial *t)
 {
-	r->callee[i] = (double)(after->self - before->self) / CALLS;
-	r->kernel_callee[i] = (double)(after->kernel_callee - before->kernel_callee) / CALLS;
-	r->kernel_caller[i] = (double)(after->kernel_caller - before->kernel_caller) / CALLS;
-	r->kernel[i] = r->kernel_callee[i] + r->kernel_caller[i];
+	const struct kernel *k = t->kernel;
+
+	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++)
+		if (k->nodes[i].tgid == (uint32_t)t->on.launch.pid &&
+		    k->nodes[i].calls == CALIBRATE_CALLS && i != t->nodes[0] && i != t->nodes[1])
+			return i;
+	return 0;
 }
 
-static int rounds_run(struct child *off, struct child *on, const struct kernel *k,
-		      struct rounds *ret)
+/* The first probed calls build the tree and read the names. */
+static int warm_up(struct trial *t)
 {
-	struct state before, after;
-	double plain, probed;
-	int err = round_run(off, &plain);
+	double unused;
 
-	/* The first probed calls build the tree and read the names. */
-	if (!err)
-		err = round_run(on, &probed);
-	for (int i = 0; !err && i < ROUNDS; i++) {
-		err = round_run(off, &plain);
-		before = tree_read(k, on->launch.pid);
+	for (int i = 0; i < CALLEE_MAX; i++) {
+		int err = calibrate_child_round(&t->off, i, &unused);
+
 		if (!err)
-			err = round_run(on, &probed);
-		after = tree_read(k, on->launch.pid);
-		if (!err && after.calls - before.calls != CALLS)
+			err = calibrate_child_round(&t->on, i, &unused);
+		if (err)
+			return err;
+		t->nodes[i] = node_find(t);
+		if (!t->nodes[i])
+			return -EPROTO;
+		t->of[i].search = line_table_search(
+			t->on.lines[i], t->kernel->searches[t->nodes[i]].position[0] - 1.0);
+	}
+	return 0;
+}
+
+/* Before a round, and after: the difference is kept. */
+static void kernel_round(const struct trial *t, enum callee callee, struct measured *m, int sign)
+{
+	uint32_t node = t->nodes[callee], caller = t->kernel->nodes[node].parent;
+	double each = (double)sign / CALIBRATE_CALLS;
+
+	if (sign < 0)
+		m->kernel_callee[m->n] = m->kernel_caller[m->n] = 0;
+	m->kernel_callee[m->n] += each * kernel_self(t->kernel, node);
+	m->kernel_caller[m->n] += each * kernel_self(t->kernel, caller);
+	m->kernel[m->n] = m->kernel_callee[m->n] + m->kernel_caller[m->n];
+}
+
+static int rounds_run(struct trial *t, enum callee callee, int n, struct measured *ret)
+{
+	const struct wire_node *node = &t->kernel->nodes[t->nodes[callee]];
+	double plain, probed;
+	int err = 0;
+
+	for (ret->n = 0; !err && ret->n < n; ret->n++) {
+		uint64_t calls = node->calls, self = node->self;
+
+		kernel_round(t, callee, ret, -1);
+		err = calibrate_child_round(&t->off, callee, &plain);
+		if (!err)
+			err = calibrate_child_round(&t->on, callee, &probed);
+		kernel_round(t, callee, ret, 1);
+		if (!err && node->calls - calls != CALIBRATE_CALLS)
 			err = -EPROTO;
-		ret->plain[i] = plain / CALLS;
-		ret->added[i] = (probed - plain) / CALLS;
-		round_keep(ret, i, &before, &after);
+		ret->plain[ret->n] = plain;
+		ret->added[ret->n] = probed - plain;
+		ret->callee[ret->n] = (double)(node->self - self) / CALIBRATE_CALLS;
 	}
 	return err;
 }
 
-static void cost_set(struct rounds *r, enum metric metric, struct build_cost *ret)
+static int trial_run(struct trial *t)
 {
-	double plain_error, added_error, callee_error;
-	double plain = median(r->plain, ROUNDS, &plain_error);
-	double added = median(r->added, ROUNDS, &added_error);
-	double callee = median(r->callee, ROUNDS, &callee_error);
-	double body = BODY_SHARE * plain;
+	bool exact = t->metric == METRIC_INSTRUCTIONS;
+	/* The kernel's instructions are not: its interrupts come as they like. */
+	int n = exact && !t->kernel->kernel_selfs ? ROUNDS_EXACT : ROUNDS, err = warm_up(t);
 
-	if (metric == METRIC_INSTRUCTIONS) {
-		ret->entry = fmin(added / 2, callee);
-		ret->entry_error = ARGS_APART * added;
-	} else {
-		ret->entry = fmin(fmax(callee - body, 0), added);
-		ret->entry_error = hypot(callee_error, body);
+	for (int i = 0; !err && i < CALLEE_MAX; i++)
+		err = rounds_run(t, i, i == CALLEE_EMPTY || exact ? n : n / 2, &t->of[i]);
+	if (err || !exact)
+		return err;
+	hold_close_returns(&t->hold);
+	return rounds_run(t, CALLEE_EMPTY, n, &t->entries);
+}
+
+/*
+ * added = base + entries * per_entry + bytes * per_byte, for three functions that
+ * differ in both.
+ */
+static void search_fit(struct trial *t, double added, double error, struct build_cost *ret)
+{
+	const struct line_search *empty = &t->of[CALLEE_EMPTY].search;
+	struct measured *tall = &t->of[CALLEE_TALL], *wide = &t->of[CALLEE_WIDE];
+	double tall_error, wide_error;
+	double y1 = median(tall->added, tall->n, &tall_error) - added;
+	double y2 = median(wide->added, wide->n, &wide_error) - added;
+	double e1 = tall->search.entries - empty->entries, b1 = tall->search.bytes - empty->bytes;
+	double e2 = wide->search.entries - empty->entries, b2 = wide->search.bytes - empty->bytes;
+	double determinant = e1 * b2 - e2 * b1;
+
+	if (t->metric == METRIC_INSTRUCTIONS && determinant) {
+		ret->per_entry = (y1 * b2 - y2 * b1) / determinant;
+		ret->per_byte = (e1 * y2 - e2 * y1) / determinant;
+		ret->search_error = SEARCH_APART;
+		return;
 	}
+	/* A search is never faster for being longer. */
+	ret->per_entry = fmax(y1, 0) / (e1 + BYTE_SHARE * b1);
+	ret->per_byte = BYTE_SHARE * ret->per_entry;
+	ret->search_error = hypot(SEARCH_APART, y1 > 0 ? hypot(tall_error, error) / y1 : 1);
+}
+
+static void split_exactly(struct trial *t, double added, double added_error, struct build_cost *ret)
+{
+	double error;
+
+	ret->exit = median(t->entries.added, t->entries.n, &error);
+	ret->entry = added - ret->exit;
+	ret->entry_error = hypot(error, added_error);
+	ret->exit_error = error;
+	ret->lone_entry = ret->exit;
+	ret->lone_return = ret->entry;
+}
+
+static void split_by_tree(struct trial *t, double added, double added_error, struct build_cost *ret)
+{
+	struct measured *empty = &t->of[CALLEE_EMPTY];
+	double error, callee = median(empty->callee, empty->n, &error);
+	double body = BODY_SHARE * ret->plain;
+
+	ret->entry = fmin(fmax(callee - body, 0), added);
 	ret->exit = added - ret->entry;
+	ret->entry_error = hypot(error, body);
 	ret->exit_error = hypot(ret->entry_error, added_error);
-	ret->total_error = fmax(added_error, metric == METRIC_TASK_CLOCK ? PACE * added : 0);
-	ret->plain = plain;
+	ret->lone_entry = ret->lone_return = added / 2;
+}
+
+static void cost_set(struct trial *t, struct build_cost *ret)
+{
+	struct measured *empty = &t->of[CALLEE_EMPTY];
+	double plain_error, added_error;
+	double added = median(empty->added, empty->n, &added_error);
+
+	*ret = (struct build_cost){.plain = median(empty->plain, empty->n, &plain_error)};
+	if (t->metric == METRIC_INSTRUCTIONS)
+		split_exactly(t, added, added_error, ret);
+	else
+		split_by_tree(t, added, added_error, ret);
+	ret->total_error = fmax(added_error, t->metric == METRIC_TASK_CLOCK ? PACE * added : 0);
+	search_fit(t, added, added_error, ret);
+	ret->empty_return = empty->search;
+	ret->empty_entry = line_table_search(t->on.lines[CALLEE_EMPTY], 0);
 	ret->known = true;
 }
 
-static void kernel_cost_set(struct rounds *r, struct kernel_cost *ret)
+static void kernel_cost_set(struct trial *t, struct kernel_cost *ret)
 {
-	ret->entry = median(r->kernel_callee, ROUNDS, &ret->entry_error);
-	ret->exit = median(r->kernel_caller, ROUNDS, &ret->exit_error);
-	median(r->kernel, ROUNDS, &ret->total_error);
+	struct measured *empty = &t->of[CALLEE_EMPTY];
+
+	ret->entry = median(empty->kernel_callee, empty->n, &ret->entry_error);
+	ret->exit = median(empty->kernel_caller, empty->n, &ret->exit_error);
+	median(empty->kernel, empty->n, &ret->total_error);
 }
 
-static int child_start(struct child *c, const struct interpreter *in, enum metric metric, pid_t pid)
+static int child_follow(struct trial *t)
 {
-	char *python = python_path(in, pid);
-	int err = python ? launch_python(python, pid, script, &c->launch) : -ENOENT;
-
-	free(python);
-	if (err)
-		return err;
-	c->counter = counter_open_task(metric, c->launch.pid);
-	return c->counter < 0 ? c->counter : 0;
-}
-
-static void child_end(struct child *c)
-{
-	if (c->counter >= 0)
-		close(c->counter);
-	launch_end(&c->launch);
-}
-
-static int child_follow(const struct child *c, struct kernel *k, const struct interpreter *in,
-			struct hold *ret)
-{
-	struct wire_proc proc = {.func_type = in->function_type};
+	struct wire_proc proc = {.func_type = t->in->function_type};
+	pid_t pid = t->on.launch.pid;
 	int err;
 
-	if (!k->options.per_thread) {
-		proc.root = kernel_root(k, c->launch.pid);
+	if (!t->kernel->options.per_thread) {
+		proc.root = kernel_root(t->kernel, pid, 0);
 		if (!proc.root)
 			return -ENOSPC;
 	}
-	err = kernel_follow(k, c->launch.pid, &proc);
-	return err ? err : hold_open(in, c->launch.pid, ret);
+	err = kernel_follow(t->kernel, pid, &proc);
+	return err ? err : hold_open(t->in, pid, &t->hold);
 }
 
 /* Its nodes go back to the kernel: leaves first, as they have higher numbers. */
@@ -243,44 +278,50 @@ static void child_forget(struct kernel *k, uint32_t tgid)
 			kernel_recycle(k, top);
 }
 
-#define CHILD_NONE                                                                                 \
-	{                                                                                          \
-		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}, .counter = -1             \
-	}
+static int trial_start(struct trial *t, pid_t pid)
+{
+	int err = calibrate_child_start(&t->off, t->in, t->metric, pid);
+
+	if (!err)
+		err = calibrate_child_start(&t->on, t->in, t->metric, pid);
+	if (!err)
+		err = child_follow(t);
+	if (!err)
+		err = calibrate_child_go(&t->off, t->in);
+	if (!err)
+		err = calibrate_child_go(&t->on, t->in);
+	return err;
+}
+
+static void trial_end(struct trial *t)
+{
+	uint32_t tgid = t->on.launch.pid;
+
+	calibrate_child_end(&t->off);
+	calibrate_child_end(&t->on);
+	hold_close_behind(&t->hold);
+	kernel_unfollow(t->kernel, tgid);
+	child_forget(t->kernel, tgid);
+}
 
 int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
 		  struct build_cost *ret, char *text, size_t len)
 {
-	const struct interpreter *in = build_interpreter(b);
-	struct child off = CHILD_NONE, on = CHILD_NONE;
-	struct hold hold = HOLD_NONE;
-	struct rounds rounds;
-	uint32_t tgid;
-	int err = child_start(&off, in, metric, pid);
+	struct trial t = {.kernel = k, .in = build_interpreter(b), .metric = metric,
+			  .off = CALIBRATE_CHILD_NONE, .on = CALIBRATE_CHILD_NONE,
+			  .hold = HOLD_NONE};
+	int err = trial_start(&t, pid);
 
 	if (!err)
-		err = child_start(&on, in, metric, pid);
-	if (!err)
-		err = child_follow(&on, k, in, &hold);
-	if (!err)
-		err = launch_go(&off.launch);
-	if (!err)
-		err = launch_go(&on.launch);
-	if (!err)
-		err = rounds_run(&off, &on, k, &rounds);
+		err = trial_run(&t);
 	if (!err) {
-		cost_set(&rounds, metric, ret);
-		kernel_cost_set(&rounds, &ret->kernel);
+		cost_set(&t, ret);
+		kernel_cost_set(&t, &ret->kernel);
 	} else {
-		snprintf(text, len, "cannot calibrate %s: %s", in->target_path,
+		snprintf(text, len, "cannot calibrate %s: %s", t.in->target_path,
 			 err == -EPROTO ? "the probes count other calls than were made"
 					: strerror(-err));
 	}
-	tgid = on.launch.pid;
-	child_end(&off);
-	child_end(&on);
-	hold_close_behind(&hold);
-	kernel_unfollow(k, tgid);
-	child_forget(k, tgid);
+	trial_end(&t);
 	return err;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "symbolizer/line_table.h"
 #include "userspace/sink.h"
 
 struct build;
@@ -24,6 +25,11 @@ struct build_cost {
 	double entry_error, exit_error; /* of the split */
 	double total_error;		/* of entry + exit */
 	double plain;			/* one unprobed empty call */
+	/* The search for a line number: see search.h. */
+	double per_entry, per_byte;
+	double search_error; /* of these two, as a share */
+	struct line_search empty_return, empty_entry; /* an empty function's */
+	double lone_entry, lone_return; /* a probe of no call: an empty function's */
 	bool known;
 	struct kernel_cost kernel; /* 0 when that is not counted */
 };

@@ -101,11 +101,13 @@ static int find(const struct options *o, struct interpreter *in)
 static void print_json(const struct build *b, const struct build_cost *c, enum metric m)
 {
 	const struct interpreter *in = build_interpreter(b);
-	json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "metric",
+	json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "metric",
 				 metric_name(m), "unit", metric_unit(m), "path", in->target_path,
 				 "build_id", in->build_id, "plain_call", c->plain, "added",
 				 c->entry + c->exit, "added_error", c->total_error, "entry", c->entry,
-				 "exit", c->exit, "split_error", c->entry_error);
+				 "exit", c->exit, "split_error", c->entry_error,
+				 "search_entry", c->per_entry, "search_byte", c->per_byte,
+				 "search_error", c->search_error);
 
 	json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
 	putchar('\n');
@@ -125,6 +127,8 @@ static void print_table(const struct build *b, const struct build_cost *c, enum 
 	printf("the probes add    %8.1f ± %.1f %s a call\n", c->entry + c->exit, c->total_error, unit);
 	printf("  to the callee   %8.1f ± %.1f\n", c->entry, c->entry_error);
 	printf("  to the caller   %8.1f ± %.1f\n", c->exit, c->exit_error);
+	printf("a line's search   %8.2f an entry and %.2f a byte of its line table, ± %.0f %%\n",
+	       c->per_entry, c->per_byte, 100 * c->search_error);
 }
 
 static int calibrate(const struct options *o, struct interpreter *in)

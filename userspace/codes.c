@@ -9,6 +9,7 @@
 #include <uthash.h>
 
 #include "bpf/wire.h"
+#include "symbolizer/line_table.h"
 #include "symbolizer/pystr.h"
 #include "symbolizer/resolver.h"
 #include "userspace/sink.h"
@@ -22,6 +23,7 @@ struct code {
 /* key: module, file, line, qualname and wraps, NUL-separated. */
 struct function {
 	uint32_t id;
+	struct line_table *lines; /* NULL: not known */
 	UT_hash_handle hh;
 	char key[];
 };
@@ -30,7 +32,8 @@ struct codes {
 	struct sink *sink;
 	struct code *codes;
 	struct function *functions;
-	uint32_t n_functions;
+	struct function **by_id; /* from 1 */
+	uint32_t n_functions, capacity;
 };
 
 int codes_new(struct sink *sink, struct codes **ret)
@@ -59,8 +62,10 @@ void codes_free(struct codes *c)
 	HASH_ITER(hh, c->functions, function, next_function)
 	{
 		HASH_DEL(c->functions, function);
+		free(function->lines);
 		free(function);
 	}
+	free(c->by_id);
 	free(c);
 }
 
@@ -95,6 +100,24 @@ static size_t key_build(const struct sink_function *f, char *ret, size_t size)
 	return n < 0 ? 0 : (size_t)n < size ? (size_t)n : size - 1;
 }
 
+static int function_number(struct codes *c, struct function *f)
+{
+	uint32_t id = c->n_functions + 1;
+
+	if (id >= c->capacity) {
+		uint32_t capacity = 2 * id + 62;
+		struct function **grown = realloc(c->by_id, capacity * sizeof(*grown));
+
+		if (!grown)
+			return -ENOMEM;
+		c->by_id = grown;
+		c->capacity = capacity;
+	}
+	f->id = c->n_functions = id;
+	c->by_id[id] = f;
+	return 0;
+}
+
 /* The id of this function; new ones are told to the sink. */
 static int function_intern(struct codes *c, struct sink_function *f, uint32_t *ret)
 {
@@ -105,11 +128,13 @@ static int function_intern(struct codes *c, struct sink_function *f, uint32_t *r
 
 	HASH_FIND(hh, c->functions, key, len, found);
 	if (!found) {
-		found = malloc(sizeof(*found) + len);
-		if (!found)
+		found = calloc(1, sizeof(*found) + len);
+		if (!found || function_number(c, found)) {
+			free(found);
 			return -ENOMEM;
+		}
 		memcpy(found->key, key, len);
-		f->id = found->id = ++c->n_functions;
+		f->id = found->id;
 		HASH_ADD_KEYPTR(hh, c->functions, found->key, len, found);
 		err = c->sink->function(c->sink, f);
 		if (err)
@@ -128,6 +153,18 @@ static const char *text_of(const struct wire_str *s, const uint8_t *data, size_t
 	if (!s->kind || s->bytes > max || pystr_decode(&str, ret, size, &cut) < 0)
 		return NULL;
 	return ret;
+}
+
+/* A table that makes no sense is as good as none. */
+static int lines_learn(struct function *f, const struct wire_event_code *e, int minor)
+{
+	size_t size = e->linetable_size < WIRE_LINETABLE_MAX ? e->linetable_size
+							     : WIRE_LINETABLE_MAX;
+
+	if (f->lines || !size)
+		return 0;
+	return line_table_read(minor, e->firstlineno, e->linetable, size, e->linetable_size,
+			       &f->lines) == -ENOMEM ? -ENOMEM : 0;
 }
 
 int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor)
@@ -164,7 +201,14 @@ int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolve
 		.line = named.line, .unresolved = named.unresolved,
 	};
 	err = function_intern(c, &f, &id);
+	if (!err)
+		err = lines_learn(c->by_id[id], e, minor);
 	return err ? err : code_add(c, &key, id);
+}
+
+const struct line_table *codes_lines(const struct codes *c, uint32_t function)
+{
+	return function && function <= c->n_functions ? c->by_id[function]->lines : NULL;
 }
 
 static struct wire_code_key key_of(const struct wire_node *n)

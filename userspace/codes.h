@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct codes;
+struct line_table;
 struct resolver;
 struct sink;
 struct wire_event_code;
@@ -26,6 +27,9 @@ int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolve
 
 /* The function of a node, 0 when its names have not come. */
 uint32_t codes_function(const struct codes *c, const struct wire_node *n);
+
+/* Its line table; NULL when that is not known. */
+const struct line_table *codes_lines(const struct codes *c, uint32_t function);
 
 /* A function for a node whose names were lost: known by its address alone. */
 int codes_invent(struct codes *c, const struct wire_node *n, uint32_t *ret);

@@ -31,6 +31,22 @@ static struct overhead overhead_of(const struct sink_calibration *k, enum cost_o
 				 k->plain, k->plain > 0};
 }
 
+/* What a node's calls hold beyond that, in its own self and in its caller's. */
+struct beyond {
+	double self, caller;
+	double self_error, caller_error;
+};
+
+static struct beyond beyond_of(const struct profile_node *n, const struct sink_calibration *k,
+			       enum cost_of what)
+{
+	if (what == COST_KERNEL)
+		return (struct beyond){0};
+	return (struct beyond){n->search_self, n->search_caller,
+			       fabs((double)n->search_self) * k->search_error,
+			       fabs((double)n->search_caller) * k->search_error};
+}
+
 static uint64_t raw_of(const struct profile_node *n, enum cost_of what)
 {
 	return what == COST_KERNEL ? n->kernel_raw : n->self_raw;
@@ -49,53 +65,69 @@ static int scales_compute(const struct profile *p, enum cost_of what, struct cos
 {
 	double *calls = calloc(p->node_count, sizeof(*calls));
 	double *raw = calloc(p->node_count, sizeof(*raw));
+	double *beyond = calloc(p->node_count, sizeof(*beyond));
 
-	for (size_t i = p->node_count; calls && raw && --i > 0;) {
+	for (size_t i = p->node_count; calls && raw && beyond && --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
 		struct overhead o = overhead_of(k, what);
-		double added = o.entry + o.exit, bound;
+		struct beyond b = beyond_of(node, k, what);
+		double added;
 
 		raw[i] += raw_of(node, what);
+		beyond[i] += b.self;
+		added = calls[i] * (o.entry + o.exit) + node->calls * o.entry + beyond[i];
 		if (calls[i] >= BOUND_CALLS && calls[i] / BOUND_OWN >= node->calls && added > 0 &&
 		    o.is_bound) {
-			bound = (raw[i] - calls[i] * o.plain) /
-				(calls[i] * added + node->calls * o.entry);
+			double bound = (raw[i] - calls[i] * o.plain) / added;
+
 			c->scale[k - p->calibrations] =
 				fmin(c->scale[k - p->calibrations], fmax(bound, 0));
 		}
 		calls[node->parent] += calls[i] + node->calls;
 		raw[node->parent] += raw[i];
+		beyond[node->parent] += beyond[i] + b.caller;
 	}
 	free(calls);
 	free(raw);
-	return calls && raw ? 0 : -ENOMEM;
+	free(beyond);
+	return calls && raw && beyond ? 0 : -ENOMEM;
 }
 
-/* What the calibration takes out of each node, in the metric's unit. */
-static void corrections_compute(const struct profile *p, enum cost_of what, double *corrections,
-				struct costs *c)
+static void errors_compute(const struct profile *p, enum cost_of what, struct costs *c)
 {
 	for (size_t i = p->node_count; --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
-		struct overhead o = overhead_of(calibration_of(p, i), what);
+		const struct sink_calibration *k = calibration_of(p, i);
+		struct overhead o = overhead_of(k, what);
+		struct beyond b = beyond_of(node, k, what);
+		double own = node->calls * o.entry_error + b.self_error;
 
-		c->self_error[i] += node->calls * o.entry_error;
-		c->self_error[node->parent] += node->calls * o.exit_error;
+		c->self_error[i] += own;
+		c->self_error[node->parent] += node->calls * o.exit_error + b.caller_error;
 		/* Until here: the calls below, each with both its parts. */
-		c->cumulative_error[node->parent] +=
-			c->cumulative_error[i] + node->calls * o.total_error;
-		c->cumulative_error[i] += node->calls * o.entry_error;
+		c->cumulative_error[node->parent] += c->cumulative_error[i] +
+						     node->calls * o.total_error + b.caller_error +
+						     b.self_error;
+		c->cumulative_error[i] += own;
 	}
+}
+
+/* What the calibration takes out of each node, in the unit of the cost. */
+static void corrections_compute(const struct profile *p, enum cost_of what, double *corrections,
+				struct costs *c)
+{
 	for (size_t i = 1; i < p->node_count; i++) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
 		struct overhead o = overhead_of(k, what);
+		struct beyond b = beyond_of(node, k, what);
 		double scale = c->scale[k - p->calibrations];
 		uint64_t *calls = &c->calibrated_calls[k - p->calibrations];
 
-		corrections[i] += node->calls * o.entry * scale;
-		corrections[node->parent] += node->calls * o.exit * scale;
+		corrections[i] += (node->calls * o.entry + b.self) * scale;
+		corrections[node->parent] += (node->calls * o.exit + b.caller) * scale;
+		c->searched[k - p->calibrations] += (b.self + b.caller) * scale;
 		*calls = saturating_add(*calls, node->calls);
 	}
 }
@@ -150,13 +182,15 @@ int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct c
 		.cumulative_error = calloc(p->node_count, sizeof(double)),
 		.scale = calloc(p->calibration_count, sizeof(double)),
 		.calibrated_calls = calloc(p->calibration_count, sizeof(uint64_t)),
+		.searched = calloc(p->calibration_count, sizeof(double)),
 	};
 	double *corrections = calloc(p->node_count, sizeof(*corrections));
 	uint64_t *debts = calloc(p->node_count, sizeof(*debts));
 	int err = 0;
 
 	if (!c.self || !c.cumulative || !c.cumulative_raw || !c.self_error ||
-	    !c.cumulative_error || !c.scale || !c.calibrated_calls || !corrections || !debts) {
+	    !c.cumulative_error || !c.scale || !c.calibrated_calls || !c.searched ||
+	    !corrections || !debts) {
 		err = -ENOMEM;
 		goto out;
 	}
@@ -166,6 +200,7 @@ int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct c
 		err = scales_compute(p, what, &c);
 		if (err)
 			goto out;
+		errors_compute(p, what, &c);
 		corrections_compute(p, what, corrections, &c);
 	}
 	costs_settle(p, what, corrections, &c, debts);
@@ -187,5 +222,6 @@ void costs_free(struct costs *c)
 	free(c->cumulative_error);
 	free(c->scale);
 	free(c->calibrated_calls);
+	free(c->searched);
 	*c = (struct costs){ 0 };
 }

@@ -5,7 +5,8 @@
  * The probes at a call's start run inside the callee and those at its end, for
  * the larger part, inside the caller.  With the calibration of its process,
  *
- *	self(n) = self_raw(n) - calls(n) * entry - sum over children c: calls(c) * exit
+ *	self(n) = self_raw(n) - calls(n) * entry - search_self(n)
+ *		- sum over children c: calls(c) * exit + search_caller(c)
  *	cumulative(n) = self(n) + sum over children c: cumulative(c)
  *
  * The calibration was measured apart from the target, maybe at another pace of
@@ -46,6 +47,7 @@ struct costs {
 	/* By calibration: its scale, at most 1, and the calls it was applied to. */
 	double *scale;
 	uint64_t *calibrated_calls;
+	double *searched; /* by calibration: what was taken out for line numbers */
 	uint64_t clamped; /* paths that came out below 0 */
 	uint64_t unpaid;  /* what all is too high for it */
 };

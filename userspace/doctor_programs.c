@@ -37,6 +37,8 @@ static int exact_load(const struct kernel *k, int minor)
 		x->rodata->return_frame_reg = SOME_REG;
 		x->rodata->return_file_reg = SOME_REG;
 		x->rodata->return_name_reg = SOME_REG;
+		x->rodata->return_line_reg = SOME_REG;
+		x->rodata->entry_line_reg = SOME_REG;
 		err = exact_bpf__load(x);
 	}
 	exact_bpf__destroy(x);

@@ -2,18 +2,20 @@
 #include "userspace/drain.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
+#include "userspace/search.h"
 #include "userspace/sink.h"
 
 /* What the sink was last told of a node of the kernel's. */
 struct told {
 	uint64_t calls, self;
 	uint32_t id; /* the sink's; 0: not told yet */
-	uint32_t waited;
+	uint32_t function : 31, waited : 1;
 };
 
 struct drain {
@@ -22,6 +24,7 @@ struct drain {
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
+	int64_t *search_self, *search_caller; /* told of each node; the latter of generators */
 	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
@@ -42,9 +45,12 @@ int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	d->ops = *ops;
 	/* Untouched pages of it cost no memory. */
 	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
+	d->search_self = calloc(k->options.max_nodes, sizeof(*d->search_self));
+	d->search_caller = calloc(k->options.max_nodes, sizeof(*d->search_caller));
 	if (k->kernel_selfs)
 		d->kernel_told = calloc(k->options.max_nodes, sizeof(*d->kernel_told));
-	if (!d->told || (k->kernel_selfs && !d->kernel_told)) {
+	if (!d->told || !d->search_self || !d->search_caller ||
+	    (k->kernel_selfs && !d->kernel_told)) {
 		drain_free(d);
 		return -ENOMEM;
 	}
@@ -58,6 +64,8 @@ void drain_free(struct drain *d)
 		return;
 	free(d->kernel_told);
 	free(d->told);
+	free(d->search_self);
+	free(d->search_caller);
 	free(d);
 }
 
@@ -96,6 +104,7 @@ static int node_tell_one(struct drain *d, uint32_t index, uint32_t parent_id)
 	if (err)
 		return err;
 	fact.id = t->id = ++d->next_id;
+	t->function = fact.function;
 	return d->sink->node(d->sink, &fact);
 }
 
@@ -120,6 +129,28 @@ static int node_tell(struct drain *d, uint32_t index)
 		parent_id = d->told[path[depth]].id;
 	}
 	return 0;
+}
+
+/* Reckoned anew from the kernel's totals, so that nothing is lost to rounding. */
+static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
+{
+	const struct wire_node *n = &d->kernel->nodes[index];
+	const struct wire_search *s = &d->kernel->searches[index];
+	const struct line_table *lines = codes_lines(d->codes, d->told[index].function);
+	const struct build_cost *cost = d->ops.cost(d->ops.arg, n->tgid);
+	int64_t total;
+
+	if (!cost)
+		return;
+	total = llround(search_of_returns(s, lines, cost));
+	ret->search_self = total - d->search_self[index];
+	d->search_self[index] = total;
+	if (!(n->flags & WIRE_NODE_RESUMABLE))
+		return;
+	s += d->kernel->options.max_nodes;
+	total = llround(search_of_entries(s, lines, d->told[index].calls, cost));
+	ret->search_caller = total - d->search_caller[index];
+	d->search_caller[index] = total;
 }
 
 static int node_drain(struct drain *d, uint32_t index)
@@ -147,6 +178,7 @@ static int node_drain(struct drain *d, uint32_t index)
 	d->calls += cost.calls;
 	t->calls = calls;
 	t->self = self;
+	searches_drain(d, index, &cost);
 	if (d->kernel_told)
 		d->kernel_told[index] += kernel;
 	return d->sink->cost(d->sink, &cost);
@@ -215,6 +247,7 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 		if (d->kernel->nodes[i].tgid != tgid)
 			continue;
 		d->told[i] = (struct told){0};
+		d->search_self[i] = d->search_caller[i] = 0;
 		if (d->kernel_told)
 			d->kernel_told[i] = 0;
 		kernel_recycle(d->kernel, i);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct build_cost;
 struct codes;
 struct counter;
 struct drain;
@@ -17,6 +18,8 @@ struct sink;
 struct drain_ops {
 	/* Has the sink been told of this process?  Asked before its first node. */
 	bool (*knows)(void *arg, uint32_t tgid);
+	/* What a probed call costs there; NULL: not calibrated. */
+	const struct build_cost *(*cost)(void *arg, uint32_t tgid);
 	void *arg;
 };
 

@@ -171,7 +171,8 @@ static json_t *calibration_json(const struct report *r)
 
 	for (size_t i = 1; calibrations && i < p->calibration_count; i++) {
 		const struct sink_calibration *c = &p->calibrations[i];
-		json_t *object = json_pack("{s:I, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:o}",
+		json_t *object = json_pack("{s:I, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, "
+					   "s:o}",
 					   "id", (json_int_t)c->id,
 					   "python", c->python,
 					   "build_id", c->build_id,
@@ -181,6 +182,8 @@ static json_t *calibration_json(const struct report *r)
 					   "exit_error", c->exit_error,
 					   "total_error", c->total_error,
 					   "plain_call", c->plain,
+					   "search", r->costs.searched[i],
+					   "search_error", c->search_error,
 					   "scale", r->costs.scale[i],
 					   "calls", json_count(r->costs.calibrated_calls[i]));
 

@@ -87,14 +87,23 @@ int hold_open(const struct interpreter *in, pid_t pid, struct hold *ret)
 	return 0;
 }
 
+static void fd_drop(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 void hold_close(struct hold *h)
 {
 	/* Entries first, for the same reason. */
-	for (int i = 1; i >= 0; i--) {
-		if (h->fds[i] >= 0)
-			close(h->fds[i]);
-		h->fds[i] = -1;
-	}
+	fd_drop(&h->fds[1]);
+	fd_drop(&h->fds[0]);
+}
+
+void hold_close_returns(struct hold *h)
+{
+	fd_drop(&h->fds[0]);
 }
 
 static void close_copy(void *arg)

@@ -37,6 +37,8 @@ struct hold {
  */
 int hold_open(const struct interpreter *in, pid_t pid, struct hold *ret);
 void hold_close(struct hold *h);
+/* Only the return probe's: what entries cost by themselves. */
+void hold_close_returns(struct hold *h);
 /* The same, without waiting for the kernel's grace periods: a tenth of a second. */
 void hold_close_behind(struct hold *h);
 

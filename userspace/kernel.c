@@ -72,6 +72,7 @@ static int sizes_set(struct kernel *k)
 	int err = 0;
 
 	err |= bpf_map__set_max_entries(l->maps.nodes, k->options.max_nodes);
+	err |= bpf_map__set_max_entries(l->maps.searches, 2 * k->options.max_nodes);
 	err |= bpf_map__set_max_entries(l->maps.children, k->options.max_nodes);
 	err |= bpf_map__set_max_entries(l->maps.free_nodes, k->options.max_nodes);
 	err |= bpf_map__set_max_entries(l->maps.threads, k->options.max_threads);
@@ -135,12 +136,14 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	k->life->rodata->task_clock = k->task_clock;
 	k->life->rodata->per_thread = k->options.per_thread;
 	k->life->rodata->no_follow = k->options.no_follow;
+	k->life->rodata->born_slots = k->options.max_threads / 2;
 	err = life_bpf__load(k->life);
 	if (err)
 		return err;
 	k->nodes = map_shared(k->life->maps.nodes, PROT_READ | PROT_WRITE);
-	k->threads = map_shared(k->life->maps.threads, PROT_READ);
-	if (!k->nodes || !k->threads)
+	k->searches = map_shared(k->life->maps.searches, PROT_READ | PROT_WRITE);
+	k->threads = map_shared(k->life->maps.threads, PROT_READ | PROT_WRITE);
+	if (!k->nodes || !k->searches || !k->threads)
 		return -errno;
 	err = free_lists_fill(k);
 	if (!err)
@@ -203,6 +206,8 @@ void kernel_close(struct kernel *k)
 		return;
 	if (k->nodes)
 		munmap(k->nodes, (size_t)k->options.max_nodes * sizeof(*k->nodes));
+	if (k->searches)
+		munmap(k->searches, 2ul * k->options.max_nodes * sizeof(*k->searches));
 	if (k->kernel_selfs)
 		munmap(k->kernel_selfs, (size_t)k->options.max_nodes * sizeof(*k->kernel_selfs));
 	if (k->threads)
@@ -227,13 +232,14 @@ int kernel_share(const struct kernel *k, struct bpf_object *object)
 	return 0;
 }
 
-uint32_t kernel_root(struct kernel *k, uint32_t tgid)
+uint32_t kernel_root(struct kernel *k, uint32_t tgid, uint32_t tid)
 {
 	uint32_t index = 0;
 
 	if (bpf_map_lookup_and_delete_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index))
 		return 0;
 	k->nodes[index].tgid = tgid;
+	k->nodes[index].tid = tid;
 	__atomic_store_n(&k->nodes[index].flags, WIRE_NODE_LIVE, __ATOMIC_RELEASE);
 	return index;
 }
@@ -243,6 +249,51 @@ int kernel_follow(struct kernel *k, uint32_t tgid, const struct wire_proc *proc)
 	if (bpf_map_update_elem(bpf_map__fd(k->life->maps.procs), &tgid, proc, BPF_ANY))
 		return -errno;
 	return 0;
+}
+
+/* Whoever deletes the entry gives the slot back: here, or in on_exit(). */
+static void slot_free(struct kernel *k, uint32_t tid, uint32_t slot)
+{
+	if (bpf_map_delete_elem(bpf_map__fd(k->life->maps.slots), &tid))
+		return;
+	k->threads[slot].tgid = 0;
+	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_slots), NULL, &slot, BPF_ANY);
+}
+
+static bool thread_lives(uint32_t tgid, uint32_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%u/task/%u", tgid, tid);
+	return !access(path, F_OK);
+}
+
+int kernel_adopt(struct kernel *k, uint32_t tgid, uint32_t tid)
+{
+	int free_slots = bpf_map__fd(k->life->maps.free_slots);
+	struct wire_thread thread = {.tgid = tgid, .tid = tid};
+	struct wire_proc proc;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(k->life->maps.procs), &tgid, &proc))
+		return -ESRCH;
+	if (bpf_map_lookup_and_delete_elem(free_slots, NULL, &thread.slot))
+		return -ENOSPC;
+	thread.func_type = proc.func_type;
+	thread.root = k->options.per_thread ? kernel_root(k, tgid, tid) : proc.root;
+	thread.top_node = thread.root;
+	if (thread.root) {
+		k->threads[thread.slot] = thread;
+		/* It may have been met at a probe, or born, just before. */
+		if (!bpf_map_update_elem(bpf_map__fd(k->life->maps.slots), &tid, &thread.slot,
+					 BPF_NOEXIST)) {
+			if (!thread_lives(tgid, tid))
+				slot_free(k, tid, thread.slot);
+			return 0;
+		}
+		k->threads[thread.slot].tgid = 0;
+	}
+	bpf_map_update_elem(free_slots, NULL, &thread.slot, BPF_ANY);
+	return thread.root ? -EEXIST : -ENOSPC;
 }
 
 void kernel_unfollow(struct kernel *k, uint32_t tgid)
@@ -279,6 +330,10 @@ void kernel_recycle(struct kernel *k, uint32_t index)
 	if (n->parent)
 		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
 	memset(n, 0, sizeof(*n));
+	memset(&k->searches[index], 0, sizeof(*k->searches));
+	/* Most have no entries of their own: pages never touched cost no memory. */
+	if (k->searches[k->options.max_nodes + index].position[0])
+		memset(&k->searches[k->options.max_nodes + index], 0, sizeof(*k->searches));
 	if (k->kernel_selfs)
 		k->kernel_selfs[index] = 0;
 	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index, BPF_ANY);

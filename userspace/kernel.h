@@ -27,6 +27,7 @@ struct kernel {
 	struct life_bpf *life;
 	struct kernel_options options;
 	struct wire_node *nodes;     /* the call tree, shared with the kernel */
+	struct wire_search *searches; /* likewise; twice as many */
 	struct wire_thread *threads; /* likewise */
 	bool task_clock;
 	uint64_t *kernel_selfs; /* by node, likewise; NULL: kernel mode is not counted */
@@ -47,9 +48,14 @@ void kernel_close(struct kernel *k);
 struct bpf_object;
 int kernel_share(const struct kernel *k, struct bpf_object *object);
 
-/* A root for a process, published; 0 when the tree is full. */
-uint32_t kernel_root(struct kernel *k, uint32_t tgid);
+/* A root for a process, or a thread of it, published; 0 when the tree is full. */
+uint32_t kernel_root(struct kernel *k, uint32_t tgid, uint32_t tid);
 int kernel_follow(struct kernel *k, uint32_t tgid, const struct wire_proc *proc);
+/*
+ * A thread that a followed process had before it was followed: counted from its
+ * next context switch or probe on.  -ENOSPC, -ESRCH, -EEXIST: known by now.
+ */
+int kernel_adopt(struct kernel *k, uint32_t tgid, uint32_t tid);
 void kernel_unfollow(struct kernel *k, uint32_t tgid);
 /* Where PyFunction_Type is after an exec. */
 void kernel_retype(struct kernel *k, uint32_t tgid, uint64_t func_type);

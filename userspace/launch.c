@@ -212,21 +212,43 @@ int launch_go(struct launch *l)
 
 #define ANSWER_MS 20000
 
-int launch_ask(struct launch *l, size_t n)
+/* One byte of the child's output. */
+static int launch_take_byte(struct launch *l, char *ret)
 {
 	struct pollfd ready = {.fd = l->out, .events = POLLIN};
-	char word;
 	int got;
 
-	while (n--)
-		if (write(l->in, ".", 1) != 1)
-			return -ECHILD;
 	do
 		got = poll(&ready, 1, ANSWER_MS);
 	while (got < 0 && errno == EINTR);
 	if (!got)
 		return -ETIMEDOUT;
-	return got == 1 && read(l->out, &word, 1) == 1 ? 0 : -ECHILD;
+	return got == 1 && read(l->out, ret, 1) == 1 ? 0 : -ECHILD;
+}
+
+int launch_ask(struct launch *l, const char *words)
+{
+	size_t n = strlen(words);
+	char answer;
+
+	if (write(l->in, words, n) != (ssize_t)n)
+		return -ECHILD;
+	return launch_take_byte(l, &answer);
+}
+
+int launch_hear(struct launch *l, char *ret, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		int err = launch_take_byte(l, &ret[i]);
+
+		if (err)
+			return err;
+		if (ret[i] == '\n') {
+			ret[i] = 0;
+			return 0;
+		}
+	}
+	return -EMSGSIZE;
 }
 
 void launch_leave(struct launch *l)

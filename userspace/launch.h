@@ -32,10 +32,12 @@ int launch_python(const char *path, pid_t like, const char *script, struct launc
 int launch_go(struct launch *l);
 
 /*
- * With a child of launch_python(): gives it n bytes to read, and waits for one
+ * With a child of launch_python(): gives it these words to read, and waits for one
  * byte of its own, through signals.  -ECHILD when it has ended, -ETIMEDOUT.
  */
-int launch_ask(struct launch *l, size_t n);
+int launch_ask(struct launch *l, const char *words);
+/* Waits for a line of it, the newline cut off.  Also -EMSGSIZE. */
+int launch_hear(struct launch *l, char *ret, size_t size);
 
 /* Kills it if it still runs, and reaps it. */
 void launch_end(struct launch *l);

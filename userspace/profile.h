@@ -22,6 +22,7 @@ struct profile_node {
 	uint32_t tid;
 	uint64_t calls;
 	uint64_t self_raw;
+	int64_t search_self, search_caller; /* as in struct sink_cost */
 	uint64_t kernel_raw; /* self, in kernel mode */
 };
 

@@ -47,12 +47,13 @@ enum block_type {
 
 enum fact_type {
 	FACT_META = 1,	      /* metric, flags, start_realtime_ns, host, kernel, version */
-	FACT_CALIBRATION = 2, /* id, python, build_id, 6 doubles; kernel mode: 5 doubles */
+	FACT_CALIBRATION = 2, /* id, python, build_id, 6 doubles; a 7th from version 2 on; kernel mode: 5 more */
 	FACT_PROCESS = 3,     /* pid, ppid, calibration, comm, python, exe */
 	FACT_FUNCTION = 4,    /* line, unresolved, name, qualname, class, module, file, wraps */
 	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid */
 	FACT_COST = 6,	      /* node, calls, self; kernel mode: kernel_self */
 	FACT_LOSS = 7,	      /* loss, total */
+	FACT_SEARCH = 8,      /* node, search_self, search_caller (zigzag); since version 2 */
 };
 
 enum meta_flag {

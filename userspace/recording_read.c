@@ -27,6 +27,7 @@ struct reader {
 	uint64_t offset;
 
 	struct sink *to;
+	uint32_t version;
 	bool has_meta;
 	bool ended;
 	uint32_t functions;
@@ -186,6 +187,8 @@ static int read_calibration(struct reader *r, struct cursor *c)
 	calibration.exit_error = take_overhead(c);
 	calibration.total_error = take_overhead(c);
 	calibration.plain = take_overhead(c);
+	if (r->version >= 2)
+		calibration.search_error = take_overhead(c);
 	if (r->kernel_mode)
 		take_kernel_overheads(c, &calibration);
 	return c->bad ? 0 : r->to->calibration(r->to, &calibration);
@@ -261,6 +264,17 @@ static int read_cost(struct reader *r, struct cursor *c)
 	return c->bad ? 0 : r->to->cost(r->to, &cost);
 }
 
+static int read_search(struct reader *r, struct cursor *c)
+{
+	struct sink_cost cost = { .node = take_u32(c) };
+
+	cost.search_self = unzigzag(take_varint(c));
+	cost.search_caller = unzigzag(take_varint(c));
+	if (!cost.node || cost.node > r->nodes)
+		c->bad = true;
+	return c->bad ? 0 : r->to->cost(r->to, &cost);
+}
+
 static int read_loss(struct reader *r, struct cursor *c)
 {
 	uint32_t loss = take_u32(c);
@@ -275,7 +289,7 @@ static int (*const fact_readers[])(struct reader *, struct cursor *) = {
 	[FACT_META] = read_meta,	 [FACT_CALIBRATION] = read_calibration,
 	[FACT_PROCESS] = read_process,	 [FACT_FUNCTION] = read_function,
 	[FACT_NODE] = read_node,	 [FACT_COST] = read_cost,
-	[FACT_LOSS] = read_loss,
+	[FACT_LOSS] = read_loss,	 [FACT_SEARCH] = read_search,
 };
 
 /* Replays the waiting facts. */
@@ -400,7 +414,6 @@ static int header_read(struct reader *r)
 {
 	uint8_t header[RECORDING_HEADER_SIZE];
 	ssize_t n = source_read(r, header, sizeof(header));
-	uint32_t version;
 
 	if (n < 0)
 		return n;
@@ -411,13 +424,13 @@ static int header_read(struct reader *r)
 		return fail(r, -EINVAL, "it is not a pycost recording");
 	if (n < (ssize_t)sizeof(header))
 		return fail(r, -EINVAL, "it ends within its header: nothing was recorded");
-	version = get_u32(header + RECORDING_MAGIC_SIZE);
-	if (version > RECORDING_VERSION)
+	r->version = get_u32(header + RECORDING_MAGIC_SIZE);
+	if (r->version > RECORDING_VERSION)
 		return fail(r, -EPROTONOSUPPORT,
 			    "it was made by a newer pycost (recording version %" PRIu32
 			    ", this one reads up to %d)",
-			    version, RECORDING_VERSION);
-	if (!version)
+			    r->version, RECORDING_VERSION);
+	if (!r->version)
 		return fail(r, -EINVAL, "it is not a pycost recording (version 0)");
 	return 0;
 }

@@ -200,11 +200,12 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 	if (!c->id || c->id > r->calibrations + 1 || !overhead_is_valid(c->entry) ||
 	    !overhead_is_valid(c->exit) || !overhead_is_valid(c->entry_error) ||
 	    !overhead_is_valid(c->exit_error) || !overhead_is_valid(c->total_error) ||
-	    !overhead_is_valid(c->plain) || !kernel_overheads_are_valid(c))
+	    !overhead_is_valid(c->plain) || !overhead_is_valid(c->search_error) ||
+	    !kernel_overheads_are_valid(c))
 		return -EINVAL;
 	err = fact_begin(r, FACT_CALIBRATION,
 			 VARINT_MAX + strings_size(strings, 2) +
-				 (6 + KERNEL_OVERHEADS) * sizeof(double));
+				 (7 + KERNEL_OVERHEADS) * sizeof(double));
 	if (err)
 		return err;
 	if (c->id > r->calibrations)
@@ -217,6 +218,7 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 	add_double(r, c->exit_error);
 	add_double(r, c->total_error);
 	add_double(r, c->plain);
+	add_double(r, c->search_error);
 	add_kernel_overheads(r, c);
 	return 0;
 }
@@ -274,6 +276,19 @@ static int recording_node(struct sink *s, const struct sink_node *n)
 	return 0;
 }
 
+/* Of most nodes, most of the time, there is none. */
+static int recording_search(struct recording *r, const struct sink_cost *c)
+{
+	int err = fact_begin(r, FACT_SEARCH, 3 * VARINT_MAX);
+
+	if (err)
+		return err;
+	add_varint(r, c->node);
+	add_varint(r, zigzag(c->search_self));
+	add_varint(r, zigzag(c->search_caller));
+	return 0;
+}
+
 static int recording_cost(struct sink *s, const struct sink_cost *c)
 {
 	struct recording *r = recording_of(s);
@@ -289,7 +304,7 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 	add_varint(r, c->self);
 	if (r->kernel_mode)
 		add_varint(r, c->kernel_self);
-	return 0;
+	return c->search_self || c->search_caller ? recording_search(r, c) : 0;
 }
 
 static int recording_loss(struct sink *s, enum loss loss, uint64_t total)

@@ -82,14 +82,21 @@ static void print_calibration(const struct report *r, const struct report_style 
 		const struct sink_calibration *c = &p->calibrations[i];
 		uint64_t calls = r->costs.calibrated_calls[i];
 		double per_call = (c->entry + c->exit) * r->costs.scale[i];
+		double searched = r->costs.searched[i];
 
 		if (!calls)
 			continue;
 		any = true;
 		fputs("calibration: took out ", out);
-		print_amount(r, style, out, fmin(fmax(per_call * calls, 0), 0x1p63));
-		fprintf(out, " (%.1f \xc2\xb1 %.1f %s for each of %" PRIu64 " calls, Python %s)\n",
-			per_call, c->total_error * r->costs.scale[i], unit, calls, c->python);
+		print_amount(r, style, out, fmin(fmax(per_call * calls + searched, 0), 0x1p63));
+		fprintf(out, " (%.1f \xc2\xb1 %.1f %s for each of %" PRIu64 " calls",
+			per_call, c->total_error * r->costs.scale[i], unit, calls);
+		if (searched) {
+			fprintf(out, ", %s", searched < 0 ? "less " : "");
+			print_amount(r, style, out, fmin(fabs(searched), 0x1p63));
+			fputs(" for line numbers", out);
+		}
+		fprintf(out, ", Python %s)\n", c->python);
 		if (r->costs.scale[i] < 1)
 			fprintf(out,
 				"             scaled by %.3f, as the cheapest calls left no room for "

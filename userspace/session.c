@@ -107,7 +107,8 @@ static int session_prepare(struct session *s, char *text, size_t len)
 				    .max_threads = s->options.max_threads,
 				    .per_thread = s->options.per_thread,
 				    .no_follow = s->options.no_follow};
-	struct drain_ops ops = {.knows = tracker_knows, .arg = &s->tracker};
+	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
+				.arg = &s->tracker};
 	int err = counter_prepare(s, text, len);
 
 	if (err)
@@ -192,7 +193,11 @@ static int attach(struct session *s, pid_t pid, char *text, size_t len)
 	type = in.function_type;
 	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
 	interpreter_clear(&in);
-	return err ? err : session_follow(s, pid, b, type, text, len);
+	if (!err)
+		err = session_follow(s, pid, b, type, text, len);
+	if (!err)
+		tracker_adopt(&s->tracker, pid);
+	return err;
 }
 
 int session_attach(struct session *s, pid_t pid, char *text, size_t len)

@@ -57,6 +57,7 @@ struct sink_calibration {
 	double exit_error;
 	double total_error; /* of entry + exit, known better than either */
 	double plain;	    /* an empty call without probes: none costs less */
+	double search_error; /* standard error of the costs' searches, as a share */
 	/* The same in kernel mode, of which an empty call has none. */
 	double kernel_entry;
 	double kernel_exit;
@@ -90,6 +91,12 @@ struct sink_cost {
 	uint32_t node;
 	uint64_t calls;
 	uint64_t self; /* raw: the probes' own cost is still inside */
+	/*
+	 * What the interpreter's search for the probes' line numbers took of it beyond
+	 * what the calibration says, of this node's self and of its caller's; below 0
+	 * when it took less.  In units of the metric.
+	 */
+	int64_t search_self, search_caller;
 	uint64_t kernel_self; /* likewise, in kernel mode */
 };
 

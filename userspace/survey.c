@@ -149,7 +149,7 @@ static int child_run(struct surveying *s, const struct interpreter *in, char *te
 	err = launch_go(&s->child);
 	/* The second byte lets it end. */
 	if (!err)
-		err = launch_ask(&s->child, 2);
+		err = launch_ask(&s->child, "..");
 	if (err)
 		snprintf(text, len, "a private child of %s does not run: %s", in->target_path,
 			 strerror(-err));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "userspace/tracker.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -76,7 +78,7 @@ int tracker_follow(struct tracker *t, pid_t pid, struct known_build *known, uint
 		return err;
 	err = names_open(pid, &p->names);
 	if (!err && !t->per_thread) {
-		proc.root = kernel_root(t->kernel, pid);
+		proc.root = kernel_root(t->kernel, pid, 0);
 		err = proc.root ? 0 : -ENOSPC;
 	}
 	/* Known to the kernel before its first probe can fire. */
@@ -93,6 +95,22 @@ int tracker_follow(struct tracker *t, pid_t pid, struct known_build *known, uint
 	t->followed++;
 	process_tell(t, p);
 	return 0;
+}
+
+void tracker_adopt(struct tracker *t, pid_t pid)
+{
+	char path[64];
+	struct dirent *e;
+	DIR *tasks;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return;
+	while ((e = readdir(tasks)))
+		if (atoi(e->d_name) && kernel_adopt(t->kernel, pid, atoi(e->d_name)) == -ENOSPC)
+			break;
+	closedir(tasks);
 }
 
 /*
@@ -248,6 +266,13 @@ bool tracker_knows(void *tracker, uint32_t tgid)
 		return true;
 	t->orphan = tgid;
 	return false;
+}
+
+const struct build_cost *tracker_cost(void *tracker, uint32_t tgid)
+{
+	const struct process *p = process_find(((struct tracker *)tracker)->processes, tgid);
+
+	return p && p->build && p->build->cost.known ? &p->build->cost : NULL;
 }
 
 static void code_gone(void *arg, const struct wire_code_key *key)

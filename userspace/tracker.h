@@ -44,6 +44,12 @@ struct tracker {
  */
 int tracker_follow(struct tracker *t, pid_t pid, struct known_build *known, uint64_t function_type);
 
+/*
+ * Counts the threads that it has by now, too, from here on: later ones are from
+ * their birth, and those that are not taken in from their next probe.
+ */
+void tracker_adopt(struct tracker *t, pid_t pid);
+
 /* The build of an interpreter, as builds_get(); doubts go to the notice. */
 int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct known_build **ret,
 		  char *err, size_t errlen);
@@ -59,6 +65,8 @@ bool tracker_is_dead(const struct tracker *t, pid_t pid);
 
 /* For the drain: has the sink been told of this process? */
 bool tracker_knows(void *tracker, uint32_t tgid);
+/* Likewise: what a probed call costs there, NULL when that is not known. */
+const struct build_cost *tracker_cost(void *tracker, uint32_t tgid);
 
 /* After a pass of the drain: takes in orphans, lets go of the dead. */
 void tracker_tidy(struct tracker *t, struct drain *d);

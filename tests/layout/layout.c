@@ -27,6 +27,16 @@ typedef struct _PyInterpreterFrame frame_t;
 #else
 #define FRAME_CODE f_code
 #endif
+#if PY_VERSION_HEX >= 0x030d0000
+#define FRAME_INSTR instr_ptr
+#else
+#define FRAME_INSTR prev_instr
+#endif
+#if PY_VERSION_HEX >= 0x030a0000
+#define LINETABLE co_linetable
+#else
+#define LINETABLE co_lnotab
+#endif
 #if PY_VERSION_HEX >= 0x030c0000
 #define FRAME_FUNC f_funcobj
 #else
@@ -51,6 +61,7 @@ static void compare_frame(const struct cpython_layout *l)
 	compare("frame_owner", l->frame_owner, offsetof(frame_t, owner));
 	compare("frame_func", l->frame_func, offsetof(frame_t, FRAME_FUNC));
 	compare("frame_locals", l->frame_locals, offsetof(frame_t, localsplus));
+	compare("frame_instr", l->frame_instr, offsetof(frame_t, FRAME_INSTR));
 	compare("owner_generator", l->owner_generator, FRAME_OWNED_BY_GENERATOR);
 #else
 	compare("frame_code", l->frame_code, offsetof(PyFrameObject, f_code));
@@ -58,6 +69,7 @@ static void compare_frame(const struct cpython_layout *l)
 	compare("frame_owner", l->frame_owner, PY_NONE);
 	compare("frame_func", l->frame_func, PY_NONE);
 	compare("frame_locals", l->frame_locals, offsetof(PyFrameObject, f_localsplus));
+	compare("frame_instr", l->frame_instr, PY_NONE);
 	compare("owner_generator", l->owner_generator, PY_NONE);
 #endif
 #if PY_VERSION_HEX >= 0x030e0000
@@ -84,12 +96,15 @@ static void compare_code(const struct cpython_layout *l)
 	compare("code_cellvars", l->code_cellvars, PY_NONE);
 	compare("code_freevars", l->code_freevars, PY_NONE);
 	compare("code_nfreevars", l->code_nfreevars, offsetof(PyCodeObject, co_nfreevars));
+	compare("code_bytecode", l->code_bytecode, offsetof(PyCodeObject, co_code_adaptive));
 #else
 	compare("code_qualname", l->code_qualname, PY_NONE);
 	compare("code_cellvars", l->code_cellvars, offsetof(PyCodeObject, co_cellvars));
 	compare("code_freevars", l->code_freevars, offsetof(PyCodeObject, co_freevars));
 	compare("code_nfreevars", l->code_nfreevars, PY_NONE);
+	compare("code_bytecode", l->code_bytecode, PY_NONE);
 #endif
+	compare("code_linetable", l->code_linetable, offsetof(PyCodeObject, LINETABLE));
 }
 
 static void compare_objects(const struct cpython_layout *l)
@@ -104,6 +119,8 @@ static void compare_objects(const struct cpython_layout *l)
 	compare("PY_STR_LENGTH", PY_STR_LENGTH, offsetof(PyASCIIObject, length));
 	compare("PY_STR_STATE", PY_STR_STATE, offsetof(PyASCIIObject, state));
 	compare("PY_TUPLE_SIZE", PY_TUPLE_SIZE, offsetof(PyVarObject, ob_size));
+	compare("PY_BYTES_SIZE", PY_BYTES_SIZE, offsetof(PyVarObject, ob_size));
+	compare("PY_BYTES_DATA", PY_BYTES_DATA, offsetof(PyBytesObject, ob_sval));
 	compare("PY_OBJECT_TYPE", PY_OBJECT_TYPE, offsetof(PyObject, ob_type));
 	compare("PY_CO_NESTED", PY_CO_NESTED, CO_NESTED);
 	compare("PY_CO_GENERATOR", PY_CO_GENERATOR, CO_GENERATOR);

@@ -1,24 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * counted instructions COMMAND [ARG...]: runs it and prints how many instructions
- * it and its children took in user mode, from exec to exit: the truth to compare
- * with, since nothing but the processor's own counter is in the way.
- * counted kernel COMMAND [ARG...]: the instructions that the kernel ran for them.
- * counted time COMMAND [ARG...]: the nanoseconds on a CPU, in the kernel too.
- * counted loop N: takes N turns of a loop of two instructions, to be counted.
+ * The truth to compare with: user instructions by the processor's own counter, with
+ * nothing else in the way.
+ *
+ * counted instructions|time CMD...  runs it and prints what it and its children took
+ *                        from exec to exit; time: nanoseconds on a CPU, in the kernel too
+ * counted exec PID       the same of a process that is yet to call exec
+ * counted rounds CMD...  a process that stops itself now and then (SIGSTOP): prints its
+ *                        pid and its instructions until then at each stop, lets it go on
+ *                        for each line read, and prints them once more at its end
+ * counted fixed CMD...   runs it at the same addresses each time
+ * counted loop N         takes N turns of a loop of two instructions
+ * counted hog N [pin]    keeps N counters of instructions open on CPU 0 until its input
+ *                        ends; pin: those that give way to nobody
  */
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void loop(unsigned long n)
+static int loop(char **argv)
 {
+	unsigned long n = strtoul(argv[0], NULL, 0);
+
 #if defined(__aarch64__)
 	asm volatile("1: subs %0, %0, #1\n b.ne 1b" : "+r"(n)::"cc");
 #elif defined(__x86_64__)
@@ -26,37 +38,58 @@ static void loop(unsigned long n)
 #else
 #error "which two instructions?"
 #endif
+	return 0;
 }
 
-static int counter_open(int is_time, int is_kernel, pid_t pid)
+static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
+{
+	int fd;
+
+	attr->size = sizeof(*attr);
+	fd = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		fprintf(stderr, "no such counter: %s\n", strerror(errno));
+	return fd;
+}
+
+/* Of a task and its children to come, from its next exec on. */
+static int counter_open(int is_time, pid_t pid)
 {
 	struct perf_event_attr attr = {
-		.size = sizeof(attr),
 		.type = is_time ? PERF_TYPE_SOFTWARE : PERF_TYPE_HARDWARE,
 		.config = is_time ? PERF_COUNT_SW_TASK_CLOCK : PERF_COUNT_HW_INSTRUCTIONS,
 		.disabled = 1,
 		.enable_on_exec = 1,
 		.inherit = 1,
-		.exclude_kernel = !is_time && !is_kernel,
-		.exclude_user = is_kernel,
+		.exclude_kernel = !is_time,
 		.exclude_hv = !is_time,
 	};
 
-	return syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	return event_open(&attr, pid, -1);
 }
 
-static int run(int is_time, int is_kernel, char **argv)
+static int counter_print(int fd, const char *before)
 {
-	int go[2], fd, status = 0;
 	uint64_t count;
+
+	if (read(fd, &count, sizeof(count)) != sizeof(count))
+		return 1;
+	printf("%s%llu\n", before, (unsigned long long)count);
+	return fflush(stdout) ? 1 : 0;
+}
+
+/* The command's process, counted from its exec on; 0: it cannot be. */
+static pid_t start(int is_time, char **argv, int *ret_fd)
+{
+	int go[2];
 	pid_t pid;
 	char word;
 
 	if (pipe(go))
-		return 2;
+		return 0;
 	pid = fork();
 	if (pid < 0)
-		return 2;
+		return 0;
 	if (!pid) {
 		close(go[1]);
 		if (read(go[0], &word, 1) == 1)
@@ -64,30 +97,110 @@ static int run(int is_time, int is_kernel, char **argv)
 		_exit(127);
 	}
 	close(go[0]);
-	fd = counter_open(is_time, is_kernel, pid);
-	if (fd < 0)
-		fprintf(stderr, "no such counter: %s\n", strerror(errno));
-	else if (write(go[1], "", 1) != 1)
-		return 2;
+	*ret_fd = counter_open(is_time, pid);
+	if (*ret_fd >= 0 && write(go[1], "", 1) != 1)
+		*ret_fd = -1;
 	close(go[1]);
-	waitpid(pid, &status, 0);
-	if (fd < 0 || status || read(fd, &count, sizeof(count)) != sizeof(count))
+	return *ret_fd < 0 ? 0 : pid;
+}
+
+static int run(int is_time, char **argv)
+{
+	int fd, status = 0;
+	pid_t pid = start(is_time, argv, &fd);
+
+	if (!pid || waitpid(pid, &status, 0) != pid || status)
 		return 1;
-	printf("%llu\n", (unsigned long long)count);
+	return counter_print(fd, "");
+}
+
+static int instructions(char **argv)
+{
+	return run(0, argv);
+}
+
+static int on_cpu(char **argv)
+{
+	return run(1, argv);
+}
+
+static int rounds(char **argv)
+{
+	int fd, status = 0;
+	pid_t pid = start(0, argv, &fd);
+	char line[64], before[32];
+
+	snprintf(before, sizeof(before), "%d ", pid);
+	while (pid && waitpid(pid, &status, WUNTRACED) == pid) {
+		if (counter_print(fd, before))
+			break;
+		if (!WIFSTOPPED(status))
+			return status != 0;
+		if (!fgets(line, sizeof(line), stdin))
+			break;
+		kill(pid, SIGCONT);
+	}
+	if (pid)
+		kill(pid, SIGKILL);
+	return 1;
+}
+
+static int exec_of(char **argv)
+{
+	pid_t pid = atoi(argv[0]);
+	struct pollfd end = {.fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
+	int fd = counter_open(0, pid);
+
+	if (fd < 0 || end.fd < 0)
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	/* It has ended once its parent could wait for it: its counter is complete. */
+	return poll(&end, 1, -1) == 1 ? counter_print(fd, "") : 1;
+}
+
+static int fixed(char **argv)
+{
+	if (personality(ADDR_NO_RANDOMIZE) >= 0)
+		execvp(argv[0], argv);
+	perror(argv[0]);
+	return 127;
+}
+
+static int hog(char **argv)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE,
+		.config = PERF_COUNT_HW_INSTRUCTIONS,
+		.pinned = argv[1] && !strcmp(argv[1], "pin"),
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+	int opened = 0;
+
+	while (opened < atoi(argv[0]) && event_open(&attr, -1, 0) >= 0)
+		opened++;
+	printf("%d\n", opened);
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
 	return 0;
 }
 
+static const struct {
+	const char *name;
+	int (*run)(char **argv);
+} commands[] = {
+	{"instructions", instructions}, {"time", on_cpu}, {"rounds", rounds}, {"exec", exec_of},
+	{"fixed", fixed}, {"loop", loop}, {"hog", hog},
+};
+
 int main(int argc, char **argv)
 {
-	if (argc == 3 && !strcmp(argv[1], "loop")) {
-		loop(strtoul(argv[2], NULL, 0));
-		return 0;
-	}
-	if (argc < 3 || (strcmp(argv[1], "instructions") && strcmp(argv[1], "kernel") &&
-			 strcmp(argv[1], "time"))) {
-		fprintf(stderr, "usage: counted instructions|kernel|time COMMAND [ARG...]\n"
-				"       counted loop N\n");
-		return 2;
-	}
-	return run(!strcmp(argv[1], "time"), !strcmp(argv[1], "kernel"), argv + 2);
+	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].run(argv + 2);
+	fprintf(stderr, "usage: counted instructions|time|rounds|fixed COMMAND [ARG...]\n"
+			"       counted exec PID | loop N | hog N [pin]\n");
+	return 2;
 }

@@ -78,44 +78,58 @@ rig_kernel() {
     echo "$dir/vmlinuz"
 }
 
-# rig_python ARCH: prints a bullseye root of ARCH with Python 3.9.
+# rig_python ARCH [3.9|3.15]: prints a root of ARCH with that Python: bullseye's 3.9
+# or the newest Debian's 3.15.
 rig_python() {
-    local arch=$1
-    if [ "$arch" = "$(dpkg --print-architecture)" ]; then
-        arch='' build py39 python3.9 bullseye python3.9 python3-greenlet
-    else
-        build "py39-$arch" python3.9 bullseye python3.9
-    fi
+    local arch=$1 of=$1 name
+    [ "${2:-3.9}" = 3.9 ] && name=py39 || name=py315
+    if [ "$arch" = "$(dpkg --print-architecture)" ]; then arch=''; else name=$name-$of; fi
+    case $name in
+    py39) build "$name" python3.9 bullseye python3.9 python3-greenlet ;;
+    py39-*) build "$name" python3.9 bullseye python3.9 ;;
+    py315) build "$name" python3.15 "forky sid" python3.15 python3-greenlet \
+        python3-django gunicorn python3-flask ;;
+    py315-*) build "$name" python3.15 "forky sid" python3.15 ;;
+    esac
 }
 
 # rig_tree DIR ROOT BUSYBOX: lays out in DIR a root small enough for an initramfs:
-# from ROOT the interpreter with its libraries, for /init a static busybox.
+# from ROOT Python 3.9 with its libraries, for /init a static busybox.
 rig_tree() {
     local dir=$1 root=$2 busybox=$3 lib
     mkdir -p "$dir"/{dev,proc,sys,tmp,root,etc,usr/bin,usr/lib,usr/lib64}
     for lib in bin lib lib64; do ln -s "usr/$lib" "$dir/$lib"; done
     ln -s bin "$dir/usr/sbin" && ln -s usr/bin "$dir/sbin"
-    cp -p "$root/usr/bin/python3.9" "$dir/usr/bin/"
-    cp -a "$root/usr/lib/python3.9" "$dir/usr/lib/"
-    rm -rf "$dir"/usr/lib/python3.9/{test,lib2to3,pydoc_data,ensurepip,idlelib,distutils} \
-        "$dir"/usr/lib/python3.9/{config-3.9*,asyncio,unittest,tkinter,sqlite3,dbm,curses,xmlrpc}
-    # The loader's own name differs from one architecture to the next.
-    (cd "$root" && find usr/lib usr/lib64 -maxdepth 2 \( -name 'ld-*' -o -name 'libc[.-]*' -o \
-        -name 'libm[.-]*' -o -name 'libdl[.-]*' -o -name 'libutil[.-]*' -o -name 'libpthread[.-]*' -o \
-        -name 'libexpat.*' -o -name 'libz.*' -o -name 'libcrypt.*' -o -name 'libgcc_s.*' \) -print0 |
-        tar -c --null -T -) | tar -x -C "$dir"
+    rig_interpreter "$dir" "$root" python3.9
     cp "$busybox" "$dir/usr/bin/busybox"
     ln -s busybox "$dir/usr/bin/sh"
     cp tests/rig/init "$dir/init"
     chmod 755 "$dir/init"
 }
 
+# rig_interpreter DIR ROOT PYTHON: one more.  A later one's libraries replace those
+# that are there: an older Python runs with a newer libc, not the other way round.
+rig_interpreter() {
+    local dir=$1 root=$2 python=$3
+    local needless=(test lib2to3 pydoc_data ensurepip idlelib distutils 'config-3*' asyncio
+        unittest tkinter turtledemo sqlite3 dbm curses xmlrpc _pyrepl)
+    cp -p "$root/usr/bin/$python" "$dir/usr/bin/"
+    (cd "$root" && tar -c --exclude-from=<(printf 'usr/lib/%s\n' \
+        "${needless[@]/#/$python/}") "usr/lib/$python") | tar -x -C "$dir"
+    # The loader's own name differs from one architecture to the next.
+    (cd "$root" && find usr/lib usr/lib64 -maxdepth 2 \( -name 'ld-*' -o -name 'libc[.-]*' -o \
+        -name 'libm[.-]*' -o -name 'libdl[.-]*' -o -name 'libutil[.-]*' -o -name 'libpthread[.-]*' -o \
+        -name 'libexpat.*' -o -name 'libz.*' -o -name 'libzstd.*' -o -name 'libcrypt.*' -o \
+        -name 'libgcc_s.*' \) -print0 |
+        tar -c --null -T -) | tar -x -C "$dir"
+}
+
 rig_pack() {
     (cd "$1" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0) >"$2"
 }
 
-# rig_boot ARCH KERNEL INITRD LOG SECONDS: runs a machine to its end; again when it
-# did not get as far as init.
+# rig_boot ARCH KERNEL INITRD LOG SECONDS [WORD...]: runs a machine to its end; again
+# when it did not get as far as init.  The words are put on the kernel's command line.
 rig_boot() {
     rig_machine "$@" || true
     grep -aq 'rig: kernel' "$4" || rig_machine "$@" || true
@@ -125,6 +139,7 @@ rig_boot() {
 # which the kernel's allocator does not survive.
 rig_machine() {
     local arch=$1 kernel=$2 initrd=$3 log=$4 seconds=$5 console machine
+    shift 5
     case $arch in
     amd64) console=ttyS0 machine=(qemu-system-x86_64 -M q35 -cpu "max,cx16=off" -m 1G) ;;
     arm64) console=ttyAMA0 machine=(qemu-system-aarch64 -M virt -cpu neoverse-n1
@@ -132,7 +147,7 @@ rig_machine() {
     esac
     timeout -k 5 "$seconds" "${machine[@]}" -accel tcg -nodefaults -nographic -serial stdio \
         -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
-        -append "console=$console quiet panic=-1 mitigations=off" \
+        -append "console=$console quiet panic=-1 mitigations=off $*" \
         </dev/null 2>&1 | tr -d '\r' >"$log"
 }
 

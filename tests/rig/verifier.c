@@ -119,6 +119,8 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	x->rodata->return_frame_reg = b->returns;
 	x->rodata->return_file_reg = b->file;
 	x->rodata->return_name_reg = b->name;
+	x->rodata->return_line_reg = b->name;
+	x->rodata->entry_line_reg = b->name;
 	object_try(x->obj, program, b->python, metric);
 	exact_bpf__destroy(x);
 }

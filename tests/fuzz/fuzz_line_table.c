@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "symbolizer/line_table.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static const int minors[] = { 9, 15 };
+
+	for (size_t i = 0; i < 2; i++) {
+		struct line_table *t;
+
+		if (line_table_read(minors[i], 1, data, size, 2 * size, &t))
+			continue;
+		for (double at = 0; at < 300; at += 7) {
+			struct line_search s = line_table_search(t, at);
+
+			if (s.entries < 0 || s.entries > 2.0 * size || s.bytes < 0 ||
+			    s.bytes > 2.0 * size + 1)
+				abort();
+		}
+		free(t);
+	}
+	return 0;
+}

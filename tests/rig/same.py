@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Are the counts the same every time, do they add up, and do they show a change?
+
+One recording of many processes answers all, as starting one takes long here.
+"""
+import json
+import subprocess
+
+from common import COUNTED, check, counted, note, own, percent, python, report
+from stopped import Recording, Stopped
+
+# Of each kind in work.py.
+SIZES = (300, 3000, 3, 90, 100, 40, 30, 60, 50, 20, 50)
+# Of planted.py: no more digits, as all is the same but the turns.
+TURNS, PLANTED = 10, 30
+# Of workers.py: those that take no memory, and one that does.
+EXACT, TAKING = ("parse", "price"), "store"
+
+
+def prove_counter():
+    one, two = (counted("instructions", [COUNTED, "loop", str(n)]) for n in (10 ** 6, 2 * 10 ** 6))
+    check(two - one == 2 * 10 ** 6, "counter", "a million turns of two: %d" % (two - one))
+
+
+class Suite:
+    """The processes of one Python."""
+
+    def __init__(self, version, full):
+        self.version = version
+        names = ("run1", "run2", "busy") if full else ("run1", "run2")
+        self.work = {name: Stopped(version, name, "work", *SIZES) for name in names}
+        self.planted = [
+            Stopped(version, "turns%d" % n, "planted", n) for n in (TURNS, TURNS + PLANTED)
+        ]
+        self.threads = [
+            Stopped(version, name, "workers", n) for n, name in enumerate(("alone", "threads"))
+        ] if full else []
+
+    def processes(self):
+        return [*self.work.values(), *self.planted, *self.threads]
+
+    def run(self, recording):
+        for process in self.processes():
+            if process is self.work.get("busy"):
+                self.competed = beside_a_loop(recording, process)
+            else:
+                recording.round(process)
+
+    def prove(self, recording):
+        found = recording.report
+        work = {
+            name: own(found, process.path, "calls", "self_raw")
+            for name, process in self.work.items()
+        }
+        prove_identical(self.version + " identical", "two runs", work["run1"], work["run2"], 40)
+        tell(self.version, found, self.work["run1"].path, work["run1"])
+        prove_planted(self.version, found, *self.planted)
+        if self.threads:
+            check(self.competed, self.version + " competitor", "ran all the while")
+            prove_identical(
+                self.version + " competitor",
+                "a run beside a process that never sleeps",
+                work["run1"],
+                work["busy"],
+                40,
+            )
+            prove_threads(self.version, *(own(found, p.path, "calls", "self_raw") for p in self.threads))
+        prove_conserved(recording, self.processes())
+
+
+def beside_a_loop(recording, process):
+    loop = subprocess.Popen([COUNTED, "loop", str(10 ** 15)])
+    try:
+        recording.round(process)
+        return loop.poll() is None
+    finally:
+        loop.kill()
+        loop.wait()
+
+
+def prove_identical(name, what, one, two, least):
+    differ = sorted(f for f in {**one, **two} if one.get(f) != two.get(f) or not one.get(f))
+    check(
+        not differ and len(one) >= least,
+        name,
+        "%s: calls and raw self of %d functions, %d differ %s"
+        % (what, len(one), len(differ), [(f, one.get(f), two.get(f)) for f in differ]),
+    )
+
+
+def tell(version, found, path, rows):
+    """For the comparison with other kernels: also the calls that each function made,
+    as their returns are in its self."""
+    names = {f["id"]: f["qualname"] for f in found["functions"] if f["file"] == path}
+    made = dict.fromkeys(names.values(), 0)
+    for edge in found["edges"]:
+        if edge["caller"] in names:
+            made[names[edge["caller"]]] += edge["calls"]
+    note("same %s %s" % (version, json.dumps({f: [*row, made[f]] for f, row in rows.items()})))
+
+
+def prove_planted(version, found, base, more):
+    """More turns of one loop, whose cost is known without a probe."""
+    cost = [counted("instructions", python(version, "planted.py", n)) for n in (TURNS, TURNS + PLANTED)]
+    truth = cost[1] - cost[0]
+    one, two = (own(found, p.path, "self_raw", "cumulative_raw") for p in (base, more))
+    moved = {name: two[name][0] - one[name][0] for name in one}
+    callers = {name: two[name][1] - one[name][1] for name in ("middle", "outer", "main")}
+    check(
+        moved["turns"] == truth and set(callers.values()) == {truth},
+        version + " planted",
+        "%d turns more cost %d unprobed, %d in self, %s in the callers' cumulative"
+        % (PLANTED, truth, moved["turns"], callers),
+    )
+    others = {
+        name: percent(two[name][0], one[name][0]) for name in one if name != "turns" and moved[name]
+    }
+    check(
+        set(one) == set(two) and all(abs(off) < 0.01 for off in others.values()),
+        version + " planted elsewhere",
+        "of %d other functions moved, in %%: %s" % (len(one) - 1, others),
+    )
+
+
+def prove_threads(version, alone, threads):
+    what = "threads that wait for each other, against one that does the same work"
+    one, two = ({name: rows.get(name) for name in EXACT} for rows in (alone, threads))
+    prove_identical(version + " threads", what, one, two, len(EXACT))
+    # Where the next free block is, is for all that took memory before to say.
+    one, two = (rows.get(TAKING, (0, 1)) for rows in (alone, threads))
+    off = percent(two[1], one[1])
+    check(
+        one[0] == two[0] > 0 and abs(off) < 0.05,
+        version + " threads taking memory",
+        "%s: %d calls, raw self %d alone, %d among threads (%+.4f %%)" % (TAKING, *two[:1], one[1], two[1], off),
+    )
+
+
+def prove_conserved(recording, processes):
+    """All that the counter saw is in the report, and nothing else."""
+    for process in processes:
+        took, told = recording.took[process.pid], report("--pid", str(process.pid))
+        functions = sum(f["self_raw"] for f in told["functions"])
+        check(
+            told["total_raw"] == took == functions + told["outside"]["self_raw"],
+            process.name + " conserved",
+            "counted %d, reported %d, %+d; of it outside any function %d"
+            % (took, told["total_raw"], told["total_raw"] - took, told["outside"]["self_raw"]),
+        )
+
+
+def prove(versions, full):
+    prove_counter()
+    suites = [Suite(version, full) for version in versions]
+    processes = [process for suite in suites for process in suite.processes()]
+    with Recording("all", processes, "--no-calibration", "--metric", "instructions") as recording:
+        for suite in suites:
+            suite.run(recording)
+    for suite in suites:
+        suite.prove(recording)
