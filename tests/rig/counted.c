@@ -3,8 +3,9 @@
  * The truth to compare with: user instructions by the processor's own counter, with
  * nothing else in the way.
  *
- * counted instructions|time CMD...  runs it and prints what it and its children took
- *                        from exec to exit; time: nanoseconds on a CPU, in the kernel too
+ * counted instructions|time|kernel CMD...  runs it and prints what it and its children took
+ *                        from exec to exit; time: nanoseconds on a CPU, in the kernel too;
+ *                        kernel: instructions, but the kernel's
  * counted exec PID       the same of a process that is yet to call exec
  * counted rounds CMD...  a process that stops itself now and then (SIGSTOP): prints its
  *                        pid and its instructions until then at each stop, lets it go on
@@ -52,17 +53,20 @@ static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 	return fd;
 }
 
+enum what { USER, KERNEL, TIME };
+
 /* Of a task and its children to come, from its next exec on. */
-static int counter_open(int is_time, pid_t pid)
+static int counter_open(enum what what, pid_t pid)
 {
 	struct perf_event_attr attr = {
-		.type = is_time ? PERF_TYPE_SOFTWARE : PERF_TYPE_HARDWARE,
-		.config = is_time ? PERF_COUNT_SW_TASK_CLOCK : PERF_COUNT_HW_INSTRUCTIONS,
+		.type = what == TIME ? PERF_TYPE_SOFTWARE : PERF_TYPE_HARDWARE,
+		.config = what == TIME ? PERF_COUNT_SW_TASK_CLOCK : PERF_COUNT_HW_INSTRUCTIONS,
 		.disabled = 1,
 		.enable_on_exec = 1,
 		.inherit = 1,
-		.exclude_kernel = !is_time,
-		.exclude_hv = !is_time,
+		.exclude_user = what == KERNEL,
+		.exclude_kernel = what == USER,
+		.exclude_hv = what != TIME,
 	};
 
 	return event_open(&attr, pid, -1);
@@ -79,7 +83,7 @@ static int counter_print(int fd, const char *before)
 }
 
 /* The command's process, counted from its exec on; 0: it cannot be. */
-static pid_t start(int is_time, char **argv, int *ret_fd)
+static pid_t start(enum what what, char **argv, int *ret_fd)
 {
 	int go[2];
 	pid_t pid;
@@ -97,17 +101,17 @@ static pid_t start(int is_time, char **argv, int *ret_fd)
 		_exit(127);
 	}
 	close(go[0]);
-	*ret_fd = counter_open(is_time, pid);
+	*ret_fd = counter_open(what, pid);
 	if (*ret_fd >= 0 && write(go[1], "", 1) != 1)
 		*ret_fd = -1;
 	close(go[1]);
 	return *ret_fd < 0 ? 0 : pid;
 }
 
-static int run(int is_time, char **argv)
+static int run(enum what what, char **argv)
 {
 	int fd, status = 0;
-	pid_t pid = start(is_time, argv, &fd);
+	pid_t pid = start(what, argv, &fd);
 
 	if (!pid || waitpid(pid, &status, 0) != pid || status)
 		return 1;
@@ -116,18 +120,23 @@ static int run(int is_time, char **argv)
 
 static int instructions(char **argv)
 {
-	return run(0, argv);
+	return run(USER, argv);
+}
+
+static int in_kernel(char **argv)
+{
+	return run(KERNEL, argv);
 }
 
 static int on_cpu(char **argv)
 {
-	return run(1, argv);
+	return run(TIME, argv);
 }
 
 static int rounds(char **argv)
 {
 	int fd, status = 0;
-	pid_t pid = start(0, argv, &fd);
+	pid_t pid = start(USER, argv, &fd);
 	char line[64], before[32];
 
 	snprintf(before, sizeof(before), "%d ", pid);
@@ -149,7 +158,7 @@ static int exec_of(char **argv)
 {
 	pid_t pid = atoi(argv[0]);
 	struct pollfd end = {.fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-	int fd = counter_open(0, pid);
+	int fd = counter_open(USER, pid);
 
 	if (fd < 0 || end.fd < 0)
 		return 1;
@@ -192,6 +201,7 @@ static const struct {
 	int (*run)(char **argv);
 } commands[] = {
 	{"instructions", instructions}, {"time", on_cpu}, {"rounds", rounds}, {"exec", exec_of},
+	{"kernel", in_kernel},
 	{"fixed", fixed}, {"loop", loop}, {"hog", hog},
 };
 
@@ -200,7 +210,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argv + 2);
-	fprintf(stderr, "usage: counted instructions|time|rounds|fixed COMMAND [ARG...]\n"
+	fprintf(stderr, "usage: counted instructions|time|kernel|rounds|fixed COMMAND [ARG...]\n"
 			"       counted exec PID | loop N | hog N [pin]\n");
 	return 2;
 }
