@@ -40,8 +40,13 @@ struct beyond {
 static struct beyond beyond_of(const struct profile_node *n, const struct sink_calibration *k,
 			       enum cost_of what)
 {
+	/* Of the two hits of a call, one takes half. */
+	double hit = (k->kernel_entry + k->kernel_exit) / 2, hit_error = k->kernel_total_error / 2;
+
 	if (what == COST_KERNEL)
-		return (struct beyond){0};
+		return (struct beyond){n->lone_self * hit, n->lone_caller * hit,
+				       fabs((double)n->lone_self) * hit_error,
+				       fabs((double)n->lone_caller) * hit_error};
 	return (struct beyond){n->search_self, n->search_caller,
 			       fabs((double)n->search_self) * k->search_error,
 			       fabs((double)n->search_caller) * k->search_error};

@@ -28,8 +28,8 @@
 
 /*
  * The metric itself, or what was counted beside it in kernel mode.  Both are
- * corrected alike, each by its own part of the calibration; an unprobed call has
- * nothing of the latter.
+ * corrected alike, each by its own part of the calibration.  Of the latter an
+ * unprobed call has nothing, and instead of searches there are lone hits of probes.
  */
 enum cost_of {
 	COST_METRIC,

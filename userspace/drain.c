@@ -18,6 +18,11 @@ struct told {
 	uint32_t function : 31, waited : 1;
 };
 
+struct kernel_told {
+	uint64_t self;
+	int64_t lone_self, lone_caller;
+};
+
 struct drain {
 	struct kernel *kernel;
 	struct codes *codes;
@@ -25,7 +30,7 @@ struct drain {
 	struct drain_ops ops;
 	struct told *told;
 	int64_t *search_self, *search_caller; /* told of each node; the latter of generators */
-	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
+	struct kernel_told *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -72,7 +77,7 @@ void drain_free(struct drain *d)
 /* What a node has cost in kernel mode since last told. */
 static uint64_t kernel_gained(const struct drain *d, uint32_t index)
 {
-	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index] : 0;
+	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index].self : 0;
 }
 
 static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
@@ -153,6 +158,24 @@ static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *re
 	d->search_caller[index] = total;
 }
 
+/* With its probe hits that are no call's. */
+static void kernel_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
+{
+	const struct wire_search *s = &d->kernel->searches[index];
+	struct kernel_told *told = &d->kernel_told[index];
+	int64_t lone = s->shims;
+
+	told->self += ret->kernel_self;
+	ret->lone_self = lone - told->lone_self;
+	told->lone_self = lone;
+	if (!(d->kernel->nodes[index].flags & WIRE_NODE_RESUMABLE))
+		return;
+	s += d->kernel->options.max_nodes;
+	lone = search_lone_entries(s, d->told[index].calls);
+	ret->lone_caller = lone - told->lone_caller;
+	told->lone_caller = lone;
+}
+
 static int node_drain(struct drain *d, uint32_t index)
 {
 	struct wire_node *n = &d->kernel->nodes[index];
@@ -180,7 +203,7 @@ static int node_drain(struct drain *d, uint32_t index)
 	t->self = self;
 	searches_drain(d, index, &cost);
 	if (d->kernel_told)
-		d->kernel_told[index] += kernel;
+		kernel_drain(d, index, &cost);
 	return d->sink->cost(d->sink, &cost);
 }
 
@@ -249,7 +272,7 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 		d->told[i] = (struct told){0};
 		d->search_self[i] = d->search_caller[i] = 0;
 		if (d->kernel_told)
-			d->kernel_told[i] = 0;
+			d->kernel_told[i] = (struct kernel_told){0};
 		kernel_recycle(d->kernel, i);
 	}
 }

@@ -36,7 +36,11 @@ static struct profile_node *nodes_gained(const struct profile *p, const struct m
 	for (size_t i = 0; since->nodes && i < since->node_count; i++) {
 		nodes[i].calls -= since->nodes[i].calls;
 		nodes[i].self_raw -= since->nodes[i].self_raw;
+		nodes[i].search_self -= since->nodes[i].search_self;
+		nodes[i].search_caller -= since->nodes[i].search_caller;
 		nodes[i].kernel_raw -= since->nodes[i].kernel_raw;
+		nodes[i].lone_self -= since->nodes[i].lone_self;
+		nodes[i].lone_caller -= since->nodes[i].lone_caller;
 	}
 	return nodes;
 }

@@ -147,7 +147,8 @@ static int read_meta(struct reader *r, struct cursor *c)
 		return err;
 	if (r->has_meta || meta.metric < METRIC_INSTRUCTIONS || meta.metric > METRIC_TASK_CLOCK ||
 	    flags & ~META_FLAGS ||
-	    (meta.metric == METRIC_TASK_CLOCK && flags & META_KERNEL_MODE))
+	    (flags & META_KERNEL_MODE &&
+	     (r->version < 2 || meta.metric == METRIC_TASK_CLOCK)))
 		c->bad = true;
 	if (c->bad)
 		return 0;
@@ -275,6 +276,17 @@ static int read_search(struct reader *r, struct cursor *c)
 	return c->bad ? 0 : r->to->cost(r->to, &cost);
 }
 
+static int read_lone(struct reader *r, struct cursor *c)
+{
+	struct sink_cost cost = { .node = take_u32(c) };
+
+	cost.lone_self = unzigzag(take_varint(c));
+	cost.lone_caller = unzigzag(take_varint(c));
+	if (!cost.node || cost.node > r->nodes || !r->kernel_mode)
+		c->bad = true;
+	return c->bad ? 0 : r->to->cost(r->to, &cost);
+}
+
 static int read_loss(struct reader *r, struct cursor *c)
 {
 	uint32_t loss = take_u32(c);
@@ -290,6 +302,7 @@ static int (*const fact_readers[])(struct reader *, struct cursor *) = {
 	[FACT_PROCESS] = read_process,	 [FACT_FUNCTION] = read_function,
 	[FACT_NODE] = read_node,	 [FACT_COST] = read_cost,
 	[FACT_LOSS] = read_loss,	 [FACT_SEARCH] = read_search,
+	[FACT_LONE] = read_lone,
 };
 
 /* Replays the waiting facts. */

@@ -289,6 +289,22 @@ static int recording_search(struct recording *r, const struct sink_cost *c)
 	return 0;
 }
 
+/* Likewise. */
+static int recording_lone(struct recording *r, const struct sink_cost *c)
+{
+	int err;
+
+	if (!r->kernel_mode || (!c->lone_self && !c->lone_caller))
+		return 0;
+	err = fact_begin(r, FACT_LONE, 3 * VARINT_MAX);
+	if (err)
+		return err;
+	add_varint(r, c->node);
+	add_varint(r, zigzag(c->lone_self));
+	add_varint(r, zigzag(c->lone_caller));
+	return 0;
+}
+
 static int recording_cost(struct sink *s, const struct sink_cost *c)
 {
 	struct recording *r = recording_of(s);
@@ -304,7 +320,8 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 	add_varint(r, c->self);
 	if (r->kernel_mode)
 		add_varint(r, c->kernel_self);
-	return c->search_self || c->search_caller ? recording_search(r, c) : 0;
+	err = c->search_self || c->search_caller ? recording_search(r, c) : 0;
+	return err ? err : recording_lone(r, c);
 }
 
 static int recording_loss(struct sink *s, enum loss loss, uint64_t total)

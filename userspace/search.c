@@ -41,11 +41,15 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 	return all(s, lines, &cost->empty_return, cost) + s->shims * cost->lone_return;
 }
 
+int64_t search_lone_entries(const struct wire_search *s, uint64_t calls)
+{
+	return (uint64_t)s->count[0] + s->count[1] + s->others - calls;
+}
+
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost)
 {
 	/* More than calls: 3.15 fires one when a generator is made, too. */
-	double extra = (double)(s->count[0] + s->count[1] + s->others) - calls;
-
-	return all(s, lines, &cost->empty_entry, cost) + extra * cost->lone_entry;
+	return all(s, lines, &cost->empty_entry, cost) +
+	       search_lone_entries(s, calls) * cost->lone_entry;
 }

@@ -25,4 +25,7 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost);
 
+/* Entries that are no calls: when it was made; below 0 when it was thrown into. */
+int64_t search_lone_entries(const struct wire_search *s, uint64_t calls);
+
 #endif

@@ -98,6 +98,11 @@ struct sink_cost {
 	 */
 	int64_t search_self, search_caller;
 	uint64_t kernel_self; /* likewise, in kernel mode */
+	/*
+	 * With kernel mode: probe hits beyond an entry and a return for each call, which
+	 * fell on this node's self and on its caller's; below 0 when there were fewer.
+	 */
+	int64_t lone_self, lone_caller;
 };
 
 /* Everything that was not seen or not kept.  Totals, not differences. */
