@@ -36,7 +36,7 @@ static __always_inline __u64 kernel_now(void)
 
 	if (!kernel_mode ||
 	    bpf_perf_event_read_value(&kernel_counters, BPF_F_CURRENT_CPU, &value, sizeof(value)))
-		return 0;
+		return COUNTER_NONE;
 	return value.counter;
 }
 
@@ -47,17 +47,26 @@ static __always_inline void kernel_start(struct wire_thread *t)
 		t->last_kernel = kernel_now();
 }
 
+/*
+ * A switch inside a program has started it anew since `now` was read: then nothing
+ * is to be added.  Where it could not be read, user mode could not either.
+ */
+static __always_inline __u64 kernel_advance(const struct wire_thread *t, __u64 now)
+{
+	return now > t->last_kernel && now != COUNTER_NONE ? now - t->last_kernel : 0;
+}
+
 /* The thread leaves this CPU. */
 static __always_inline void kernel_stop(struct wire_thread *t, __u64 now)
 {
 	if (kernel_mode)
-		t->pending_kernel += now - t->last_kernel;
+		t->pending_kernel += kernel_advance(t, now);
 }
 
 /* As thread_charge(); kernel_start() has to follow. */
 static __always_inline void kernel_charge(struct wire_thread *t, __u64 now)
 {
-	__u64 advance = t->pending_kernel, *self;
+	__u64 advance, *self;
 	__u32 node = t->top_node;
 
 	if (!kernel_mode)
@@ -65,9 +74,7 @@ static __always_inline void kernel_charge(struct wire_thread *t, __u64 now)
 	self = bpf_map_lookup_elem(&kernel_selfs, &node);
 	if (!self)
 		return;
-	/* A switch inside this program has started it anew since: then it is all pending. */
-	if ((__s64)(now - t->last_kernel) > 0)
-		advance += now - t->last_kernel;
+	advance = kernel_advance(t, now) + t->pending_kernel;
 	t->last_kernel = now;
 	t->pending_kernel = 0;
 	__sync_fetch_and_add(self, advance);

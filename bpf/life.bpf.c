@@ -46,7 +46,7 @@ static __always_inline void switch_out(__u32 *here, __u32 tid)
 		return;
 	/* Else its own switch was not told, and what ran here since is not its own. */
 	if (t->tid == tid) {
-		t->pending += counter_now() - t->last;
+		t->pending += counter_advance(t->last, counter_now());
 		kernel_stop(t, kernel);
 	}
 	t->on_cpu = 0;

@@ -105,16 +105,14 @@ __noinline int code_print(__u64 code)
 /* Its line table, as much of it as fits: what the probes search (search.bpf.h). */
 static __always_inline void linetable_read(struct wire_event_code *e, __u64 code)
 {
-	__u64 table = code_pointer(code, layout.code_linetable), size = 0;
+	__u64 table = code_pointer(code, layout.code_linetable), size = 0, captured;
 
-	e->linetable_size = 0;
+	e->linetable_size = WIRE_LINETABLE_UNREAD;
 	if (!table || bpf_probe_read_user(&size, sizeof(size), (void *)(table + PY_BYTES_SIZE)))
 		return;
-	e->linetable_size = size;
-	if (size > WIRE_LINETABLE_MAX)
-		size = WIRE_LINETABLE_MAX;
-	if (bpf_probe_read_user(e->linetable, size, (void *)(table + PY_BYTES_DATA)))
-		e->linetable_size = 0;
+	captured = size < WIRE_LINETABLE_MAX ? size : WIRE_LINETABLE_MAX;
+	if (!bpf_probe_read_user(e->linetable, captured, (void *)(table + PY_BYTES_DATA)))
+		e->linetable_size = size;
 }
 
 /*

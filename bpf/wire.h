@@ -51,7 +51,7 @@ struct wire_node {
  * target pays: from the table's start to where the frame is.  So where a node's
  * probes fired is kept, in two places exactly and, of all others, on average.  The
  * returns of node n are at n, its entries at n + the number of nodes: these only of
- * generators and coroutines, whose entries are all over the code.
+ * generators and coroutines, as those of functions are all at their first instruction.
  */
 struct wire_search {
 	/* The line up to 3.10; after that, bytes into the code.  Plus 1; 0: free */
@@ -127,6 +127,7 @@ enum wire_loss {
 	WIRE_LOSS_PROCS,   /* forks beyond the process table */
 	WIRE_LOSS_SLICES,  /* time slices whose start or end was not seen */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
+	WIRE_LOSS_UNCOUNTED, /* advances on a CPU without a counter, or with another since */
 	WIRE_LOSS_MAX,
 };
 
@@ -159,6 +160,7 @@ struct wire_str {
 #define WIRE_NAME_MAX 512
 #define WIRE_QUALNAME_MAX 768
 #define WIRE_LINETABLE_MAX 2048
+#define WIRE_LINETABLE_UNREAD 0xffffffffu
 
 struct wire_event_code {
 	struct wire_event head;

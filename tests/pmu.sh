@@ -2,18 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Compares pycost with a real instruction counter: an emulated arm64 machine has
-# an exact one, whatever this machine has.  Counted without pycost, a function of
-# many empty calls and one of a single long call of C cost the same; pycost must
-# say so too, although its probes cost many times an empty call.
+# an exact one, whatever this machine has.
 #
 #   tests/pmu.sh [5.10|6.1|6.12|newest]...
 #
-# No argument means 6.1.  PMU_CALLS=N makes N empty calls (default 100000);
-# RIG_LOGS=DIR keeps the consoles' output there.
+# No argument means all.  On 6.1 everything is tried: whether the counts repeat, beside
+# a competitor and among threads too, whether they add up to what the counter saw,
+# what is left of each kind of code when the profiler is taken out, what becomes of it
+# when others hold the counters.  On the others whether the counts repeat, add up and
+# are those of the first kernel.  PMU_FULL=1 tries everything everywhere; RIG_LOGS=DIR
+# keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
 . tests/rig/rig.sh
+
+# What runs in the guest.
+proof=({proof,common,stopped,same,table,pressure}.py {rounds,work,planted,workers,profiled}.py)
 
 skip_all() {
     local name
@@ -37,27 +42,41 @@ busybox() {
     echo "$dir/bin/busybox"
 }
 
+# The machine's own lines; the log is kept for the comparison of kernels.
 pmu_run() {
-    local suite kernel log=$logs/pmu-$1.log begin=$SECONDS
+    local suite kernel log=$logs/pmu-$1.log begin=$SECONDS what=part
+    [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ] || what=full
     suite=$(rig_suite "$1")
     kernel=$(rig_kernel arm64 "$suite") || {
         result SKIP "arm64-$1: $suite's kernel cannot be fetched"
         return 0
     }
-    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900
+    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900 "rig=$what"
     rig_results "$log" "arm64-$1"
-    echo "arm64-$1  took $((SECONDS - begin)) s"
+    ! grep -aq 'rig: same' "$log" || ran+=("$1=$log")
+    echo "arm64-$1  $what, took $((SECONDS - begin)) s"
 }
 
-[ $# -gt 0 ] || set -- 6.1
+# Whether the kernels agree.
+pmu_across() {
+    local line lines
+    [ "${#ran[@]}" -gt 1 ] || return 0
+    lines=$(python3 tests/rig/across.py "${ran[@]}") || result FAIL "arm64 across kernels: $lines"
+    while IFS= read -r line; do
+        result "${line%% *}" "arm64 ${line#* }"
+    done < <(grep -E '^(PASS|FAIL) ' <<<"$lines")
+}
+
+[ $# -gt 0 ] || set -- 5.10 6.1 6.12 newest
 for version; do
     rig_suite "$version" >/dev/null || die "usage: tests/pmu.sh [5.10|6.1|6.12|newest]..."
 done
-why="cannot install qemu-system-arm and cpio"
-rig_need qemu-system-aarch64:qemu-system-arm cpio:cpio || skip_all "$@"
-why="cannot fetch Python 3.9 and busybox for arm64"
+why="cannot install qemu-system-arm, cpio and python3"
+rig_need qemu-system-aarch64:qemu-system-arm cpio:cpio python3:python3 || skip_all "$@"
+why="cannot fetch Python 3.9 and 3.15 and busybox for arm64"
 mkdir -p "$cache"
-python=$(rig_python arm64) || skip_all "$@"
+py39=$(rig_python arm64 3.9) || skip_all "$@"
+py315=$(rig_python arm64 3.15) || skip_all "$@"
 box=$(busybox) || skip_all "$@"
 
 work=$(mktemp -d)
@@ -66,13 +85,15 @@ logs=${RIG_LOGS:-$work}
 mkdir -p "$logs"
 out=${BUILD:-build}/arm64
 tests/cross.sh arm64 "$out/pycost" "$out/verifier" "$out/counted"
-rig_tree "$work/tree" "$python" "$box"
+rig_tree "$work/tree" "$py39" "$box"
+rig_interpreter "$work/tree" "$py315" python3.15
 mkdir "$work/tree/rig"
-cp tests/rig/{costs,proof}.py "$out"/{pycost,verifier,counted} "$work/tree/rig/"
+cp "${proof[@]/#/tests/rig/}" "$out"/{pycost,verifier,counted} "$work/tree/rig/"
 cp tests/rig/guest-pmu "$work/tree/rig/guest"
-echo "${PMU_CALLS:-100000}" >"$work/tree/rig/calls"
 rig_pack "$work/tree" "$work/initrd"
+ran=()
 for version; do
     pmu_run "$version"
 done
+pmu_across
 rig_summary

@@ -67,8 +67,9 @@ int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *t
 		once.total_error = fmax(once.total_error, apart);
 		once.plain = fmin(once.plain, k->cost.plain);
 		/* By these the searches have been reckoned. */
-		once.per_entry = k->cost.per_entry;
-		once.per_byte = k->cost.per_byte;
+		once.lines = k->cost.lines;
+		once.empty_return = k->cost.empty_return;
+		once.empty_entry = k->cost.empty_entry;
 	}
 	once.entry = k->cost.entry + (once.entry - k->cost.entry) / n;
 	once.exit = k->cost.exit + (once.exit - k->cost.exit) / n;

@@ -17,8 +17,8 @@
  * same quarter is given as the split's error; the sum of the two parts is not
  * touched by it.
  *
- * Two functions that do no more, but behind long line tables, tell what each entry
- * and each byte of these adds to the search for a line number.
+ * Functions that do no more, but behind long line tables, tell what each form of
+ * entry in these adds to the search for a line number.
  *
  * Kernel mode is simple: a call that is not probed has nothing of it, so what the
  * tree holds is what the probes add, to the empty function and to its caller.
@@ -41,22 +41,23 @@
 #define BODY_SHARE 0.25
 /* A machine's pace is not the same here and there, now and then: for time only. */
 #define PACE 0.05
+/* Positions are kept as means from the third on: see struct wire_search. */
+#define SEARCH_APART 0.01
 /*
- * An entry takes much and its bytes little: of time, where the two cannot be told
- * apart, a byte is taken for this share of an entry.
+ * Of time the forms of entries cannot be told apart: they are taken to be in the
+ * proportion of their instructions, as GCC compiles the search on arm64.
  */
-#define BYTE_SHARE 0.15
-/* Entries differ in form, by an instruction or two of some twenty. */
-#define SEARCH_APART 0.03
+static const struct line_costs shape = {
+	.of = {[LINE_PAIR] = 9, [LINE_TOO_FAR] = 4, [LINE_NONE] = 27, [LINE_SHORT] = 34,
+	       [LINE_SAME] = 40, [LINE_NEXT] = 40, [LINE_SECOND] = 40, [LINE_NO_COLUMNS] = 37,
+	       [LINE_LONG_5] = 57, [LINE_LONG_6] = 62, [LINE_LONG_7] = 67, [LINE_LONG_8] = 72},
+};
 
 struct measured {
 	int n;
 	double plain[ROUNDS];  /* a call, probes off */
 	double added[ROUNDS];  /* what the probes add to it */
 	double callee[ROUNDS]; /* self of the callee, probes on */
-	/* Kernel mode of the callee, of its caller, and of both. */
-	double kernel_callee[ROUNDS], kernel_caller[ROUNDS], kernel[ROUNDS];
-	struct line_search search; /* at its return */
 };
 
 /* The two children, and which node of the second's tree each callee is. */
@@ -69,6 +70,7 @@ struct trial {
 	uint32_t nodes[CALLEE_MAX];
 	struct measured of[CALLEE_MAX];
 	struct measured entries; /* of the empty one, its returns not probed */
+	struct kernel_cost kernel_cost;
 };
 
 static int by_value(const void *a, const void *b)
@@ -89,50 +91,40 @@ static double median(double *v, int n, double *ret_error)
 	return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
-/* Just called for the first time, CALIBRATE_CALLS times; 0: by nobody. */
-static uint32_t node_find(const struct trial *t)
+/* Just called for the first time; 0: by nobody. */
+static uint32_t node_find(const struct trial *t, enum callee callee)
 {
 	const struct kernel *k = t->kernel;
 
-	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++)
-		if (k->nodes[i].tgid == (uint32_t)t->on.launch.pid &&
-		    k->nodes[i].calls == CALIBRATE_CALLS && i != t->nodes[0] && i != t->nodes[1])
+	for (uint32_t i = 1; i < k->options.max_nodes && k->nodes[i].flags; i++) {
+		bool known = false;
+
+		if (k->nodes[i].tgid != (uint32_t)t->on.launch.pid ||
+		    k->nodes[i].calls != calibrate_calls(callee))
+			continue;
+		for (int other = 0; other < CALLEE_MAX; other++)
+			known |= t->nodes[other] == i;
+		if (!known)
 			return i;
-	return 0;
-}
-
-/* The first probed calls build the tree and read the names. */
-static int warm_up(struct trial *t)
-{
-	double unused;
-
-	for (int i = 0; i < CALLEE_MAX; i++) {
-		int err = calibrate_child_round(&t->off, i, &unused);
-
-		if (!err)
-			err = calibrate_child_round(&t->on, i, &unused);
-		if (err)
-			return err;
-		t->nodes[i] = node_find(t);
-		if (!t->nodes[i])
-			return -EPROTO;
-		t->of[i].search = line_table_search(
-			t->on.lines[i], t->kernel->searches[t->nodes[i]].position[0] - 1.0);
 	}
 	return 0;
 }
 
-/* Before a round, and after: the difference is kept. */
-static void kernel_round(const struct trial *t, enum callee callee, struct measured *m, int sign)
+static double position_of(const struct trial *t, enum callee callee)
 {
-	uint32_t node = t->nodes[callee], caller = t->kernel->nodes[node].parent;
-	double each = (double)sign / CALIBRATE_CALLS;
+	return t->kernel->searches[t->nodes[callee]].position[0] - 1.0;
+}
 
-	if (sign < 0)
-		m->kernel_callee[m->n] = m->kernel_caller[m->n] = 0;
-	m->kernel_callee[m->n] += each * kernel_self(t->kernel, node);
-	m->kernel_caller[m->n] += each * kernel_self(t->kernel, caller);
-	m->kernel[m->n] = m->kernel_callee[m->n] + m->kernel_caller[m->n];
+/* The first probed calls build the tree and read the names. */
+static int warm_up(struct trial *t, enum callee callee)
+{
+	double unused;
+	int err = calibrate_child_round(&t->off, callee, &unused);
+
+	if (!err)
+		err = calibrate_child_round(&t->on, callee, &unused);
+	t->nodes[callee] = err ? 0 : node_find(t, callee);
+	return err ? err : t->nodes[callee] ? 0 : -EPROTO;
 }
 
 static int rounds_run(struct trial *t, enum callee callee, int n, struct measured *ret)
@@ -144,59 +136,136 @@ static int rounds_run(struct trial *t, enum callee callee, int n, struct measure
 	for (ret->n = 0; !err && ret->n < n; ret->n++) {
 		uint64_t calls = node->calls, self = node->self;
 
-		kernel_round(t, callee, ret, -1);
 		err = calibrate_child_round(&t->off, callee, &plain);
 		if (!err)
 			err = calibrate_child_round(&t->on, callee, &probed);
-		kernel_round(t, callee, ret, 1);
-		if (!err && node->calls - calls != CALIBRATE_CALLS)
+		if (!err && node->calls - calls != calibrate_calls(callee))
 			err = -EPROTO;
 		ret->plain[ret->n] = plain;
 		ret->added[ret->n] = probed - plain;
-		ret->callee[ret->n] = (double)(node->self - self) / CALIBRATE_CALLS;
+		ret->callee[ret->n] = (double)(node->self - self) / calibrate_calls(callee);
 	}
 	return err;
+}
+
+/* The forms of the interpreter's tables, from *ret_first on. */
+static int forms_of(const struct trial *t, enum line_form *ret_first)
+{
+	*ret_first = t->in->minor >= 11 ? LINE_NONE : LINE_PAIR;
+	return t->in->minor >= 11 ? LINE_FORMS - LINE_NONE : LINE_NONE - LINE_PAIR;
+}
+
+/* The form that is measured when only one can be: the most frequent. */
+static enum line_form form_usual(const struct trial *t)
+{
+	return t->in->minor >= 11 ? LINE_SHORT : LINE_PAIR;
+}
+
+static enum callee callee_of(const struct trial *t, enum line_form form)
+{
+	enum line_form first;
+
+	forms_of(t, &first);
+	return CALLEE_FORMS + form - first;
+}
+
+/* Of the empty function, with all probes on. */
+static int kernel_rounds_run(struct trial *t)
+{
+	uint32_t node = t->nodes[CALLEE_EMPTY], caller = t->kernel->nodes[node].parent;
+	double callee[ROUNDS], callers[ROUNDS], both[ROUNDS], unused;
+	struct kernel_cost *ret = &t->kernel_cost;
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t self = kernel_self(t->kernel, node), above = kernel_self(t->kernel, caller);
+		int err = calibrate_child_round(&t->on, CALLEE_EMPTY, &unused);
+
+		if (err)
+			return err;
+		self = kernel_self(t->kernel, node) - self;
+		above = kernel_self(t->kernel, caller) - above;
+		callee[i] = (double)self / calibrate_calls(CALLEE_EMPTY);
+		callers[i] = (double)above / calibrate_calls(CALLEE_EMPTY);
+		both[i] = callee[i] + callers[i];
+	}
+	ret->entry = median(callee, ROUNDS, &ret->entry_error);
+	ret->exit = median(callers, ROUNDS, &ret->exit_error);
+	median(both, ROUNDS, &ret->total_error);
+	return 0;
 }
 
 static int trial_run(struct trial *t)
 {
 	bool exact = t->metric == METRIC_INSTRUCTIONS;
-	/* The kernel's instructions are not: its interrupts come as they like. */
-	int n = exact && !t->kernel->kernel_selfs ? ROUNDS_EXACT : ROUNDS, err = warm_up(t);
+	enum line_form first;
+	int n = exact ? ROUNDS_EXACT : ROUNDS, last = CALLEE_FORMS + forms_of(t, &first), err = 0;
 
-	for (int i = 0; !err && i < CALLEE_MAX; i++)
-		err = rounds_run(t, i, i == CALLEE_EMPTY || exact ? n : n / 2, &t->of[i]);
+	for (int i = 0; !err && i < last; i++) {
+		if (!exact && i >= CALLEE_FORMS && i != (int)callee_of(t, form_usual(t)))
+			continue;
+		err = warm_up(t, i);
+		if (!err)
+			err = rounds_run(t, i, n, &t->of[i]);
+	}
+	if (!err && t->kernel->kernel_selfs)
+		err = kernel_rounds_run(t);
 	if (err || !exact)
 		return err;
 	hold_close_returns(&t->hold);
 	return rounds_run(t, CALLEE_EMPTY, n, &t->entries);
 }
 
-/*
- * added = base + entries * per_entry + bytes * per_byte, for three functions that
- * differ in both.
- */
-static void search_fit(struct trial *t, double added, double error, struct build_cost *ret)
+/* So many entries of the usual form were passed under the two tables of them. */
+static void entries_passed(const struct trial *t, double *ret_few, double *ret_all)
 {
-	const struct line_search *empty = &t->of[CALLEE_EMPTY].search;
-	struct measured *tall = &t->of[CALLEE_TALL], *wide = &t->of[CALLEE_WIDE];
-	double tall_error, wide_error;
-	double y1 = median(tall->added, tall->n, &tall_error) - added;
-	double y2 = median(wide->added, wide->n, &wide_error) - added;
-	double e1 = tall->search.entries - empty->entries, b1 = tall->search.bytes - empty->bytes;
-	double e2 = wide->search.entries - empty->entries, b2 = wide->search.bytes - empty->bytes;
-	double determinant = e1 * b2 - e2 * b1;
+	double p = position_of(t, CALLEE_FEW);
 
-	if (t->metric == METRIC_INSTRUCTIONS && determinant) {
-		ret->per_entry = (y1 * b2 - y2 * b1) / determinant;
-		ret->per_byte = (e1 * y2 - e2 * y1) / determinant;
-		ret->search_error = SEARCH_APART;
-		return;
+	*ret_few = t->in->minor >= 11 ? floor(p / 16) + 1 : t->on.units / 8;
+	*ret_all = t->in->minor >= 11 ? floor(p / 2) + 1 : t->on.units;
+}
+
+/* From the same code under tables that differ in one thing at a time. */
+static void lines_set(struct trial *t, struct build_cost *ret)
+{
+	enum line_form first, usual = form_usual(t);
+	int n = forms_of(t, &first);
+	double few_entries, entries, few_error, error, few, added, base, cost;
+
+	entries_passed(t, &few_entries, &entries);
+	few = median(t->of[CALLEE_FEW].added, t->of[CALLEE_FEW].n, &few_error);
+	added = median(t->of[callee_of(t, usual)].added, t->of[callee_of(t, usual)].n, &error);
+	cost = (added - few) / (entries - few_entries);
+	base = added - entries * cost;
+	ret->search_error = hypot(SEARCH_APART,
+				  added > few ? hypot(few_error, error) / (added - few) : 1);
+	for (enum line_form form = first; form < first + n; form++) {
+		struct measured *m = &t->of[callee_of(t, form)];
+
+		if (t->metric != METRIC_INSTRUCTIONS)
+			ret->lines.of[form] = fmax(cost, 0) * shape.of[form] / shape.of[usual];
+		else if (form == LINE_TOO_FAR)
+			ret->lines.of[form] = median(m->added, m->n, &error) - added;
+		else
+			ret->lines.of[form] = (median(m->added, m->n, &error) - base) / entries;
 	}
-	/* A search is never faster for being longer. */
-	ret->per_entry = fmax(y1, 0) / (e1 + BYTE_SHARE * b1);
-	ret->per_byte = BYTE_SHARE * ret->per_entry;
-	ret->search_error = hypot(SEARCH_APART, y1 > 0 ? hypot(tall_error, error) / y1 : 1);
+}
+
+static int searches_set(struct trial *t, struct build_cost *ret)
+{
+	struct line_table *empty;
+	int err;
+
+	lines_set(t, ret);
+	err = line_table_read(t->in->minor, t->on.firstlineno, t->on.table, t->on.table_size,
+			      t->on.table_size, &ret->lines, &empty);
+	if (err)
+		return err;
+	ret->empty_return = line_table_search(empty, position_of(t, CALLEE_EMPTY));
+	ret->empty_entry = line_table_start(empty);
+	free(empty);
+	/* The table of 3.15's shim is empty: _Py_InitCleanup in Objects/codeobject.c. */
+	ret->lone_return -= ret->empty_return;
+	return 0;
 }
 
 static void split_exactly(struct trial *t, double added, double added_error, struct build_cost *ret)
@@ -224,7 +293,7 @@ static void split_by_tree(struct trial *t, double added, double added_error, str
 	ret->lone_entry = ret->lone_return = added / 2;
 }
 
-static void cost_set(struct trial *t, struct build_cost *ret)
+static int cost_set(struct trial *t, struct build_cost *ret)
 {
 	struct measured *empty = &t->of[CALLEE_EMPTY];
 	double plain_error, added_error;
@@ -236,19 +305,9 @@ static void cost_set(struct trial *t, struct build_cost *ret)
 	else
 		split_by_tree(t, added, added_error, ret);
 	ret->total_error = fmax(added_error, t->metric == METRIC_TASK_CLOCK ? PACE * added : 0);
-	search_fit(t, added, added_error, ret);
-	ret->empty_return = empty->search;
-	ret->empty_entry = line_table_search(t->on.lines[CALLEE_EMPTY], 0);
 	ret->known = true;
-}
-
-static void kernel_cost_set(struct trial *t, struct kernel_cost *ret)
-{
-	struct measured *empty = &t->of[CALLEE_EMPTY];
-
-	ret->entry = median(empty->kernel_callee, empty->n, &ret->entry_error);
-	ret->exit = median(empty->kernel_caller, empty->n, &ret->exit_error);
-	median(empty->kernel, empty->n, &ret->total_error);
+	ret->kernel = t->kernel_cost;
+	return searches_set(t, ret);
 }
 
 static int child_follow(struct trial *t)
@@ -287,9 +346,9 @@ static int trial_start(struct trial *t, pid_t pid)
 	if (!err)
 		err = child_follow(t);
 	if (!err)
-		err = calibrate_child_go(&t->off, t->in);
+		err = calibrate_child_go(&t->off);
 	if (!err)
-		err = calibrate_child_go(&t->on, t->in);
+		err = calibrate_child_go(&t->on);
 	return err;
 }
 
@@ -314,14 +373,13 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 
 	if (!err)
 		err = trial_run(&t);
-	if (!err) {
-		cost_set(&t, ret);
-		kernel_cost_set(&t, &ret->kernel);
-	} else {
+	if (!err)
+		err = cost_set(&t, ret);
+	if (err)
 		snprintf(text, len, "cannot calibrate %s: %s", t.in->target_path,
-			 err == -EPROTO ? "the probes count other calls than were made"
-					: strerror(-err));
-	}
+			 err == -EPROTO	  ? "the probes count other calls than were made"
+			 : err == -EAGAIN ? "the hardware counter was shared with others meanwhile"
+					  : strerror(-err));
 	trial_end(&t);
 	return err;
 }

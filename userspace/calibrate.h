@@ -26,9 +26,9 @@ struct build_cost {
 	double total_error;		/* of entry + exit */
 	double plain;			/* one unprobed empty call */
 	/* The search for a line number: see search.h. */
-	double per_entry, per_byte;
-	double search_error; /* of these two, as a share */
-	struct line_search empty_return, empty_entry; /* an empty function's */
+	struct line_costs lines;
+	double search_error;		  /* of these, as a share */
+	double empty_return, empty_entry; /* an empty function's searches */
 	double lone_entry, lone_return; /* a probe of no call: an empty function's */
 	bool known;
 	struct kernel_cost kernel; /* 0 when that is not counted */

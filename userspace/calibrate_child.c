@@ -2,13 +2,13 @@
 #include "userspace/calibrate_child.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "symbolizer/interpreter.h"
-#include "userspace/counter.h"
+#include "userspace/counter_task.h"
 #include "userspace/python_path.h"
 
 /*
@@ -16,110 +16,116 @@
  * each child makes of it.  It has a line of its own, as functions do.  And it is of
  * a file, as most functions are: what -c compiles is checked at each call, see
  * code_print().
+ *
+ * A table's entries are for one code unit each but in the first, where they are for
+ * eight; up to 3.10 an entry for 0 bytes is passed at once, and one for 255 is not.
  */
 static const char script[] =
-	"import os\n"
-	"tall = '        a = 1\\n' * 200\n"
-	"wide = '        a = a' + ''.join('.name%d' % i for i in range(60)) + '\\n'\n"
+	"import os, sys\n"
 	"source = '''\n"
 	"def empty():\n"
 	"    pass\n"
 	"def tall(a=0):\n"
 	"    if a:\n"
-	"''' + tall + '''\n"
+	"''' + '        a = 1\\n' * %d + '''\n"
 	"    return\n"
-	"def wide(a=0):\n"
-	"    if a:\n"
-	"''' + wide + '''\n"
-	"    if not a:\n"
-	"        return\n"
-	"    a = 1\n"
 	"def many(calls, callee):\n"
 	"    for _ in calls: callee()\n"
 	"'''\n"
 	"exec(compile(source, 'calibrate.py', 'exec'))\n"
-	"for f in empty, tall, wide:\n"
-	"    code = f.__code__\n"
-	"    table = code.co_linetable if hasattr(code, 'co_linetable') else code.co_lnotab\n"
-	"    os.write(1, b'%d %s\\n' % (code.co_firstlineno, table.hex().encode()))\n"
-	"callees = {b'0': empty, b'1': tall, b'2': wide}\n"
-	"calls = range(10000)\n"
+	"code = tall.__code__\n"
+	"units = len(code.co_code) // 2\n"
+	"name = 'co_linetable' if hasattr(code, 'co_linetable') else 'co_lnotab'\n"
+	"if sys.version_info >= (3, 11):\n"
+	"    tables = [b'\\x87\\0' * (units // 8 + 1)]\n"
+	"    for form in (b'\\xf8', b'\\x80\\0', b'\\xd0\\0\\0', b'\\xd8\\0\\0', b'\\xe0\\0\\0',\n"
+	"                 b'\\xe8\\0', b'\\xf0\\0\\0\\1\\1', b'\\xf0\\0\\0A\\1\\1',\n"
+	"                 b'\\xf0\\0\\0A\\1A\\1', b'\\xf0\\0A\\1A\\1A\\1'):\n"
+	"        tables.append(form * units)\n"
+	"else:\n"
+	"    tables = [bytes(2 * (units // 8)), bytes(2 * units), bytes(2 * units) + b'\\xff\\0']\n"
+	"callees = [empty]\n"
+	"for table in tables:\n"
+	"    callees.append(type(tall)(code.replace(**{name: table}), globals(), 'tall', (0,)))\n"
+	"calls = [range(%d), range(%d)]\n"
+	"empty = empty.__code__\n"
+	"os.write(1, b'%%d %%d %%s\\n' %% (empty.co_firstlineno, units,\n"
+	"         getattr(empty, name).hex().encode()))\n"
 	"while True:\n"
 	"    word = os.read(0, 1)\n"
 	"    if not word: break\n"
-	"    many(calls, callees[word])\n"
+	"    i = word[0] - 48\n"
+	"    many(calls[i > 0], callees[i])\n"
 	"    os.write(1, b'.')\n";
 
-#define TABLE_MAX 8192
+/* Time is measured less finely than instructions: it needs long tables. */
+#define LINES 24
+#define LINES_FOR_TIME 400
 
 int calibrate_child_start(struct calibrate_child *c, const struct interpreter *in,
 			  enum metric metric, pid_t pid)
 {
-	char *python = python_path(in, pid);
-	int err = python ? launch_python(python, pid, script, &c->launch) : -ENOENT;
+	char *python = python_path(in, pid), text[sizeof(script) + 64];
+	int err = -ENOENT;
 
+	snprintf(text, sizeof(text), script,
+		 metric == METRIC_INSTRUCTIONS ? LINES : LINES_FOR_TIME, CALIBRATE_CALLS,
+		 CALIBRATE_CALLS_FORM);
+	if (python)
+		err = launch_python(python, pid, text, &c->launch);
 	free(python);
 	if (err)
 		return err;
-	c->counter = counter_open_task(metric, c->launch.pid);
-	return c->counter < 0 ? c->counter : 0;
+	return counter_task_open(metric, c->launch.pid, &c->counter);
 }
 
-/* "FIRSTLINE HEX": -EPROTO when it says anything else. */
-static int table_parse(const char *line, int minor, struct line_table **ret)
+/* "FIRSTLINE UNITS HEX": -EPROTO when it says anything else. */
+static int answer_parse(struct calibrate_child *c, const char *line)
 {
-	uint8_t bytes[TABLE_MAX];
-	unsigned long first;
-	char *hex, *end, digits[3] = "";
-	size_t n = 0;
+	char digits[3] = "", *end;
+	int at = 0;
 
-	first = strtoul(line, &hex, 10);
-	if (hex == line || *hex++ != ' ')
+	if (sscanf(line, "%" SCNu32 " %" SCNu32 " %n", &c->firstlineno, &c->units, &at) != 2)
 		return -EPROTO;
-	for (; hex[0] && hex[1]; hex += 2) {
-		memcpy(digits, hex, 2);
-		bytes[n++] = strtoul(digits, &end, 16);
-		if (*end || n == sizeof(bytes))
+	for (; line[at] && line[at + 1]; at += 2) {
+		memcpy(digits, line + at, 2);
+		if (c->table_size == sizeof(c->table))
+			return -EPROTO;
+		c->table[c->table_size++] = strtoul(digits, &end, 16);
+		if (*end)
 			return -EPROTO;
 	}
-	return line_table_read(minor, first, bytes, n, n, ret) ? -EPROTO : 0;
+	return 0;
 }
 
-int calibrate_child_go(struct calibrate_child *c, const struct interpreter *in)
+int calibrate_child_go(struct calibrate_child *c)
 {
-	char line[2 * TABLE_MAX + 16];
+	char line[2 * sizeof(c->table) + 32];
 	int err = launch_go(&c->launch);
 
-	for (int i = 0; !err && i < CALLEE_MAX; i++) {
+	if (!err)
 		err = launch_hear(&c->launch, line, sizeof(line));
-		if (!err)
-			err = table_parse(line, in->minor, &c->lines[i]);
-	}
-	return err;
+	return err ? err : answer_parse(c, line);
 }
 
 int calibrate_child_round(struct calibrate_child *c, enum callee callee, double *ret)
 {
 	const char word[] = {'0' + callee, 0};
-	uint64_t before[3], after[3];
-	int err;
+	struct perf_reading before, after;
+	int err = counter_task_read(c->counter, &before);
 
-	if (read(c->counter, before, sizeof(before)) != sizeof(before))
-		return -ECHILD;
-	err = launch_ask(&c->launch, word);
+	if (!err)
+		err = launch_ask(&c->launch, word);
+	if (!err)
+		err = counter_task_read(c->counter, &after);
 	if (err)
 		return err;
-	if (read(c->counter, after, sizeof(after)) != sizeof(after))
-		return -ECHILD;
-	*ret = (double)(after[0] - before[0]) / CALIBRATE_CALLS;
-	return 0;
+	*ret = (double)(after.value - before.value) / calibrate_calls(callee);
+	return perf_event_share(&before, &after) < 1 ? -EAGAIN : 0;
 }
 
 void calibrate_child_end(struct calibrate_child *c)
 {
-	if (c->counter >= 0)
-		close(c->counter);
+	counter_task_close(c->counter);
 	launch_end(&c->launch);
-	for (int i = 0; i < CALLEE_MAX; i++)
-		free(c->lines[i]);
 }

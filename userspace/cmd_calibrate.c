@@ -13,6 +13,7 @@
 #include "userspace/calibrate.h"
 #include "userspace/commands.h"
 #include "userspace/counter.h"
+#include "userspace/counter_reason.h"
 #include "userspace/kernel.h"
 #include "userspace/rights.h"
 #include "userspace/sink.h"
@@ -98,16 +99,22 @@ static int find(const struct options *o, struct interpreter *in)
 	return 0;
 }
 
+/* Of the most frequent form. */
+static double entry_cost(const struct interpreter *in, const struct build_cost *c)
+{
+	return c->lines.of[in->minor >= 11 ? LINE_SHORT : LINE_PAIR];
+}
+
 static void print_json(const struct build *b, const struct build_cost *c, enum metric m)
 {
 	const struct interpreter *in = build_interpreter(b);
-	json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "metric",
+	json_t *root = json_pack("{s:s, s:s, s:s, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "metric",
 				 metric_name(m), "unit", metric_unit(m), "path", in->target_path,
 				 "build_id", in->build_id, "plain_call", c->plain, "added",
 				 c->entry + c->exit, "added_error", c->total_error, "entry", c->entry,
 				 "exit", c->exit, "split_error", c->entry_error,
-				 "search_entry", c->per_entry, "search_byte", c->per_byte,
-				 "search_error", c->search_error);
+				 "search_entry", entry_cost(in, c), "search_error",
+				 entry_cost(in, c) * c->search_error);
 
 	json_dumpf(root, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(8));
 	putchar('\n');
@@ -127,8 +134,9 @@ static void print_table(const struct build *b, const struct build_cost *c, enum 
 	printf("the probes add    %8.1f ± %.1f %s a call\n", c->entry + c->exit, c->total_error, unit);
 	printf("  to the callee   %8.1f ± %.1f\n", c->entry, c->entry_error);
 	printf("  to the caller   %8.1f ± %.1f\n", c->exit, c->exit_error);
-	printf("a line's search   %8.2f an entry and %.2f a byte of its line table, ± %.0f %%\n",
-	       c->per_entry, c->per_byte, 100 * c->search_error);
+	printf("a line's search   %8.1f ± %.1f %s for each %s before it\n", entry_cost(in, c),
+	       entry_cost(in, c) * c->search_error, unit,
+	       in->minor >= 11 ? "instruction" : "line");
 }
 
 static int calibrate(const struct options *o, struct interpreter *in)
@@ -138,12 +146,13 @@ static int calibrate(const struct options *o, struct interpreter *in)
 	struct kernel *k = NULL;
 	struct build *b = NULL;
 	struct build_cost cost;
-	char why[512] = "";
+	char why[512] = "", reason[256];
 	int err = counter_open(o->metric, &counter);
 
-	if (err)
-		snprintf(why, sizeof(why), "no counter of %s: %s", metric_name(o->metric),
-			 counter_reason(err));
+	if (err) {
+		counter_reason(err, reason, sizeof(reason));
+		snprintf(why, sizeof(why), "no counter of %s: %s", metric_name(o->metric), reason);
+	}
 	if (!err)
 		err = kernel_open(&ko, counter, &k, why, sizeof(why));
 	if (!err)

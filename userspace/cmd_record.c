@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "userspace/commands.h"
+#include "userspace/counter_share.h"
 #include "userspace/recording.h"
 #include "userspace/session.h"
 #include "userspace/targets.h"
@@ -189,6 +190,8 @@ static int run(const struct record *r, struct session *s)
 	if (st.fallback_reason && !r->quiet)
 		fprintf(stderr, "pycost record: the metric is %s: %s\n", metric_name(st.metric),
 			st.fallback_reason);
+	if (st.caution && !r->quiet)
+		fprintf(stderr, "pycost record: %s\n", st.caution);
 	if (!r->quiet)
 		fprintf(stderr, "measuring %u process%s%s\n", st.targets, st.targets == 1 ? "" : "es",
 			r->seconds ? "" : "; Ctrl-C stops");
@@ -209,6 +212,17 @@ static int run(const struct record *r, struct session *s)
 	return err;
 }
 
+static void losses_print(const uint64_t losses[LOSS_MAX])
+{
+	char share[128];
+
+	if (counter_share_text(losses, share, sizeof(share)))
+		fprintf(stderr, "  lost: %s\n", share);
+	for (int i = 1; i < LOSS_MAX; i++)
+		if (losses[i] && i != LOSS_MULTIPLEXED)
+			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), losses[i]);
+}
+
 static void summary(const struct record *r, struct session *s)
 {
 	struct session_status st;
@@ -224,9 +238,7 @@ static void summary(const struct record *r, struct session *s)
 		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es", st.calls, st.paths,
 		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
 		st.kernel_mode ? " and in kernel mode" : "");
-	for (int i = 1; i < LOSS_MAX; i++)
-		if (st.losses[i])
-			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), st.losses[i]);
+	losses_print(st.losses);
 	if (st.launched_status > 0 && WIFEXITED(st.launched_status))
 		fprintf(stderr, "  the command exited with %d\n", WEXITSTATUS(st.launched_status));
 	else if (st.launched_status > 0 && WIFSIGNALED(st.launched_status))

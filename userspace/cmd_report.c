@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "userspace/commands.h"
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 #include "userspace/output.h"
 
@@ -270,7 +271,7 @@ static int report_deliver(const struct report *r, const struct arguments *a)
 
 static int report_profile(struct profile *p, const struct arguments *a)
 {
-	char message[ERROR_SIZE] = "";
+	char message[ERROR_SIZE] = "", share[128];
 	struct recording_status status;
 	struct report r;
 	int err = recording_read(a->file, &p->sink, &status, message, sizeof(message));
@@ -295,6 +296,10 @@ static int report_profile(struct profile *p, const struct arguments *a)
 	if (a->format->export && (status.corrupt || status.incomplete))
 		complain(a, status.corrupt ? "warning: damaged: only a part of it could be read"
 					   : "warning: incomplete: recorder did not finish");
+	if (a->format->export && counter_share_text(r.losses, share, sizeof(share))) {
+		snprintf(message, sizeof(message), "warning: %s", share);
+		complain(a, message);
+	}
 	err = report_deliver(&r, a);
 	report_free(&r);
 	return err;

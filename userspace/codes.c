@@ -23,7 +23,8 @@ struct code {
 /* key: module, file, line, qualname and wraps, NUL-separated. */
 struct function {
 	uint32_t id;
-	struct line_table *lines; /* NULL: not known */
+	struct line_table *lines; /* of the first build that it was met in; NULL: unknown */
+	const struct line_costs *lines_of;
 	UT_hash_handle hh;
 	char key[];
 };
@@ -156,18 +157,21 @@ static const char *text_of(const struct wire_str *s, const uint8_t *data, size_t
 }
 
 /* A table that makes no sense is as good as none. */
-static int lines_learn(struct function *f, const struct wire_event_code *e, int minor)
+static int lines_learn(struct function *f, const struct wire_event_code *e, int minor,
+		       const struct line_costs *costs)
 {
 	size_t size = e->linetable_size < WIRE_LINETABLE_MAX ? e->linetable_size
 							     : WIRE_LINETABLE_MAX;
 
-	if (f->lines || !size)
+	if (f->lines || e->linetable_size == WIRE_LINETABLE_UNREAD || !costs)
 		return 0;
-	return line_table_read(minor, e->firstlineno, e->linetable, size, e->linetable_size,
+	f->lines_of = costs;
+	return line_table_read(minor, e->firstlineno, e->linetable, size, e->linetable_size, costs,
 			       &f->lines) == -ENOMEM ? -ENOMEM : 0;
 }
 
-int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor)
+int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor,
+		const struct line_costs *lines)
 {
 	struct wire_code_key key = {.code = e->code, .wrapped = e->wrapped, .tgid = e->head.tgid,
 				    .print = e->print};
@@ -202,13 +206,16 @@ int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolve
 	};
 	err = function_intern(c, &f, &id);
 	if (!err)
-		err = lines_learn(c->by_id[id], e, minor);
+		err = lines_learn(c->by_id[id], e, minor, lines);
 	return err ? err : code_add(c, &key, id);
 }
 
-const struct line_table *codes_lines(const struct codes *c, uint32_t function)
+const struct line_table *codes_lines(const struct codes *c, uint32_t function,
+				     const struct line_costs *costs)
 {
-	return function && function <= c->n_functions ? c->by_id[function]->lines : NULL;
+	if (!function || function > c->n_functions || c->by_id[function]->lines_of != costs)
+		return NULL;
+	return c->by_id[function]->lines;
 }
 
 static struct wire_code_key key_of(const struct wire_node *n)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct codes;
+struct line_costs;
 struct line_table;
 struct resolver;
 struct sink;
@@ -22,14 +23,19 @@ struct wire_node;
 int codes_new(struct sink *sink, struct codes **ret);
 void codes_free(struct codes *c);
 
-/* A code object announced by the kernel; minor is the 15 of Python 3.15. */
-int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor);
+/*
+ * A code object announced by the kernel; minor is the 15 of Python 3.15, lines what
+ * a search of its line table costs (borrowed for good), NULL when that is not known.
+ */
+int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolver *r, int minor,
+		const struct line_costs *lines);
 
 /* The function of a node, 0 when its names have not come. */
 uint32_t codes_function(const struct codes *c, const struct wire_node *n);
 
-/* Its line table; NULL when that is not known. */
-const struct line_table *codes_lines(const struct codes *c, uint32_t function);
+/* Its line table as it costs there; NULL when that is not known. */
+const struct line_table *codes_lines(const struct codes *c, uint32_t function,
+				     const struct line_costs *costs);
 
 /* A function for a node whose names were lost: known by its address alone. */
 int codes_invent(struct codes *c, const struct wire_node *n, uint32_t *ret);

@@ -29,7 +29,7 @@ struct drain {
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
-	int64_t *search_self, *search_caller; /* told of each node; the latter of generators */
+	int64_t *search_self, *search_caller; /* told of each node */
 	struct kernel_told *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
@@ -141,17 +141,16 @@ static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *re
 {
 	const struct wire_node *n = &d->kernel->nodes[index];
 	const struct wire_search *s = &d->kernel->searches[index];
-	const struct line_table *lines = codes_lines(d->codes, d->told[index].function);
 	const struct build_cost *cost = d->ops.cost(d->ops.arg, n->tgid);
+	const struct line_table *lines;
 	int64_t total;
 
 	if (!cost)
 		return;
+	lines = codes_lines(d->codes, d->told[index].function, &cost->lines);
 	total = llround(search_of_returns(s, lines, cost));
 	ret->search_self = total - d->search_self[index];
 	d->search_self[index] = total;
-	if (!(n->flags & WIRE_NODE_RESUMABLE))
-		return;
 	s += d->kernel->options.max_nodes;
 	total = llround(search_of_entries(s, lines, d->told[index].calls, cost));
 	ret->search_caller = total - d->search_caller[index];
@@ -168,8 +167,6 @@ static void kernel_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
 	told->self += ret->kernel_self;
 	ret->lone_self = lone - told->lone_self;
 	told->lone_self = lone;
-	if (!(d->kernel->nodes[index].flags & WIRE_NODE_RESUMABLE))
-		return;
 	s += d->kernel->options.max_nodes;
 	lone = search_lone_entries(s, d->told[index].calls);
 	ret->lone_caller = lone - told->lone_caller;
@@ -226,14 +223,15 @@ int drain_run(struct drain *d)
 	return 0;
 }
 
-static void open_call_charge_kernel(struct drain *d, const struct counter *counter,
-				    const volatile struct wire_thread *t, uint32_t node)
+static void open_call_charge_kernel(struct drain *d, const volatile struct wire_thread *t,
+				    uint32_t node)
 {
 	uint64_t open = t->pending_kernel, now;
 
 	if (!d->kernel_told)
 		return;
-	if (t->on_cpu && !counter_read_kernel(counter, t->cpu, &now) && now > t->last_kernel)
+	if (t->on_cpu && !counter_read(d->kernel->options.kernel_counter, t->cpu, &now) &&
+	    now > t->last_kernel)
 		open += now - t->last_kernel;
 	d->kernel->kernel_selfs[node] += open;
 }
@@ -253,7 +251,7 @@ static void open_calls_charge(struct drain *d, const struct counter *counter)
 		if (t->on_cpu && !counter_read(counter, t->cpu, &now) && now > t->last)
 			open += now - t->last;
 		d->kernel->nodes[node].self += open;
-		open_call_charge_kernel(d, counter, t, node);
+		open_call_charge_kernel(d, t, node);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 static const char *event_name(enum metric metric)
@@ -71,10 +72,13 @@ static void put_header(const struct report *r, FILE *out)
 {
 	const struct profile *p = r->profile;
 	enum metric metric = p->meta.metric;
+	char share[128];
 
 	fputs("# callgrind format\nversion: 1\ncreator: pycost " PYCOST_VERSION "\ncmd:", out);
 	for (size_t i = 0; i < p->process_count; i++)
 		fprintf(out, " %s (%" PRIu32 ")", p->processes[i].comm, p->processes[i].pid);
+	if (counter_share_text(r->losses, share, sizeof(share)))
+		fprintf(out, "\ndesc: Note: %s", share);
 	fprintf(out,
 		"\npart: 1\npositions: line\nevent: %s : %s (%s)\n",
 		event_name(metric), metric_name(metric), metric_unit(metric));

@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 /* JSON's integers are signed in most readers. */
@@ -235,7 +236,7 @@ int export_json(const struct report *r, FILE *out)
 	bool complete = !r->status.incomplete && !r->status.corrupt;
 	json_t *json = json_pack(
 		"{s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:f, s:o}",
 		"metric", metric_name(meta->metric),
 		"unit", metric_unit(meta->metric),
 		"exact", 1,
@@ -256,6 +257,7 @@ int export_json(const struct report *r, FILE *out)
 		"outside", outside_json(r),
 		"functions", functions_json(r),
 		"edges", edges_json(r),
+		"counter_running", counter_share(r->losses),
 		"losses", losses_json(r));
 
 	if (!json)

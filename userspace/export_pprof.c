@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "pprof.pb-c.h"
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 #define GZIP_WINDOW (15 + 16)
@@ -25,6 +26,7 @@ enum {
 	STRING_METRIC,
 	STRING_UNIT,
 	STRING_COMMENT,
+	STRING_NOTE,
 	STRING_PID,
 	STRING_THREAD,
 	STRING_PROCESS,
@@ -94,6 +96,7 @@ static void put_fixed_strings(struct pprof *p)
 {
 	enum metric metric = p->report->profile->meta.metric;
 	bool time = metric == METRIC_TASK_CLOCK;
+	char share[128] = "";
 	char *strings[STRING_FIXED] = {
 		[STRING_EMPTY] = "",
 		[STRING_CALLS] = "calls",
@@ -101,12 +104,14 @@ static void put_fixed_strings(struct pprof *p)
 		[STRING_METRIC] = (char *)metric_name(metric),
 		[STRING_UNIT] = time ? "nanoseconds" : (char *)metric_unit(metric),
 		[STRING_COMMENT] = "pycost " PYCOST_VERSION ": exact counts, not samples",
+		[STRING_NOTE] = share,
 		[STRING_PID] = "pid",
 		[STRING_THREAD] = "thread",
 		[STRING_PROCESS] = "process",
 		[STRING_KERNEL] = (char *)metric_kernel_name(metric),
 	};
 
+	counter_share_text(p->report->losses, share, sizeof(share));
 	put_strings(p, strings, STRING_FIXED);
 }
 
@@ -122,7 +127,7 @@ static void put_head(struct pprof *p)
 	Pprof__ValueType kernel = PPROF__VALUE_TYPE__INIT;
 	Pprof__ValueType *types[] = { &calls, &metric, &kernel };
 	Pprof__Profile fragment = PPROF__PROFILE__INIT;
-	int64_t comment = STRING_COMMENT;
+	int64_t comments[] = { STRING_COMMENT, STRING_NOTE };
 
 	calls.type = STRING_CALLS;
 	calls.unit = STRING_COUNT;
@@ -135,8 +140,8 @@ static void put_head(struct pprof *p)
 	fragment.default_sample_type = STRING_METRIC;
 	fragment.period_type = &metric;
 	fragment.period = 1;
-	fragment.n_comment = 1;
-	fragment.comment = &comment;
+	fragment.n_comment = counter_share(p->report->losses) < 1 ? 2 : 1;
+	fragment.comment = comments;
 	fragment.time_nanos = value_of(profile->meta.start_realtime_ns);
 	fragment.duration_nanos = value_of(profile->duration_ns);
 	put_fragment(p, &fragment);

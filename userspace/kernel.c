@@ -114,12 +114,13 @@ static int counters_connect(struct kernel *k, const struct counter *counter)
 {
 	int err = counter_publish(counter, bpf_map__fd(k->life->maps.counters));
 
-	if (err || !counter_has_kernel(counter))
+	if (err || !k->options.kernel_counter)
 		return err;
 	k->kernel_selfs = map_shared(k->life->maps.kernel_selfs, PROT_READ | PROT_WRITE);
 	if (!k->kernel_selfs)
 		return -errno;
-	return counter_publish_kernel(counter, bpf_map__fd(k->life->maps.kernel_counters));
+	return counter_publish(k->options.kernel_counter,
+			       bpf_map__fd(k->life->maps.kernel_counters));
 }
 
 static int kernel_load(struct kernel *k, const struct counter *counter)
@@ -129,7 +130,7 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	k->life = life_bpf__open();
 	if (!k->life)
 		return -errno;
-	k->life->rodata->kernel_mode = counter_has_kernel(counter);
+	k->life->rodata->kernel_mode = k->options.kernel_counter != NULL;
 	err = sizes_set(k);
 	if (err)
 		return err;
@@ -369,4 +370,14 @@ uint64_t kernel_program_missed(int program_fd)
 int kernel_events_fd(const struct kernel *k)
 {
 	return bpf_map__fd(k->life->maps.events);
+}
+
+int kernel_counters_fd(const struct kernel *k)
+{
+	return bpf_map__fd(k->life->maps.counters);
+}
+
+int kernel_mode_counters_fd(const struct kernel *k)
+{
+	return bpf_map__fd(k->life->maps.kernel_counters);
 }

@@ -21,6 +21,7 @@ struct kernel_options {
 	unsigned max_threads; /* 0: WIRE_DEFAULT_THREADS */
 	bool per_thread;
 	bool no_follow;
+	const struct counter *kernel_counter; /* NULL: kernel mode is not counted */
 };
 
 struct kernel {
@@ -75,6 +76,9 @@ int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
 uint64_t kernel_program_missed(int program_fd);
 
 int kernel_events_fd(const struct kernel *k);
+/* For counter_follow_cpus(). */
+int kernel_counters_fd(const struct kernel *k);
+int kernel_mode_counters_fd(const struct kernel *k);
 
 /*
  * Whether we see the PIDs that the programs see: those of the initial namespace.

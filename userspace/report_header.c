@@ -4,6 +4,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/report.h"
 #include "userspace/text.h"
 
@@ -12,13 +13,15 @@
 const char *report_metric_meaning(const struct sink_meta *meta)
 {
 	if (meta->metric == METRIC_TASK_CLOCK && meta->metric_fallback)
-		return "time on CPU, not instructions: no hardware counter here";
+		return "time on CPU, not instructions: no hardware counter was to be had";
 	if (meta->metric == METRIC_TASK_CLOCK)
 		return "time on CPU, not instructions";
 	if (meta->kernel_mode)
 		return meta->metric == METRIC_CYCLES ? "CPU cycles, in user and kernel mode apart"
 						     : "retired CPU instructions, in user and "
 						       "kernel mode apart";
+	if (meta->metric == METRIC_CYCLES && meta->metric_fallback)
+		return "CPU cycles, user mode only: no counter of instructions was to be had";
 	if (meta->metric == METRIC_CYCLES)
 		return meta->user_only ? "CPU cycles, user mode only" : "CPU cycles";
 	return meta->user_only ? "retired CPU instructions, user mode only"
@@ -146,10 +149,12 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	const struct profile *p = r->profile;
 	uint64_t total = r->costs.cumulative[0], outside = r->functions.rows[0].costs.self;
 	time_t start = p->meta.start_realtime_ns / 1000000000;
-	char when[64] = "";
+	char when[64] = "", share[128];
 	struct tm tm;
 
 	print_metric(r, out);
+	if (counter_share_text(r->losses, share, sizeof(share)))
+		fprintf(out, "shared:      %s\n", share);
 	if (start && localtime_r(&start, &tm))
 		strftime(when, sizeof(when), " from %Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", p->duration_ns / 1e9, when,
@@ -166,7 +171,7 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	fputc('\n', out);
 }
 
-/* Their numbers follow, when there are any. */
+/* Their numbers follow, when there are any.  LOSS_MULTIPLEXED has words of its own. */
 static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_NODES] = "calls charged to their callers because the table of call paths was full",
 	[LOSS_DEPTH] = "calls charged to their callers because they were deeper than is followed",
@@ -177,12 +182,11 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "processes that had made calls before they were attached to",
 	[LOSS_CLAMPED] = "call paths below zero after the correction, shown as 0 at their callers' "
 			 "expense",
-	[LOSS_MULTIPLEXED] = "parts of a million of the time without the hardware counter, which "
-			     "was shared",
 	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
 	[LOSS_PROCESSES] = "forked processes not followed because the table was full",
 	[LOSS_SLICES] = "time slices counted in part, as the kernel did not tell their start or "
 			"end",
+	[LOSS_UNCOUNTED] = "stretches not counted, as their CPU had no counter yet or a new one",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 
@@ -214,6 +218,7 @@ void report_print_notes(const struct report *r, const struct report_style *style
 {
 	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
 	size_t unresolved = unresolved_count(r);
+	char share[128];
 
 	fputc('\n', out);
 	if (r->status.corrupt)
@@ -226,8 +231,10 @@ void report_print_notes(const struct report *r, const struct report_style *style
 			"%sincomplete: recorder did not finish; this is everything up to its last "
 			"flush%s\n",
 			warn, end);
+	if (counter_share_text(r->losses, share, sizeof(share)))
+		fprintf(out, "%snote: %s%s\n", warn, share, end);
 	for (int i = 1; i < LOSS_MAX; i++)
-		if (r->losses[i])
+		if (r->losses[i] && loss_sentences[i])
 			fprintf(out, "%snote: %s: %" PRIu64 "%s\n", warn, loss_sentences[i],
 				r->losses[i], end);
 	if (r->costs.unpaid) {

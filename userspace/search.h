@@ -21,11 +21,17 @@ struct wire_search;
 double search_of_returns(const struct wire_search *s, const struct line_table *lines,
 			 const struct build_cost *cost);
 
-/* The same of a generator's entries, of which only `calls` are calls. */
+/*
+ * The same of its entries: with `calls` of a function, all at its start; of a
+ * generator, where s says, and not all of them are calls.
+ */
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost);
 
-/* Entries that are no calls: when it was made; below 0 when it was thrown into. */
+/*
+ * A generator's entries that are no calls: when it was made; below 0 when it was
+ * thrown into.  0 of all else.
+ */
 int64_t search_lone_entries(const struct wire_search *s, uint64_t calls);
 
 #endif

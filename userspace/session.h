@@ -50,6 +50,7 @@ void session_close(struct session *s);
 struct session_status {
 	enum metric metric;
 	const char *fallback_reason; /* NULL unless the metric was second choice */
+	const char *caution;	     /* what to mind in the numbers, or NULL */
 	unsigned targets;	     /* alive */
 	unsigned followed;	     /* all there were, children included */
 	uint64_t calls;

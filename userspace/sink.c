@@ -18,6 +18,7 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_PROCESSES] = "processes",
 	[LOSS_SLICES] = "slices",
 	[LOSS_EVENTS] = "events",
+	[LOSS_UNCOUNTED] = "uncounted",
 };
 
 const char *loss_name(enum loss loss)

@@ -120,6 +120,7 @@ enum loss {
 	LOSS_PROCESSES,	      /* forks beyond the process table: not followed */
 	LOSS_SLICES,	      /* time slices whose start or end was not seen */
 	LOSS_EVENTS,	      /* fork, exec and exit notes that were dropped */
+	LOSS_UNCOUNTED,	      /* advances of a thread on a CPU that had no counter */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/table.h"
 #include "userspace/text.h"
 #include "userspace/top.h"
@@ -234,31 +235,44 @@ static void print_calibration(FILE *out, const struct interval *v)
 
 static void print_losses(FILE *out, const struct session_status *st)
 {
-	bool any = false;
+	char share[128];
+	bool any = counter_share_text(st->losses, share, sizeof(share));
+	const char *between = any ? "; " : "lost: ";
 
+	if (any)
+		fprintf(out, "lost: %s", share);
 	for (int i = 1; i < LOSS_MAX; i++)
-		if (st->losses[i]) {
-			fprintf(out, "%s%s %" PRIu64, any ? ", " : "lost: ", loss_name(i),
-				st->losses[i]);
+		if (st->losses[i] && i != LOSS_MULTIPLEXED) {
+			fprintf(out, "%s%s %" PRIu64, between, loss_name(i), st->losses[i]);
+			between = ", ";
 			any = true;
 		}
 	fputs(any ? "\n" : "nothing lost\n", out);
 }
 
+/* Here the reason is known; a recording has only that there was one. */
+static void print_metric(FILE *out, const struct sink_meta *meta, const struct session_status *st)
+{
+	const char *why = st->fallback_reason ? st->fallback_reason : st->caution;
+	struct sink_meta plain = *meta;
+
+	plain.metric_fallback = meta->metric_fallback && !why;
+	fprintf(out, "pycost top: %s%s%s, %s%s%s\n", metric_name(meta->metric),
+		meta->kernel_mode ? " and " : "",
+		meta->kernel_mode ? metric_kernel_name(meta->metric) : "",
+		report_metric_meaning(&plain), why ? ": " : "", why ? why : "");
+}
+
 void top_print_header(FILE *out, const struct interval *v, const struct session_status *st,
 		      bool totals, int width)
 {
-	const struct sink_meta *meta = &v->profile->meta;
 	char *text = NULL, *rest, *line;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return;
-	fprintf(f, "pycost top: %s%s%s, %s\n", metric_name(meta->metric),
-		meta->kernel_mode ? " and " : "",
-		meta->kernel_mode ? metric_kernel_name(meta->metric) : "",
-		report_metric_meaning(meta));
+	print_metric(f, &v->profile->meta, st);
 	print_scope(f, v, st, totals);
 	print_calibration(f, v);
 	print_losses(f, st);

@@ -225,7 +225,8 @@ static void code_announced(struct tracker *t, struct process *p, const struct wi
 	if (!p->names || !p->build)
 		return;
 	tell(t, codes_learn(t->codes, e, p->names->resolver,
-			    build_interpreter(p->build->build)->minor));
+			    build_interpreter(p->build->build)->minor,
+			    p->build->cost.known ? &p->build->cost.lines : NULL));
 }
 
 void tracker_event(struct tracker *t, const struct wire_event *e)

@@ -38,10 +38,10 @@ def counted(what, command):
     return int(subprocess.check_output(ran, stdin=subprocess.DEVNULL))
 
 
-def recorder(*options, **more):
+def recorder(*options, under=()):
     """pycost record, started; its messages are for recorded()."""
-    command = [COUNTED, "fixed", PYCOST, "record", "-o", OUTPUT, *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, universal_newlines=True, **more)
+    command = [COUNTED, "fixed", *under, PYCOST, "record", "-o", OUTPUT, *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, universal_newlines=True)
 
 
 def report(*options):

@@ -3,27 +3,28 @@
  * The truth to compare with: user instructions by the processor's own counter, with
  * nothing else in the way.
  *
- * counted instructions|time|kernel CMD...  runs it and prints what it and its children took
- *                        from exec to exit; time: nanoseconds on a CPU, in the kernel too;
- *                        kernel: instructions, but the kernel's
- * counted exec PID       the same of a process that is yet to call exec
+ * counted instructions|kernel|time CMD...  runs it and prints what it and its children took
+ *                        from exec to exit; kernel: what it ran for them;
+ *                        time: nanoseconds on a CPU, in the kernel too
+ * counted children FILE CMD...  runs it; at its end, writes to FILE the pid of each child
+ *                        that it forked and its instructions from the child's exec on
  * counted rounds CMD...  a process that stops itself now and then (SIGSTOP): prints its
  *                        pid and its instructions until then at each stop, lets it go on
  *                        for each line read, and prints them once more at its end
  * counted fixed CMD...   runs it at the same addresses each time
  * counted loop N         takes N turns of a loop of two instructions
- * counted hog N [pin]    keeps N counters of instructions open on CPU 0 until its input
- *                        ends; pin: those that give way to nobody
+ * counted hog share|pin  uses all of CPU 0's counters until its input ends, and prints how
+ *                        many they are; pin: gives way to nobody
  */
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -42,12 +43,12 @@ static int loop(char **argv)
 	return 0;
 }
 
-static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
+static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu, int group)
 {
 	int fd;
 
 	attr->size = sizeof(*attr);
-	fd = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = syscall(SYS_perf_event_open, attr, pid, cpu, group, PERF_FLAG_FD_CLOEXEC);
 	if (fd < 0)
 		fprintf(stderr, "no such counter: %s\n", strerror(errno));
 	return fd;
@@ -69,7 +70,7 @@ static int counter_open(enum what what, pid_t pid)
 		.exclude_hv = what != TIME,
 	};
 
-	return event_open(&attr, pid, -1);
+	return event_open(&attr, pid, -1, -1);
 }
 
 static int counter_print(int fd, const char *before)
@@ -82,8 +83,8 @@ static int counter_print(int fd, const char *before)
 	return fflush(stdout) ? 1 : 0;
 }
 
-/* The command's process, counted from its exec on; 0: it cannot be. */
-static pid_t start(enum what what, char **argv, int *ret_fd)
+/* The command's process, which waits for a word before its exec; 0: none. */
+static pid_t spawn(char **argv, int *ret_go)
 {
 	int go[2];
 	pid_t pid;
@@ -92,8 +93,6 @@ static pid_t start(enum what what, char **argv, int *ret_fd)
 	if (pipe(go))
 		return 0;
 	pid = fork();
-	if (pid < 0)
-		return 0;
 	if (!pid) {
 		close(go[1]);
 		if (read(go[0], &word, 1) == 1)
@@ -101,11 +100,26 @@ static pid_t start(enum what what, char **argv, int *ret_fd)
 		_exit(127);
 	}
 	close(go[0]);
-	*ret_fd = counter_open(what, pid);
-	if (*ret_fd >= 0 && write(go[1], "", 1) != 1)
-		*ret_fd = -1;
-	close(go[1]);
-	return *ret_fd < 0 ? 0 : pid;
+	*ret_go = go[1];
+	return pid < 0 ? 0 : pid;
+}
+
+static int let_go(int go)
+{
+	int written = write(go, "", 1);
+
+	close(go);
+	return written == 1;
+}
+
+/* Counted from its exec on; 0: it cannot be. */
+static pid_t start(enum what what, char **argv, int *ret_fd)
+{
+	int go;
+	pid_t pid = spawn(argv, &go);
+
+	*ret_fd = pid ? counter_open(what, pid) : -1;
+	return *ret_fd >= 0 && let_go(go) ? pid : 0;
 }
 
 static int run(enum what what, char **argv)
@@ -154,18 +168,58 @@ static int rounds(char **argv)
 	return 1;
 }
 
-static int exec_of(char **argv)
-{
-	pid_t pid = atoi(argv[0]);
-	struct pollfd end = {.fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN};
-	int fd = counter_open(USER, pid);
+#define CHILDREN 64
+#define HOGGED 64
 
-	if (fd < 0 || end.fd < 0)
+static struct {
+	pid_t pid;
+	int fd;
+} children[CHILDREN];
+
+static int children_print(const char *path)
+{
+	FILE *out = fopen(path, "w");
+	uint64_t count;
+
+	for (int i = 0; out && i < CHILDREN && children[i].pid; i++)
+		if (read(children[i].fd, &count, sizeof(count)) == sizeof(count))
+			fprintf(out, "%d %llu\n", children[i].pid, (unsigned long long)count);
+	return !out || fclose(out);
+}
+
+/* A new child stands still until it is let go, so its counter is in time. */
+static void child_take(pid_t pid)
+{
+	for (int i = 0; i < CHILDREN; i++) {
+		if (children[i].pid)
+			continue;
+		children[i].pid = pid;
+		children[i].fd = counter_open(USER, pid);
+		break;
+	}
+	ptrace(PTRACE_DETACH, pid, 0, 0);
+}
+
+static int children_of(char **argv)
+{
+	int go, status;
+	pid_t pid = spawn(argv + 1, &go), some;
+
+	if (!pid || ptrace(PTRACE_SEIZE, pid, 0, PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL) ||
+	    !let_go(go))
 		return 1;
-	puts("ready");
-	fflush(stdout);
-	/* It has ended once its parent could wait for it: its counter is complete. */
-	return poll(&end, 1, -1) == 1 ? counter_print(fd, "") : 1;
+	signal(SIGINT, SIG_IGN);
+	while ((some = waitpid(-1, &status, __WALL)) > 0) {
+		if (some == pid && !WIFSTOPPED(status))
+			return children_print(argv[0]) || status;
+		if (!WIFSTOPPED(status))
+			continue;
+		if (some != pid)
+			child_take(some);
+		else /* A signal is passed on, all else is for us. */
+			ptrace(PTRACE_CONT, pid, 0, status >> 16 ? 0 : WSTOPSIG(status));
+	}
+	return 1;
 }
 
 static int fixed(char **argv)
@@ -176,20 +230,23 @@ static int fixed(char **argv)
 	return 127;
 }
 
+/* One group, which the kernel refuses to let grow larger than the processor is. */
 static int hog(char **argv)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_HARDWARE,
-		.config = PERF_COUNT_HW_INSTRUCTIONS,
-		.pinned = argv[1] && !strcmp(argv[1], "pin"),
+		.config = PERF_COUNT_HW_CPU_CYCLES,
+		.pinned = !strcmp(argv[0], "pin"),
 		.exclude_kernel = 1,
 		.exclude_hv = 1,
 	};
-	int opened = 0;
+	int leader = event_open(&attr, -1, 0, -1), held = leader >= 0;
 
-	while (opened < atoi(argv[0]) && event_open(&attr, -1, 0) >= 0)
-		opened++;
-	printf("%d\n", opened);
+	attr.pinned = 0;
+	attr.config = PERF_COUNT_HW_INSTRUCTIONS;
+	while (held && held < HOGGED && event_open(&attr, -1, 0, leader) >= 0)
+		held++;
+	printf("%d\n", held);
 	fflush(stdout);
 	while (getchar() != EOF)
 		;
@@ -200,9 +257,8 @@ static const struct {
 	const char *name;
 	int (*run)(char **argv);
 } commands[] = {
-	{"instructions", instructions}, {"time", on_cpu}, {"rounds", rounds}, {"exec", exec_of},
-	{"kernel", in_kernel},
-	{"fixed", fixed}, {"loop", loop}, {"hog", hog},
+	{"instructions", instructions}, {"time", on_cpu}, {"rounds", rounds}, {"children", children_of},
+	{"kernel", in_kernel}, {"fixed", fixed}, {"loop", loop}, {"hog", hog},
 };
 
 int main(int argc, char **argv)
@@ -210,7 +266,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argv + 2);
-	fprintf(stderr, "usage: counted instructions|time|kernel|rounds|fixed COMMAND [ARG...]\n"
-			"       counted exec PID | loop N | hog N [pin]\n");
+	fprintf(stderr, "usage: counted instructions|kernel|time|rounds|children|fixed COMMAND [ARG...]\n"
+			"       counted loop N | hog share|pin\n");
 	return 2;
 }

@@ -19,6 +19,9 @@ class Stopped:
         self.start(version, words)
         self.end()
         self.start(version, words)
+        # The first round is not like the others; the next tells its cost without probes.
+        self.round()
+        self.unprobed = self.round()
 
     def start(self, version, words):
         command = python(version, os.path.join(self.dir, "rounds.py"), *words)

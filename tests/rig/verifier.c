@@ -43,16 +43,31 @@ static void print_tail(const char *name, const char *log)
 	fprintf(stderr, "%s is refused:\n%s\n", name, n > LOG_TAIL ? log + n - LOG_TAIL : log);
 }
 
+/*
+ * The sum over all functions, from a line of its own; 7.2 has one more before it,
+ * "insns processed 919+173", with each global function by itself.  -1: not said.
+ */
+static long verified_of(const char *log)
+{
+	const char *line = log;
+	long insns;
+
+	while (line && sscanf(line, "processed %ld insns (limit", &insns) != 1) {
+		line = strchr(line, '\n');
+		line = line ? line + 1 : NULL;
+	}
+	return line ? insns : -1;
+}
+
 static void print_program(struct bpf_program *p, const char *log, const char *python,
 			  const char *metric)
 {
-	const char *stats = strstr(log, "processed ");
 	struct bpf_prog_info info = {0};
 	__u32 len = sizeof(info);
 
 	bpf_obj_get_info_by_fd(bpf_program__fd(p), &info, &len);
 	printf("%-14s %-5s %-12s %6zu %7ld %7u %7u\n", bpf_program__name(p), python, metric,
-	       bpf_program__insn_cnt(p), stats ? atol(stats + strlen("processed ")) : -1,
+	       bpf_program__insn_cnt(p), verified_of(log),
 	       info.xlated_prog_len, info.jited_prog_len);
 }
 

@@ -254,11 +254,16 @@ def by_key(row):
     return row["key"]
 
 
-def sorting(n):
+def sort_rows(n):
     rows = [{"key": i * 7919 % 1009, "name": "row %d" % i} for i in range(n)]
     names = {row["name"]: row["key"] for row in sorted(rows, key=by_key)}
     best = max(rows, key=lambda row: (row["key"], row["name"]))
     return [names[best["name"]]] + sorted(filter(lambda key: key & 1, names.values()))
+
+
+# What a function leaves is freed after its return, at its caller's expense.
+def sorting(n):
+    return len(sort_rows(n))
 
 
 def quoted(text):

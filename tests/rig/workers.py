@@ -102,13 +102,19 @@ def threaded():
     return done
 
 
-def alone():
-    done = []
+def in_turn(done):
     for item in range(1, ITEMS + 1):
         item = parse(item)
         item = price(item) + 1 if item else 0
         if item:
             done.append(store(item))
+
+
+def alone():
+    done = []
+    thread = threading.Thread(target=in_turn, args=(done,))
+    thread.start()
+    thread.join()
     return done
 
 
