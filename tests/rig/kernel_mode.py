@@ -15,6 +15,7 @@ PYCOST = "/rig/pycost"
 COUNTED = "/rig/counted"
 SCRIPT = os.path.abspath(__file__)
 failed = 0
+INTERRUPTS = 0.015
 
 
 # ---- what is measured ----
@@ -98,23 +99,48 @@ def own(report):
     return {f["qualname"]: f for f in report["functions"] if f["file"] == SCRIPT}
 
 
+def near(name, value, truth, within, text=""):
+    check(
+        abs(value - truth) < within,
+        name,
+        "truth %d, seen %d (%+.2f %%), to be right within %d%s"
+        % (truth, value, 100 * (value / truth - 1), within, text),
+    )
+
+
 def prove(calls):
     numbers = (calls, calls // 4, 2 * calls, calls)
-    truth = truths("kernel", numbers)
-    note("truth of %s: %s" % ([f.__name__ for f in FUNCTIONS], truth))
+    truth = dict(zip((f.__name__ for f in FUNCTIONS), truths("kernel", numbers)))
     report = record(numbers, "--kernel")
     check(report["kernel_metric"] == "instructions:k", "metric", report["kernel_metric"])
     calibration = report["calibration"][0]
-    note("calibration %s" % json.dumps({k: v for k, v in calibration.items() if "kernel" in k}))
+    note("calibration %s" % {k: round(v, 4) for k, v in calibration.items() if "kernel" in k})
     seen = own(report)
     for name, f in sorted(seen.items()):
         note(
             "%s: calls %d, self %d, kernel %d (raw %d, +- %.0f)"
             % (name, f["calls"], f["self"], f["kernel_self"], f["kernel_self_raw"], f["kernel_self_error"])
         )
-    note("total %d (raw %d)" % (report["kernel_total"], report["kernel_total_raw"]))
+    for name in truth:
+        f = seen[name]
+        # Ticks of the clock come as they like, at about this share of what runs.
+        ticks = INTERRUPTS * (f["cumulative"] + truth[name])
+        error = f["kernel_cumulative_error"]
+        text = ", by the report's own error %d" % error if f["cumulative"] > f["self"] else ""
+        near(name, f["kernel_cumulative"], truth[name], ticks + error, text)
     whole = sum(f["kernel_self"] for f in report["functions"]) + report["outside"]["kernel_self"]
     check(whole == report["kernel_total"], "sum", "%d of %d" % (whole, report["kernel_total"]))
+    # From the exec on, as the counter is: the interpreter's start and end are in both.
+    total = counted("kernel", numbers)
+    error = calibration["kernel_total_error"] * sum(f["calls"] for f in report["functions"])
+    near("total", report["kernel_total"], total, INTERRUPTS * (report["total"] + total) + error)
+
+
+def prove_off(calls):
+    """Without --kernel there is nothing of it."""
+    report = record((calls,) * 4, "--no-calibration")
+    keys = {key for f in report["functions"] for key in f} | set(report)
+    check(not any(key.startswith("kernel_") for key in keys), "off", "no such key in the report")
 
 
 if sys.argv[1] == "run":
@@ -122,4 +148,5 @@ if sys.argv[1] == "run":
         function(int(number))
 else:
     prove(int(sys.argv[1]))
+    prove_off(100)
     sys.exit(failed != 0)
