@@ -108,6 +108,8 @@ struct wire_thread {
 	__u32 chain;  /* frames collected in this thread's row of `chains` */
 	__u32 generators; /* of these, the innermost that are all generators' */
 	__u32 shared; /* of these, how many the stack held already */
+	__u64 last_kernel; /* as last and pending, in kernel mode */
+	__u64 pending_kernel;
 };
 
 struct wire_frame {

@@ -23,6 +23,7 @@ struct cpu_counter {
 
 struct counter {
 	enum metric metric;
+	bool kernel_mode;
 	char reason[256], caution[256]; /* "": none */
 	struct cpu_kinds kinds;
 	double least; /* share of events that are closed by now */
@@ -77,12 +78,18 @@ static int events_prove(struct counter *c)
 	return err == -EAGAIN ? -EBUSY : err;
 }
 
+static int event_open(const struct counter *c, enum metric m, int cpu)
+{
+	return c->kernel_mode ? perf_event_open_kernel(m, &c->kinds, cpu)
+			      : perf_event_open(m, &c->kinds, -1, cpu);
+}
+
 static int events_open(struct counter *c, enum metric m)
 {
 	int opened = 0, err = 0;
 
 	for (int i = 0; !err && i < c->n_cpus; i++) {
-		int fd = perf_event_open(m, &c->kinds, -1, i);
+		int fd = event_open(c, m, i);
 
 		if (fd >= 0) {
 			c->cpus[i].fd = fd;
@@ -113,13 +120,13 @@ static void caution_set(struct counter *c)
 		 names);
 }
 
-int counter_open(enum metric wanted, struct counter **ret)
+static struct counter *counter_new(void)
 {
-	int n = libbpf_num_possible_cpus(), err = 0;
+	int n = libbpf_num_possible_cpus();
 	struct counter *c = n > 0 ? calloc(1, sizeof(*c) + n * sizeof(*c->cpus)) : NULL;
 
 	if (!c)
-		return -ENOMEM;
+		return NULL;
 	c->n_cpus = n;
 	c->least = 1;
 	c->metric = METRIC_TASK_CLOCK;
@@ -127,6 +134,16 @@ int counter_open(enum metric wanted, struct counter **ret)
 		c->cpus[i].fd = -1;
 	/* Unreadable is as good as alike. */
 	cpu_kinds_read(CPU_KINDS_DIR, &c->kinds);
+	return c;
+}
+
+int counter_open(enum metric wanted, struct counter **ret)
+{
+	struct counter *c = counter_new();
+	int err = 0;
+
+	if (!c)
+		return -ENOMEM;
 	if (wanted == METRIC_INSTRUCTIONS || wanted == METRIC_CYCLES) {
 		err = events_open(c, wanted);
 	} else if (!wanted) {
@@ -146,6 +163,25 @@ int counter_open(enum metric wanted, struct counter **ret)
 	caution_set(c);
 	*ret = c;
 	return 0;
+}
+
+int counter_open_kernel(const struct counter *user, struct counter **ret)
+{
+	struct counter *c;
+	int err;
+
+	if (user->metric == METRIC_TASK_CLOCK)
+		return -EINVAL;
+	c = counter_new();
+	if (!c)
+		return -ENOMEM;
+	c->kernel_mode = true;
+	err = events_open(c, user->metric);
+	if (err)
+		counter_close(c);
+	else
+		*ret = c;
+	return err;
 }
 
 void counter_close(struct counter *c)
@@ -202,7 +238,7 @@ static bool event_is_alive(struct cpu_counter *cpu)
 static int event_renew(struct counter *c, int i, int map_fd)
 {
 	struct cpu_counter *cpu = &c->cpus[i];
-	int fd = perf_event_open(c->metric, &c->kinds, -1, i);
+	int fd = event_open(c, c->metric, i);
 	double share = perf_event_share(&cpu->from, &cpu->last);
 
 	if (fd < 0)

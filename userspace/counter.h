@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The counter behind a metric: one user-mode hardware event on each CPU, or the
- * clock when there is none to be had.
+ * clock when there is none to be had; or the same event in kernel mode.
  *
  * Events are not pinned: others' keep their place on the PMU, and where there are
  * more than it has counters, the kernel lets them take turns.  A counter that is
@@ -28,6 +28,11 @@ struct counter;
  * millisecond, and for a quarter of a second before it is said to be taken.
  */
 int counter_open(enum metric wanted, struct counter **ret);
+/*
+ * A counter of its own of the same metric in kernel mode, which for task-clock there
+ * is none of: -EINVAL.
+ */
+int counter_open_kernel(const struct counter *user, struct counter **ret);
 void counter_close(struct counter *c); /* NULL: nothing */
 
 enum metric counter_metric(const struct counter *c);

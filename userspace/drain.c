@@ -25,6 +25,7 @@ struct drain {
 	struct drain_ops ops;
 	struct told *told;
 	struct searches *searches;
+	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -44,7 +45,9 @@ int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	d->ops = *ops;
 	/* Untouched pages of it cost no memory. */
 	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
-	if (!d->told || searches_new(k, &d->searches)) {
+	if (k->kernel_selfs)
+		d->kernel_told = calloc(k->options.max_nodes, sizeof(*d->kernel_told));
+	if (!d->told || (k->kernel_selfs && !d->kernel_told) || searches_new(k, &d->searches)) {
 		drain_free(d);
 		return -ENOMEM;
 	}
@@ -56,9 +59,16 @@ void drain_free(struct drain *d)
 {
 	if (!d)
 		return;
+	free(d->kernel_told);
 	free(d->told);
 	searches_free(d->searches);
 	free(d);
+}
+
+/* What a node has cost in kernel mode since last told. */
+static uint64_t kernel_gained(const struct drain *d, uint32_t index)
+{
+	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index] : 0;
 }
 
 static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
@@ -127,23 +137,31 @@ static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *fa
 			      codes_lines(d->codes, t->function, &cost->lines), cost, fact);
 }
 
+static bool is_nothing(const struct sink_cost *c)
+{
+	return !c->calls && !c->self && !c->search_self && !c->search_caller && !c->kernel_self &&
+	       !c->lone_self && !c->lone_caller;
+}
+
 static int node_drain(struct drain *d, uint32_t index)
 {
 	struct wire_node *n = &d->kernel->nodes[index];
 	struct told *t = &d->told[index];
 	uint64_t calls = __atomic_load_n(&n->calls, __ATOMIC_RELAXED);
 	uint64_t self = __atomic_load_n(&n->self, __ATOMIC_RELAXED);
+	uint64_t kernel = kernel_gained(d, index);
 	struct sink_cost cost;
 	int err;
 
-	if (calls == t->calls && self == t->self && !(d->last_pass && t->id))
+	if (calls == t->calls && self == t->self && !kernel && !(d->last_pass && t->id))
 		return 0;
 	if (!t->id) {
 		err = node_tell(d, index);
 		if (err)
 			return err == -EAGAIN ? 0 : err;
 	}
-	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self};
+	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self,
+				  .kernel_self = kernel};
 	/* self is stored, then calls: a reader in between may see it step back. */
 	if ((int64_t)cost.self < 0)
 		return 0;
@@ -151,9 +169,9 @@ static int node_drain(struct drain *d, uint32_t index)
 	t->calls = calls;
 	t->self = self;
 	searches_drain(d, index, &cost);
-	return cost.calls || cost.self || cost.search_self || cost.search_caller
-		       ? d->sink->cost(d->sink, &cost)
-		       : 0;
+	if (d->kernel_told)
+		d->kernel_told[index] += kernel;
+	return is_nothing(&cost) ? 0 : d->sink->cost(d->sink, &cost);
 }
 
 int drain_run(struct drain *d)
@@ -176,6 +194,19 @@ int drain_run(struct drain *d)
 	return 0;
 }
 
+static void open_call_charge_kernel(struct drain *d, const volatile struct wire_thread *t,
+				    uint32_t node)
+{
+	uint64_t open = t->pending_kernel, now;
+
+	if (!d->kernel_told)
+		return;
+	if (t->on_cpu && !counter_read(d->kernel->options.kernel_counter, t->cpu, &now) &&
+	    now > t->last_kernel)
+		open += now - t->last_kernel;
+	d->kernel->kernel_selfs[node] += open;
+}
+
 /* What a running or waiting thread has cost since its last probe. */
 static void open_calls_charge(struct drain *d, const struct counter *counter)
 {
@@ -191,6 +222,7 @@ static void open_calls_charge(struct drain *d, const struct counter *counter)
 		if (t->on_cpu && !counter_read(counter, t->cpu, &now) && now > t->last)
 			open += now - t->last;
 		d->kernel->nodes[node].self += open;
+		open_call_charge_kernel(d, t, node);
 	}
 }
 
@@ -208,6 +240,8 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 			continue;
 		d->told[i] = (struct told){0};
 		searches_forget(d->searches, i);
+		if (d->kernel_told)
+			d->kernel_told[i] = 0;
 		kernel_recycle(d->kernel, i);
 	}
 }

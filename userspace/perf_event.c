@@ -36,9 +36,10 @@ static int open_one(struct perf_event_attr *attr, pid_t tid, int cpu)
  * kernels before 6.6 know; on x86 it may be the other kind's (commits
  * 55bcf6ef314a and 5c816728651a).
  */
-int perf_event_open(enum metric m, const struct cpu_kinds *kinds, pid_t tid, int cpu)
+static int open_of_kind(enum metric m, struct perf_event_attr attr, const struct cpu_kinds *kinds,
+			pid_t tid, int cpu)
 {
-	struct perf_event_attr attr = attr_of(m), plain = attr;
+	struct perf_event_attr plain = attr;
 	const struct cpu_kind *kind = NULL;
 	int fd;
 
@@ -47,6 +48,20 @@ int perf_event_open(enum metric m, const struct cpu_kinds *kinds, pid_t tid, int
 	attr.config = cpu_kind_config(kind, attr.config);
 	fd = open_one(&attr, tid, cpu);
 	return fd == -ENOENT && kind ? open_one(&plain, tid, cpu) : fd;
+}
+
+int perf_event_open(enum metric m, const struct cpu_kinds *kinds, pid_t tid, int cpu)
+{
+	return open_of_kind(m, attr_of(m), kinds, tid, cpu);
+}
+
+int perf_event_open_kernel(enum metric m, const struct cpu_kinds *kinds, int cpu)
+{
+	struct perf_event_attr attr = attr_of(m);
+
+	attr.exclude_kernel = 0;
+	attr.exclude_user = 1;
+	return open_of_kind(m, attr, kinds, -1, cpu);
 }
 
 int perf_event_read(int fd, struct perf_reading *ret)

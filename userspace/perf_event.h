@@ -25,6 +25,9 @@ struct perf_reading {
  */
 int perf_event_open(enum metric m, const struct cpu_kinds *kinds, pid_t tid, int cpu);
 
+/* The same in kernel mode, of a CPU; not for task-clock. */
+int perf_event_open_kernel(enum metric m, const struct cpu_kinds *kinds, int cpu);
+
 /* -EIO when it cannot be read. */
 int perf_event_read(int fd, struct perf_reading *ret);
 

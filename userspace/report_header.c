@@ -16,6 +16,10 @@ const char *report_metric_meaning(const struct sink_meta *meta)
 		return "time on CPU, not instructions: no hardware counter was to be had";
 	if (meta->metric == METRIC_TASK_CLOCK)
 		return "time on CPU, not instructions";
+	if (meta->kernel_mode)
+		return meta->metric == METRIC_CYCLES ? "CPU cycles, in user and kernel mode apart"
+						     : "retired CPU instructions, in user and "
+						       "kernel mode apart";
 	if (meta->metric == METRIC_CYCLES && meta->metric_fallback)
 		return "CPU cycles, user mode only: no counter of instructions was to be had";
 	if (meta->metric == METRIC_CYCLES)
@@ -50,6 +54,27 @@ static void print_processes(const struct profile *p, FILE *out)
 	fputs(p->process_count ? "\n" : "", out);
 }
 
+/* The kernel's part of a calibration. */
+static void print_kernel_calibration(const struct report *r, size_t calibration,
+				     const struct report_style *style, FILE *out)
+{
+	const struct sink_calibration *c = &r->profile->calibrations[calibration];
+	uint64_t calls = r->costs.calibrated_calls[calibration];
+	double per_call, scale;
+
+	if (!report_has_kernel(r))
+		return;
+	scale = r->kernel.scale[calibration];
+	per_call = (c->kernel_entry + c->kernel_exit) * scale;
+	fputs("             and ", out);
+	print_amount(r, style, out, fmin(fmax(per_call * calls, 0), 0x1p63));
+	fprintf(out, " in kernel mode (%.1f \xc2\xb1 %.1f for each", per_call,
+		c->kernel_total_error * scale);
+	if (scale < 1)
+		fprintf(out, ", scaled by %.3f", scale);
+	fputs(")\n", out);
+}
+
 static void print_calibration(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const struct profile *p = r->profile;
@@ -80,6 +105,7 @@ static void print_calibration(const struct report *r, const struct report_style 
 				"             scaled by %.3f, as the cheapest calls left no room for "
 				"more: the machine ran at another pace than while calibrated\n",
 				r->costs.scale[i]);
+		print_kernel_calibration(r, i, style, out);
 	}
 	if (r->raw)
 		fputs("raw:         the probes' own cost is still inside\n", out);
@@ -89,16 +115,44 @@ static void print_calibration(const struct report *r, const struct report_style 
 			any ? "carry" : "include");
 }
 
+/* The kernel's part of the line of the total. */
+static void print_kernel_total(const struct report *r, const struct report_style *style, FILE *out)
+{
+	uint64_t total, outside = r->functions.rows[0].costs.kernel_self;
+
+	if (!report_has_kernel(r))
+		return;
+	total = r->kernel.cumulative[0];
+	fputs("kernel mode: ", out);
+	print_amount(r, style, out, total);
+	fputs(", of it ", out);
+	print_amount(r, style, out, outside);
+	fprintf(out, " (%.1f %%) outside any Python function\n", report_kernel_percent(r, outside));
+}
+
+/* "instructions:u (instructions): retired CPU instructions, user mode only" */
+static void print_metric(const struct report *r, FILE *out)
+{
+	const struct sink_meta *meta = &r->profile->meta;
+	const char *name = metric_name(meta->metric);
+
+	if (report_has_kernel(r))
+		fprintf(out, "metric:      %s (user) and %s (kernel, own column): %s\n", name,
+			metric_kernel_name(meta->metric), report_metric_meaning(meta));
+	else
+		fprintf(out, "metric:      %s (%s): %s\n", name, metric_unit(meta->metric),
+			report_metric_meaning(meta));
+}
+
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const struct profile *p = r->profile;
-	const char *name = metric_name(p->meta.metric), *unit = metric_unit(p->meta.metric);
 	uint64_t total = r->costs.cumulative[0], outside = r->functions.rows[0].costs.self;
 	time_t start = p->meta.start_realtime_ns / 1000000000;
 	char when[64] = "", share[128];
 	struct tm tm;
 
-	fprintf(out, "metric:      %s (%s): %s\n", name, unit, report_metric_meaning(&p->meta));
+	print_metric(r, out);
 	if (counter_share_text(r->losses, share, sizeof(share)))
 		fprintf(out, "shared:      %s\n", share);
 	if (start && localtime_r(&start, &tm))
@@ -112,6 +166,7 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	fputs(", of it ", out);
 	print_amount(r, style, out, outside);
 	fprintf(out, " (%.1f %%) outside any Python function\n", report_percent(r, outside));
+	print_kernel_total(r, style, out);
 	print_calibration(r, style, out);
 	fputc('\n', out);
 }
@@ -144,6 +199,21 @@ static size_t unresolved_count(const struct report *r)
 	return count;
 }
 
+static void print_kernel_notes(const struct report *r, const struct report_style *style, FILE *out)
+{
+	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
+
+	if (r->kernel.clamped)
+		fprintf(out, "%snote: likewise in kernel mode, call paths below zero: %" PRIu64 "%s\n",
+			warn, r->kernel.clamped, end);
+	if (r->kernel.unpaid) {
+		fprintf(out, "%snote: the total of kernel mode is ", warn);
+		print_amount(r, style, out, r->kernel.unpaid);
+		fprintf(out, " too high, as costs below zero had no caller to pay for them%s\n",
+			end);
+	}
+}
+
 void report_print_notes(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
@@ -173,6 +243,7 @@ void report_print_notes(const struct report *r, const struct report_style *style
 		fprintf(out, " too high, as costs below zero had no caller to pay for them%s\n",
 			end);
 	}
+	print_kernel_notes(r, style, out);
 	if (unresolved)
 		fprintf(out,
 			"%snote: functions shown by their bare name because what defines them "

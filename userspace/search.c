@@ -30,6 +30,13 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 	return all(s, lines, cost->empty_return) + s->shims * cost->lone_return;
 }
 
+int64_t search_lone_entries(const struct wire_search *s, uint64_t calls)
+{
+	uint64_t fired = s->count[0] + s->count[1] + s->others;
+
+	return fired ? fired - calls : 0;
+}
+
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost)
 {

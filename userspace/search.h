@@ -28,4 +28,10 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost);
 
+/*
+ * A generator's entries that are no calls: when it was made; below 0 when it was
+ * thrown into.  0 of all else.
+ */
+int64_t search_lone_entries(const struct wire_search *s, uint64_t calls);
+
 #endif

@@ -29,7 +29,7 @@
 struct session {
 	struct session_options options;
 	struct sink *sink;
-	struct counter *counter;
+	struct counter *counter, *kernel_counter; /* the latter NULL: not counted */
 	struct kernel *kernel;
 	struct codes *codes;
 	struct drain *drain;
@@ -75,6 +75,7 @@ static int meta_tell(struct session *s)
 		.metric_fallback = counter_fallback_reason(s->counter) != NULL,
 		.per_thread = s->options.per_thread,
 		.version = PYCOST_VERSION,
+		.kernel_mode = s->kernel_counter != NULL,
 	};
 
 	uname(&host);
@@ -85,6 +86,52 @@ static int meta_tell(struct session *s)
 	return s->sink->meta(s->sink, &meta);
 }
 
+static double counters_running(const struct session *s)
+{
+	double user = counter_running(s->counter);
+	double kernel = s->kernel_counter ? counter_running(s->kernel_counter) : 1;
+
+	return user < kernel ? user : kernel;
+}
+
+static int counters_follow_cpus(struct session *s)
+{
+	int err = counter_follow_cpus(s->counter, kernel_counters_fd(s->kernel));
+
+	if (!err && s->kernel_counter)
+		err = counter_follow_cpus(s->kernel_counter, kernel_mode_counters_fd(s->kernel));
+	return err;
+}
+
+static int kernel_counter_open(struct session *s, char *text, size_t len)
+{
+	const char *fallback = counter_fallback_reason(s->counter);
+	int err = counter_open_kernel(s->counter, &s->kernel_counter);
+	char why[256];
+
+	if (!err)
+		return 0;
+	counter_reason(err, why, sizeof(why));
+	if (err == -EINVAL)
+		snprintf(why, sizeof(why), "%s",
+			 fallback ? fallback : "task-clock has the kernel's time in it already");
+	snprintf(text, len, "--kernel: no counter of kernel mode: %s", why);
+	return err;
+}
+
+static int counters_prepare(struct session *s, char *text, size_t len)
+{
+	int err = counter_open(s->options.metric, &s->counter);
+	char why[256];
+
+	if (err) {
+		counter_reason(err, why, sizeof(why));
+		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric), why);
+		return err;
+	}
+	return s->options.kernel_mode ? kernel_counter_open(s, text, len) : 0;
+}
+
 static int session_prepare(struct session *s, char *text, size_t len)
 {
 	struct kernel_options ko = {.max_nodes = s->options.max_nodes,
@@ -93,14 +140,11 @@ static int session_prepare(struct session *s, char *text, size_t len)
 				    .no_follow = s->options.no_follow};
 	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
 				.arg = &s->tracker};
-	char why[256];
-	int err = counter_open(s->options.metric, &s->counter);
+	int err = counters_prepare(s, text, len);
 
-	if (err) {
-		counter_reason(err, why, sizeof(why));
-		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric), why);
+	if (err)
 		return err;
-	}
+	ko.kernel_counter = s->kernel_counter;
 	err = kernel_open(&ko, s->counter, &s->kernel, text, len);
 	if (err)
 		return err;
@@ -155,6 +199,8 @@ static int session_follow(struct session *s, pid_t pid, struct known_build *know
 	} else if (s->tracker.followed == 1) {
 		s->started = s->drained = now_ns();
 		counter_start(s->counter);
+		if (s->kernel_counter)
+			counter_start(s->kernel_counter);
 	}
 	return err;
 }
@@ -288,7 +334,7 @@ static void losses_read(const struct session *s, uint64_t ret[LOSS_MAX])
 	for (size_t i = 0; i < s->tracker.builds.n; i++)
 		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
 	/* In parts of a million of the time; 0 when the events ran throughout. */
-	ret[LOSS_MULTIPLEXED] = (1 - (s->finished ? s->running : counter_running(s->counter))) * 1e6;
+	ret[LOSS_MULTIPLEXED] = (1 - (s->finished ? s->running : counters_running(s))) * 1e6;
 }
 
 static void losses_tell(struct session *s)
@@ -304,7 +350,7 @@ static void losses_tell(struct session *s)
 /* Each once, and only when the last notice was taken. */
 static void counter_look(struct session *s)
 {
-	int err = counter_follow_cpus(s->counter, kernel_counters_fd(s->kernel));
+	int err = counters_follow_cpus(s);
 	char *notice = s->tracker.notice, why[256];
 
 	if (*notice)
@@ -314,7 +360,7 @@ static void counter_look(struct session *s)
 		counter_reason(err, why, sizeof(why));
 		snprintf(notice, sizeof(s->tracker.notice),
 			 "a CPU came online, and what runs there is not counted: %s", why);
-	} else if (!s->told_shared && counter_running(s->counter) < 1) {
+	} else if (!s->told_shared && counters_running(s) < 1) {
 		s->told_shared = true;
 		snprintf(notice, sizeof(s->tracker.notice),
 			 "others use the hardware counters too, and ours is off the PMU for a part "
@@ -351,7 +397,7 @@ int session_finish(struct session *s)
 	ring_buffer__consume(s->ring);
 	tell(s, drain_finish(s->drain, s->counter));
 	s->finished = now_ns();
-	s->running = counter_running(s->counter);
+	s->running = counters_running(s);
 	tracker_release(&s->tracker);
 	/* The machine may have changed its pace: what is told is the mean of both ends. */
 	tracker_calibrate(&s->tracker);
@@ -373,6 +419,7 @@ void session_status(struct session *s, struct session_status *ret)
 		.paths = drain_nodes(s->drain),
 		.duration_ns = s->tracker.followed ? (s->finished ? s->finished : now_ns()) - s->started : 0,
 		.launched_status = s->launched_status,
+		.kernel_mode = s->kernel_counter != NULL,
 	};
 	losses_read(s, ret->losses);
 }
@@ -399,5 +446,6 @@ void session_close(struct session *s)
 	codes_free(s->codes);
 	kernel_close(s->kernel);
 	counter_close(s->counter);
+	counter_close(s->kernel_counter);
 	free(s);
 }

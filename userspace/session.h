@@ -28,6 +28,7 @@ struct session_options {
 	bool per_thread;
 	bool no_calibration;
 	unsigned max_nodes, max_threads; /* 0: default */
+	bool kernel_mode; /* count that too; an error where it cannot be */
 };
 
 /* Errors of all these in words in err. */
@@ -57,6 +58,7 @@ struct session_status {
 	uint64_t duration_ns;
 	uint64_t losses[LOSS_MAX];
 	int launched_status; /* of waitpid(), -1: none or still running */
+	bool kernel_mode;
 };
 void session_status(struct session *s, struct session_status *ret);
 

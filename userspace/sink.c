@@ -53,6 +53,11 @@ const char *metric_name(enum metric m)
 	return "unknown";
 }
 
+const char *metric_kernel_name(enum metric m)
+{
+	return m == METRIC_CYCLES ? "cycles:k" : "instructions:k";
+}
+
 const char *metric_unit(enum metric m)
 {
 	switch (m) {

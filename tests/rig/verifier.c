@@ -25,6 +25,7 @@
 
 #define LOG_SIZE (16 << 20)
 #define LOG_TAIL 3000
+#define WITH_KERNEL "instr+kernel"
 #define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
 
 static char *log_buf;
@@ -107,6 +108,7 @@ static void life_try(const char *program, bool task_clock, const char *metric)
 	if (!l)
 		return;
 	l->rodata->task_clock = task_clock;
+	l->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
 	object_try(l->obj, program, "any", metric);
 	life_bpf__destroy(l);
 }
@@ -126,6 +128,7 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	if (!x)
 		return;
 	x->rodata->task_clock = task_clock;
+	x->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
 	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
 	x->rodata->entry_frame_reg = b->entry;
 	x->rodata->return_frame_reg = b->returns;
@@ -156,7 +159,7 @@ int main(void)
 	static const struct build_like builds[] = {
 		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
 	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
-	static const char *const metrics[] = {"instructions", "task-clock"};
+	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL};
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
 
 	log_buf = malloc(LOG_SIZE);
@@ -165,12 +168,14 @@ int main(void)
 	setrlimit(RLIMIT_MEMLOCK, &memory);
 	libbpf_set_print(on_print);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int clock = 0; clock < 2; clock++) {
+	for (int m = 0; m < 3; m++) {
+		bool clock = m == 1;
+
 		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
-			life_try(life[i], clock, metrics[clock]);
+			life_try(life[i], clock, metrics[m]);
 		for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
-			exact_try(&builds[i], "on_entry", clock, metrics[clock]);
-			exact_try(&builds[i], "on_return", clock, metrics[clock]);
+			exact_try(&builds[i], "on_entry", clock, metrics[m]);
+			exact_try(&builds[i], "on_return", clock, metrics[m]);
 		}
 	}
 	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {

@@ -17,9 +17,9 @@ static struct computed compute(struct profile *p, bool raw)
 {
 	struct computed c = { p };
 
-	CU_ASSERT_FATAL(!costs_compute(p, raw, &c.costs));
+	CU_ASSERT_FATAL(!costs_compute(p, COST_METRIC, raw, &c.costs));
 	CU_ASSERT_FATAL(!call_tree_build(p, NULL, &c.tree));
-	CU_ASSERT_FATAL(!function_costs_compute(p, &c.costs, &c.tree, &c.functions));
+	CU_ASSERT_FATAL(!function_costs_compute(p, &c.costs, NULL, &c.tree, &c.functions));
 	return c;
 }
 

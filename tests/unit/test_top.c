@@ -246,7 +246,7 @@ static void test_lines_keep_to_the_width(void)
 		size_t size;
 
 		text = CAPTURE(&size, top_print_header(out, &v, &st, true, width);
-			       top_print_titles(out, width);
+			       top_print_titles(out, &v, width);
 			       for (uint32_t i = 1; i < v.report.functions.row_count; i++)
 				       top_print_row(out, &v, i, width));
 		for (rest = text; (line = strsep(&rest, "\n"));)
