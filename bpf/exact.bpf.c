@@ -6,6 +6,7 @@
  * that was on top until now, so that this program's own work is charged to
  * nobody it can avoid.  Then the stack is put in step and pushed or popped.
  */
+#include "bpf/kernel_mode.bpf.h"
 #include "bpf/resync.bpf.h"
 #include "bpf/search.bpf.h"
 #include "bpf/thread.bpf.h"
@@ -43,7 +44,7 @@ __noinline int thread_begin(__u64 now)
 	return 0;
 }
 
-static __always_inline struct wire_thread *thread_charged(__u64 now)
+static __always_inline struct wire_thread *thread_charged(__u64 now, __u64 kernel)
 {
 	__u32 *here = running_here();
 	struct wire_thread *t;
@@ -58,34 +59,31 @@ static __always_inline struct wire_thread *thread_charged(__u64 now)
 		t = thread_at(*here - 1);
 		if (!t)
 			return 0;
+		kernel_start(t);
 	}
 	top = node_at(t->top_node);
 	if (!top)
 		return 0;
 	thread_charge(t, top, now);
+	kernel_charge(t, kernel);
 	return t;
 }
 
-SEC("uprobe")
-int on_entry(void *ctx)
+static __always_inline void entered(struct wire_thread *t, void *ctx, __u64 frame)
 {
-	__u64 now = counter_now(), frame = reg_read(ctx, entry_frame_reg), caller;
-	struct wire_thread *t;
 	struct wire_node *n;
 	struct py_frame f;
+	__u64 caller;
 	__u32 index;
 
-	t = thread_charged(now);
-	if (!t)
-		return 0;
 	if (t->over) {
 		lose(WIRE_LOSS_DEPTH);
 		t->over++;
-		return 0;
+		return;
 	}
 	if (frame_read(&f, frame)) {
 		lose(WIRE_LOSS_MEMORY);
-		return 0;
+		return;
 	}
 	if (f.previous != t->top_frame) {
 		caller = caller_of(t, f.previous);
@@ -99,34 +97,27 @@ int on_entry(void *ctx)
 	n = node_at(index);
 	if (n && n->flags & WIRE_NODE_RESUMABLE)
 		search_entry(ctx, index, &f);
-	return 0;
 }
 
-SEC("uprobe")
-int on_return(void *ctx)
+static __always_inline void returned(struct wire_thread *t, void *ctx, __u64 frame)
 {
-	__u64 now = counter_now(), frame = reg_read(ctx, return_frame_reg);
-	struct wire_thread *t;
 	struct wire_node *n;
 
-	t = thread_charged(now);
-	if (!t)
-		return 0;
 	if (frame != t->top_frame) {
 		if (return_name_reg != REG_NONE &&
 		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg)) {
 			search_shim(t->top_node);
-			return 0;
+			return;
 		}
 		if (t->over) {
 			t->over--;
-			return 0;
+			return;
 		}
 		stack_resync(t->slot, frame);
 		clock_restart(t);
 		t->seeded = 1;
 		if (frame != t->top_frame)
-			return 0;
+			return;
 	}
 	t->over = 0;
 	if (t->top_owed)
@@ -135,6 +126,31 @@ int on_return(void *ctx)
 	if (n)
 		search_return(ctx, t->top_node, frame, n->code);
 	stack_cut(t, t->depth - 1);
+}
+
+SEC("uprobe")
+int on_entry(void *ctx)
+{
+	__u64 kernel = kernel_now(), now = counter_now();
+	struct wire_thread *t = thread_charged(now, kernel);
+
+	if (!t)
+		return 0;
+	entered(t, ctx, reg_read(ctx, entry_frame_reg));
+	kernel_start(t);
+	return 0;
+}
+
+SEC("uprobe")
+int on_return(void *ctx)
+{
+	__u64 kernel = kernel_now(), now = counter_now();
+	struct wire_thread *t = thread_charged(now, kernel);
+
+	if (!t)
+		return 0;
+	returned(t, ctx, reg_read(ctx, return_frame_reg));
+	kernel_start(t);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
  */
 #include <stdbool.h>
 
+#include "bpf/kernel_mode.bpf.h"
 #include "bpf/thread.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
@@ -37,14 +38,17 @@ const volatile __u32 born_slots;
 
 static __always_inline void switch_out(__u32 *here, __u32 tid)
 {
+	__u64 kernel = kernel_now();
 	struct wire_thread *t = thread_at(*here - 1);
 
 	*here = 0;
 	if (!t)
 		return;
 	/* Else its own switch was not told, and what ran here since is not its own. */
-	if (t->tid == tid)
-		t->pending += counter_now() - t->last;
+	if (t->tid == tid) {
+		t->pending += counter_advance(t->last, counter_now());
+		kernel_stop(t, kernel);
+	}
 	t->on_cpu = 0;
 }
 
@@ -74,6 +78,7 @@ static __always_inline void switch_in(__u32 *here, struct task_struct *task)
 	t->cpu = bpf_get_smp_processor_id();
 	t->on_cpu = 1;
 	t->last = counter_now();
+	kernel_start(t);
 }
 
 SEC("tp_btf/sched_switch")
@@ -136,15 +141,18 @@ static __always_inline void thread_forget(__u32 tid)
 	__u32 *found = bpf_map_lookup_elem(&slots, &tid), *here = running_here(), slot;
 	struct wire_thread *t;
 	struct wire_node *top;
+	__u64 kernel;
 
 	if (!found || !here)
 		return;
+	kernel = kernel_now();
 	slot = *found;
 	*here = 0;
 	t = thread_at(slot);
 	top = t ? node_at(t->top_node) : 0;
 	if (top) {
 		thread_charge(t, top, counter_now());
+		kernel_charge(t, kernel);
 		t->tgid = 0;
 	}
 	if (!bpf_map_delete_elem(&slots, &tid))
@@ -162,6 +170,7 @@ static __always_inline void thread_start(struct wire_thread *t)
 	t->on_cpu = 1;
 	t->last = counter_now();
 	*here = t->slot + 1;
+	kernel_start(t);
 }
 
 static __always_inline void tell(__u32 kind, __u32 tgid)

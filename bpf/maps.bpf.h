@@ -27,7 +27,6 @@ struct {
 /* Twice as many: see struct wire_search. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 2 * WIRE_DEFAULT_NODES);
 	__type(key, __u32);
 	__type(value, struct wire_search);
@@ -140,6 +139,9 @@ static __always_inline void lose(__u32 what)
 		(*total)++;
 }
 
+/* No reading of a counter: the CPU came online after the counters were opened. */
+#define COUNTER_NONE (~0ull)
+
 /*
  * The metric on this CPU, all its tasks together; on_switch() in life.bpf.c
  * takes the others out.
@@ -151,8 +153,17 @@ static __always_inline __u64 counter_now(void)
 	if (task_clock)
 		return bpf_ktime_get_ns();
 	if (bpf_perf_event_read_value(&counters, BPF_F_CURRENT_CPU, &value, sizeof(value)))
-		return 0;
+		return COUNTER_NONE;
 	return value.counter;
+}
+
+/* What was not counted is lost; it must not become a difference to nothing. */
+static __always_inline __u64 counter_advance(__u64 last, __u64 now)
+{
+	if (now >= last && now != COUNTER_NONE)
+		return now - last;
+	lose(WIRE_LOSS_UNCOUNTED);
+	return 0;
 }
 
 static __always_inline struct wire_node *node_at(__u32 index)
@@ -180,7 +191,7 @@ static __always_inline void thread_charge(struct wire_thread *t, struct wire_nod
 	/* Newer kernels may switch tasks inside a probe: then `now` is stale. */
 	if ((__s64)(now - t->last) < 0)
 		now = counter_now();
-	advance = now - t->last + t->pending;
+	advance = counter_advance(t->last, now) + t->pending;
 	t->last = now;
 	t->pending = 0;
 	__sync_fetch_and_add(&top->self, advance);

@@ -54,8 +54,9 @@ struct wire_node {
  * generators and coroutines, as those of functions are all at their first instruction.
  */
 struct wire_search {
-	/* The line up to 3.10; after that, bytes into the code.  Plus 1; 0: free */
-	__u32 position[2];
+	/* What tells them apart: the line, for entries the position.  Plus 1; 0: free */
+	__u32 key[2];
+	__u32 position[2]; /* the line up to 3.10; after that, bytes into the code */
 	__u64 count[2];
 	__u64 others;
 	__u64 other_positions; /* their sum */
@@ -107,6 +108,8 @@ struct wire_thread {
 	__u32 chain;  /* frames collected in this thread's row of `chains` */
 	__u32 generators; /* of these, the innermost that are all generators' */
 	__u32 shared; /* of these, how many the stack held already */
+	__u64 last_kernel; /* as last and pending, in kernel mode */
+	__u64 pending_kernel;
 };
 
 struct wire_frame {
@@ -125,6 +128,7 @@ enum wire_loss {
 	WIRE_LOSS_PROCS,   /* forks beyond the process table */
 	WIRE_LOSS_SLICES,  /* time slices whose start or end was not seen */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
+	WIRE_LOSS_UNCOUNTED, /* advances on a CPU without a counter, or with another since */
 	WIRE_LOSS_MAX,
 };
 

@@ -45,7 +45,11 @@ npm_need() {
 
 make -s BUILD="$build" "$build/pycost" "$build/unit" >/dev/null || { echo "FAIL build"; exit 1; }
 "$build/unit" --write-sample shop "$work/shop" && "$build/unit" --write-sample shop-clock "$work/clock" &&
+	"$build/unit" --write-sample shop-kernel "$work/kernel" &&
 	"$build/unit" --write-sample 100000 "$work/large" || exit 1
+for format in pprof callgrind folded-kernel; do
+	"$pycost" report "$work/kernel" -f $format -o "$work/kernel.$format" || exit 1
+done
 for format in json folded speedscope pprof callgrind pstats; do
 	"$pycost" report "$work/shop" -f $format -o "$work/shop.$format" || exit 1
 	"$pycost" report "$work/clock" -f $format -o "$work/clock.$format" || exit 1
@@ -83,6 +87,12 @@ read_callgrind() {
 		"* /srv/shop/shop/maths.py:shop.maths.fib" "2,200 ( 0.00%) < /srv/shop/app.py:__main__.main (1x)" \
 		"> /srv/shop/shop/cart.py:shop.cart.Shop.checkout (10x)"
 }
+read_callgrind_kernel() {
+	callgrind_annotate --threshold=100 --auto=no "$work/kernel.callgrind" >"$work/out" &&
+		has "$work/out" "Events recorded: instructions_u instructions_k" \
+			"60,060,280 (100.0%) 14,127 (100.0%) PROGRAM TOTALS" \
+			"50,200 ( 0.08%) 8,000 (56.63%) /srv/shop/shop/cart.py:shop.cart.Shop.checkout"
+}
 read_callgrind_self() {
 	callgrind_annotate --threshold=100 --auto=no "$work/clock.callgrind" >"$work/out" &&
 		has "$work/out" "Events recorded: task_clock_ns" \
@@ -99,6 +109,13 @@ read_pprof() {
 		has "$work/out" "Type: task-clock" "0.90us 0.0015% 99.90% 60000.90us 99.90% shop.maths.fib"
 }
 speedscope() { node tests/export/speedscope.js "$npm/node_modules" "$@"; }
+read_pprof_kernel() {
+	"$pprof" -top -nodefraction=0 -sample_index=instructions:k "$work/kernel.pprof" >"$work/out" &&
+		has "$work/out" "Type: instructions:k" "Total samples = 14127instructions" \
+			"8000instructions 56.63%" "shop.cart.Shop.checkout" &&
+		"$pprof" -top -nodefraction=0 "$work/kernel.pprof" >"$work/out" &&
+		has "$work/out" "Type: instructions:u" "Total samples = 60060280instructions"
+}
 read_speedscope() {
 	speedscope import "$work/shop.speedscope" >"$work/out" && has "$work/out" \
 		"python3 (pid 101): instructions:u shop.maths.fib 900 60000900" \
@@ -163,6 +180,7 @@ command -v callgrind_annotate >/dev/null || apt_install valgrind
 if command -v callgrind_annotate >/dev/null; then
 	check "callgrind: callgrind_annotate --inclusive --tree" read_callgrind
 	check "callgrind: callgrind_annotate" read_callgrind_self
+	check "callgrind: callgrind_annotate of two events" read_callgrind_kernel
 else
 	skip "callgrind: callgrind_annotate" "cannot install valgrind"
 fi
@@ -171,6 +189,7 @@ pprof=$(find_pprof)
 [ -n "$pprof" ] || { apt_install golang-1.19-go; pprof=$(find_pprof); }
 if [ -n "$pprof" ]; then
 	check "pprof: go tool pprof" read_pprof
+	check "pprof: go tool pprof of three values" read_pprof_kernel
 else
 	skip "pprof: go tool pprof" "cannot install golang-1.19-go"
 fi

@@ -3,11 +3,13 @@
 #
 # Runs pycost on Debian's amd64 kernels, under an emulated machine without PMU:
 # whether their verifiers take each program and at what size, and whether the
-# calls of a known script are counted right.
+# calls of a known script are counted right.  What the verifiers walked through is
+# compared with tests/rig/verifier.stats: see tests/rig/growth.awk.
 #
-#   tests/kernels.sh [5.10|6.1|6.12|newest]...
+#   tests/kernels.sh [--record] [5.10|6.1|6.12|newest]...
 #
-# No argument means all, which takes four minutes.  RIG_LOGS=DIR keeps the consoles' output there.
+# No argument means all, which takes four minutes.  --record writes the statistics of
+# these kernels anew.  RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
@@ -20,9 +22,48 @@ skip_all() {
     exit
 }
 
+usage="usage: tests/kernels.sh [--record] [5.10|6.1|6.12|newest]..."
+versions=(5.10 6.1 6.12 newest)
+stats=tests/rig/verifier.stats
+
+# stats_of LOG: the verifier program's lines.
+stats_of() {
+    grep -ao 'rig: .*' "$1" | awk '{ $1 = "" } NF == 8 && ($5 $6 $7 $8) ~ /^[0-9]+$/ { print substr($0, 2) }'
+}
+
+# stats_judge VERSION PACKAGE LOG: as a result, after what there is to say.
+stats_judge() {
+    local line said
+    said=$(stats_of "$3" | awk -v version="$1" -v package="$2" -f tests/rig/growth.awk "$stats" -)
+    while IFS= read -r line; do
+        case $line in
+        PASS\ * | FAIL\ *) result "${line%% *}" "$1 ${line#* }" ;;
+        *) echo "$1  $line" ;;
+        esac
+    done <<<"$said"
+    summary+=("$1 (${2%%~*}): $(sed -n '$s/^[A-Z]* growth: \([^;]*\);.*/\1/p' <<<"$said")")
+}
+
+# stats_keep VERSION PACKAGE LOG: its lines replace those on record.
+stats_keep() {
+    local version
+    {
+        sed -n '/^#/p' "$stats"
+        for version in "${versions[@]}"; do
+            if [ "$version" = "$1" ]; then
+                stats_of "$3" | sed "s/^/$1 $2 /"
+            else
+                awk -v version="$version" '$1 == version' "$stats"
+            fi
+        done
+    } >"$work/stats"
+    cp "$work/stats" "$stats"
+    echo "$1  $(stats_of "$3" | wc -l) programs recorded in $stats"
+}
+
 # kernel_run VERSION
 kernel_run() {
-    local suite kernel log=$logs/kernel-$1.log begin=$SECONDS
+    local suite kernel package log=$logs/kernel-$1.log begin=$SECONDS
     suite=$(rig_suite "$1")
     kernel=$(rig_kernel amd64 "$suite") || {
         result SKIP "$1: $suite's kernel cannot be fetched"
@@ -30,12 +71,17 @@ kernel_run() {
     }
     rig_boot amd64 "$kernel" "$work/initrd" "$log" 400
     rig_results "$log" "$1"
+    package=$(cat "${kernel%/*}/version")
+    [ -z "$record" ] || ! stats_of "$log" | grep -q . || stats_keep "$1" "$package" "$log"
+    stats_judge "$1" "$package" "$log"
     echo "$1  took $((SECONDS - begin)) s"
 }
 
-[ $# -gt 0 ] || set -- 5.10 6.1 6.12 newest
+record='' summary=()
+[ "${1:-}" != --record ] || { record=1; shift; }
+[ $# -gt 0 ] || set -- "${versions[@]}"
 for version; do
-    rig_suite "$version" >/dev/null || die "usage: tests/kernels.sh [5.10|6.1|6.12|newest]..."
+    rig_suite "$version" >/dev/null || die "$usage"
 done
 why="this is no amd64 machine"
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || skip_all "$@"
@@ -60,4 +106,5 @@ rig_pack "$work/tree" "$work/initrd"
 for version; do
     kernel_run "$version"
 done
+[ "${#summary[@]}" = 0 ] || printf 'verifier of %s\n' "${summary[@]}"
 rig_summary

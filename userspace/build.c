@@ -54,6 +54,7 @@ static int build_load(struct build *b, const struct kernel *k, char *text, size_
 		return err;
 	x->rodata->task_clock = k->task_clock;
 	x->rodata->per_thread = k->options.per_thread;
+	x->rodata->kernel_mode = k->kernel_selfs != NULL;
 	memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));
 	x->rodata->entry_frame_reg = b->survey.entry_frame_reg;
 	x->rodata->return_frame_reg = b->survey.return_frame_reg;

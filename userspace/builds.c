@@ -31,9 +31,25 @@ static int cost_tell(const struct builds *b, const struct known_build *k)
 		.total_error = k->cost.total_error,
 		.plain = k->cost.plain,
 		.search_error = k->cost.search_error,
+		.kernel_entry = k->cost.kernel.entry,
+		.kernel_exit = k->cost.kernel.exit,
+		.kernel_entry_error = k->cost.kernel.entry_error,
+		.kernel_exit_error = k->cost.kernel.exit_error,
+		.kernel_total_error = k->cost.kernel.total_error,
 	};
 
 	return b->sink->calibration(b->sink, &fact);
+}
+
+/* The n-th measurement joins the mean of those before; how far it is off is an error. */
+static void kernel_mean(struct kernel_cost *once, const struct kernel_cost *mean, unsigned n)
+{
+	double apart = fabs(once->entry + once->exit - mean->entry - mean->exit) / 2;
+
+	if (n > 1)
+		once->total_error = fmax(once->total_error, apart);
+	once->entry = mean->entry + (once->entry - mean->entry) / n;
+	once->exit = mean->exit + (once->exit - mean->exit) / n;
 }
 
 int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *text, size_t len)
@@ -57,6 +73,7 @@ int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *t
 	}
 	once.entry = k->cost.entry + (once.entry - k->cost.entry) / n;
 	once.exit = k->cost.exit + (once.exit - k->cost.exit) / n;
+	kernel_mean(&once.kernel, &k->cost.kernel, n);
 	k->cost = once;
 	k->calibrations = n;
 	return cost_tell(b, k);

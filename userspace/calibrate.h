@@ -13,6 +13,13 @@
 struct build;
 struct kernel;
 
+/* In kernel mode, of which an unprobed call has none. */
+struct kernel_cost {
+	double entry, exit;
+	double entry_error, exit_error;
+	double total_error;
+};
+
 struct build_cost {
 	double entry, exit; /* in units of the metric, a call */
 	double entry_error, exit_error; /* of the split */
@@ -24,6 +31,7 @@ struct build_cost {
 	double empty_return, empty_entry; /* an empty function's searches */
 	double lone_entry, lone_return; /* a probe of no call: an empty function's */
 	bool known;
+	struct kernel_cost kernel; /* 0 when that is not counted */
 };
 
 /* pid as in survey_run().  Takes some 0.3 s; errors in words in err. */

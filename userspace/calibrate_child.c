@@ -6,10 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "symbolizer/interpreter.h"
-#include "userspace/counter.h"
+#include "userspace/counter_task.h"
 #include "userspace/python_path.h"
 
 /*
@@ -77,8 +76,7 @@ int calibrate_child_start(struct calibrate_child *c, const struct interpreter *i
 	free(python);
 	if (err)
 		return err;
-	c->counter = counter_open_task(metric, c->launch.pid);
-	return c->counter < 0 ? c->counter : 0;
+	return counter_task_open(metric, c->launch.pid, &c->counter);
 }
 
 /* "FIRSTLINE UNITS HEX": -EPROTO when it says anything else. */
@@ -113,23 +111,21 @@ int calibrate_child_go(struct calibrate_child *c)
 int calibrate_child_round(struct calibrate_child *c, enum callee callee, double *ret)
 {
 	const char word[] = {'0' + callee, 0};
-	uint64_t before[3], after[3];
-	int err;
+	struct perf_reading before, after;
+	int err = counter_task_read(c->counter, &before);
 
-	if (read(c->counter, before, sizeof(before)) != sizeof(before))
-		return -ECHILD;
-	err = launch_ask(&c->launch, word);
+	if (!err)
+		err = launch_ask(&c->launch, word);
+	if (!err)
+		err = counter_task_read(c->counter, &after);
 	if (err)
 		return err;
-	if (read(c->counter, after, sizeof(after)) != sizeof(after))
-		return -ECHILD;
-	*ret = (double)(after[0] - before[0]) / calibrate_calls(callee);
-	return 0;
+	*ret = (double)(after.value - before.value) / calibrate_calls(callee);
+	return perf_event_share(&before, &after) < 1 ? -EAGAIN : 0;
 }
 
 void calibrate_child_end(struct calibrate_child *c)
 {
-	if (c->counter >= 0)
-		close(c->counter);
+	counter_task_close(c->counter);
 	launch_end(&c->launch);
 }

@@ -13,6 +13,7 @@
 #include "userspace/launch.h"
 #include "userspace/sink.h"
 
+struct counter_task;
 struct interpreter;
 
 /*
@@ -28,7 +29,7 @@ enum callee {
 
 struct calibrate_child {
 	struct launch launch;
-	int counter; /* of the metric, on this task alone */
+	struct counter_task *counter; /* of the metric, on this task alone */
 	/* Of the empty function, as the child told. */
 	uint32_t firstlineno;
 	uint8_t table[64];
@@ -38,7 +39,7 @@ struct calibrate_child {
 
 #define CALIBRATE_CHILD_NONE                                                                       \
 	{                                                                                          \
-		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}, .counter = -1             \
+		.launch = {.go = -1, .in = -1, .out = -1, .failed = -1}                            \
 	}
 
 /* It waits for calibrate_child_go(), its PID known.  pid as in survey_run(). */
@@ -54,7 +55,10 @@ static inline unsigned calibrate_calls(enum callee callee)
 	return callee == CALLEE_EMPTY ? CALIBRATE_CALLS : CALIBRATE_CALLS_FORM;
 }
 
-/* Calls of one function; what the child's counter advanced, a call. */
+/*
+ * Calls of one function; what the child's counter advanced, a call.  -EAGAIN: others
+ * had it off the PMU for a part of the time.
+ */
 int calibrate_child_round(struct calibrate_child *c, enum callee callee, double *ret);
 
 void calibrate_child_end(struct calibrate_child *c);

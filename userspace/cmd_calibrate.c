@@ -13,6 +13,7 @@
 #include "userspace/calibrate.h"
 #include "userspace/commands.h"
 #include "userspace/counter.h"
+#include "userspace/counter_reason.h"
 #include "userspace/kernel.h"
 #include "userspace/rights.h"
 #include "userspace/sink.h"
@@ -145,12 +146,13 @@ static int calibrate(const struct options *o, struct interpreter *in)
 	struct kernel *k = NULL;
 	struct build *b = NULL;
 	struct build_cost cost;
-	char why[512] = "";
+	char why[512] = "", reason[256];
 	int err = counter_open(o->metric, &counter);
 
-	if (err)
-		snprintf(why, sizeof(why), "no counter of %s: %s", metric_name(o->metric),
-			 counter_reason(err));
+	if (err) {
+		counter_reason(err, reason, sizeof(reason));
+		snprintf(why, sizeof(why), "no counter of %s: %s", metric_name(o->metric), reason);
+	}
 	if (!err)
 		err = kernel_open(&ko, counter, &k, why, sizeof(why));
 	if (!err)

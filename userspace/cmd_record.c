@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "userspace/commands.h"
+#include "userspace/counter_share.h"
 #include "userspace/recording.h"
 #include "userspace/session.h"
 #include "userspace/targets.h"
@@ -29,13 +30,15 @@ struct record {
 };
 
 enum { OPT_METRIC = 256, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
-       OPT_MAX_PATHS, OPT_MAX_THREADS };
+       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL };
 
 static const struct argp_option options[] = {
 	{"duration", 'd', "SECONDS", 0, "Stop after this long (default: Ctrl-C, or the targets' end)", 0},
 	{"output", 'o', "FILE", 0, "Write here, - for standard output (default: " DEFAULT_OUTPUT ")", 0},
 	{"metric", OPT_METRIC, "METRIC", 0,
 	 "instructions, cycles or task-clock (default: the first of them that this machine counts)", 0},
+	{"kernel", OPT_KERNEL, NULL, 0,
+	 "Count kernel mode too, in a column of its own (not with task-clock, which has it)", 0},
 	{"no-follow", OPT_NO_FOLLOW, NULL, 0, "Leave the processes alone that the targets fork", 0},
 	{"per-thread", OPT_THREADS, NULL, 0, "Keep one call tree for each thread", 0},
 	{"no-calibration", OPT_NO_CALIBRATION, NULL, 0, "Leave the probes' own cost in", 0},
@@ -88,6 +91,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!r->session.metric)
 			argp_error(state, "'%s' is none of instructions, cycles, task-clock", arg);
 		return 0;
+	case OPT_KERNEL:
+		r->session.kernel_mode = true;
+		return 0;
 	case OPT_NO_FOLLOW:
 		r->session.no_follow = true;
 		return 0;
@@ -113,6 +119,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!r->targets.asked && !r->command)
 			argp_error(state, "say what to record: -p PID, --match REGEX, --cgroup PATH or "
 					  "-- COMMAND");
+		if (r->session.kernel_mode && r->session.metric == METRIC_TASK_CLOCK)
+			argp_error(state, "task-clock has the kernel's time in it already: leave "
+					  "--kernel out, or choose another metric");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -181,6 +190,8 @@ static int run(const struct record *r, struct session *s)
 	if (st.fallback_reason && !r->quiet)
 		fprintf(stderr, "pycost record: the metric is %s: %s\n", metric_name(st.metric),
 			st.fallback_reason);
+	if (st.caution && !r->quiet)
+		fprintf(stderr, "pycost record: %s\n", st.caution);
 	if (!r->quiet)
 		fprintf(stderr, "measuring %u process%s%s\n", st.targets, st.targets == 1 ? "" : "es",
 			r->seconds ? "" : "; Ctrl-C stops");
@@ -201,6 +212,17 @@ static int run(const struct record *r, struct session *s)
 	return err;
 }
 
+static void losses_print(const uint64_t losses[LOSS_MAX])
+{
+	char share[128];
+
+	if (counter_share_text(losses, share, sizeof(share)))
+		fprintf(stderr, "  lost: %s\n", share);
+	for (int i = 1; i < LOSS_MAX; i++)
+		if (losses[i] && i != LOSS_MULTIPLEXED)
+			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), losses[i]);
+}
+
 static void summary(const struct record *r, struct session *s)
 {
 	struct session_status st;
@@ -212,12 +234,11 @@ static void summary(const struct record *r, struct session *s)
 	if (r->quiet)
 		return;
 	fprintf(stderr,
-		"recorded %.1f s of %u process%s: %'" PRIu64 " calls in %'u call paths, %s%s\n",
+		"recorded %.1f s of %u process%s: %'" PRIu64 " calls in %'u call paths, %s%s%s\n",
 		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es", st.calls, st.paths,
-		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "");
-	for (int i = 1; i < LOSS_MAX; i++)
-		if (st.losses[i])
-			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), st.losses[i]);
+		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
+		st.kernel_mode ? " and in kernel mode" : "");
+	losses_print(st.losses);
 	if (st.launched_status > 0 && WIFEXITED(st.launched_status))
 		fprintf(stderr, "  the command exited with %d\n", WEXITSTATUS(st.launched_status));
 	else if (st.launched_status > 0 && WIFSIGNALED(st.launched_status))
@@ -226,6 +247,15 @@ static void summary(const struct record *r, struct session *s)
 		fprintf(stderr, "  no call was seen: were the targets idle?\n");
 	if (strcmp(r->output, "-"))
 		fprintf(stderr, "  pycost report %s\n", r->output);
+}
+
+/* Nothing was measured: no empty recording is left, but a device stays. */
+static void output_forget(const char *path)
+{
+	struct stat st;
+
+	if (strcmp(path, "-") && !lstat(path, &st) && S_ISREG(st.st_mode))
+		unlink(path);
 }
 
 static int record(struct record *r)
@@ -242,6 +272,7 @@ static int record(struct record *r)
 	err = session_open(&r->session, sink, &s, why, sizeof(why));
 	if (err) {
 		fprintf(stderr, "pycost record: %s\n", why);
+		output_forget(r->output);
 	} else {
 		err = attach_all(r, s);
 		if (!err) {
@@ -254,8 +285,8 @@ static int record(struct record *r)
 					strerror(-err));
 			else
 				summary(r, s);
-		} else if (strcmp(r->output, "-")) {
-			unlink(r->output);
+		} else {
+			output_forget(r->output);
 		}
 	}
 	session_close(s);

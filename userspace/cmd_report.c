@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "userspace/commands.h"
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 #include "userspace/output.h"
 
@@ -29,7 +30,7 @@ enum option_key {
 };
 
 static const struct argp_option options[] = {
-	{ "sort", 's', "KEY", 0, "Sort by self (default), cumulative or calls" },
+	{ "sort", 's', "KEY", 0, "Sort by self (default), cumulative, calls, kernel or kernel-cumulative" },
 	{ "limit", 'n', "N", 0, "Show N rows; 0: all (default 30; all of a tree)" },
 	{ "callers", OPTION_CALLERS, "NAME", 0, "Show who calls the function NAME" },
 	{ "callees", OPTION_CALLEES, "NAME", 0, "Show what the function NAME calls" },
@@ -40,7 +41,7 @@ static const struct argp_option options[] = {
 	{ "raw", OPTION_RAW, NULL, 0, "Leave the probes' own cost in" },
 	{ "exact", OPTION_EXACT, NULL, 0, "Print numbers in full instead of 1.234 M" },
 	{ "format", 'f', "FORMAT", 0,
-	  "table (default), json, folded, speedscope, pprof, callgrind or pstats" },
+	  "table (default), json, folded, folded-kernel, speedscope, pprof, callgrind or pstats" },
 	{ "output", 'o', "OUT", 0, "Write to the file OUT instead of standard output" },
 	{ 0 },
 };
@@ -65,22 +66,18 @@ struct format {
 	const char *name;
 	int (*export)(const struct report *r, FILE *out); /* NULL: the views for people */
 	bool binary;
+	bool kernel; /* of costs in kernel mode only */
 };
 
 static const struct format formats[] = {
 	{ "table", NULL, false },
 	{ "json", export_json, false },
 	{ "folded", export_folded, false },
+	{ "folded-kernel", export_folded_kernel, false, true },
 	{ "speedscope", export_speedscope, false },
 	{ "pprof", export_pprof, true },
 	{ "callgrind", export_callgrind, false },
 	{ "pstats", export_pstats, true },
-};
-
-static const char *const sort_names[] = {
-	[SORT_SELF] = "self",
-	[SORT_CUMULATIVE] = "cumulative",
-	[SORT_CALLS] = "calls",
 };
 
 struct arguments {
@@ -122,10 +119,12 @@ static double parse_percent(struct argp_state *state, const char *arg)
 
 static enum report_sort parse_sort(struct argp_state *state, const char *arg)
 {
-	for (size_t i = 0; i < sizeof(sort_names) / sizeof(*sort_names); i++)
-		if (!strcmp(arg, sort_names[i]))
+	for (size_t i = 0; i < SORTS; i++)
+		if (!strcmp(arg, report_sort_names[i]))
 			return i;
-	argp_error(state, "--sort takes self, cumulative or calls, not '%s'", arg);
+	argp_error(state,
+		   "--sort takes self, cumulative, calls, kernel or kernel-cumulative, not '%s'",
+		   arg);
 	return SORT_SELF;
 }
 
@@ -135,8 +134,8 @@ static const struct format *parse_format(struct argp_state *state, const char *a
 		if (!strcmp(arg, formats[i].name))
 			return &formats[i];
 	argp_error(state,
-		   "--format takes table, json, folded, speedscope, pprof, callgrind or pstats, "
-		   "not '%s'",
+		   "--format takes table, json, folded, folded-kernel, speedscope, pprof, callgrind "
+		   "or pstats, not '%s'",
 		   arg);
 	return formats;
 }
@@ -272,7 +271,7 @@ static int report_deliver(const struct report *r, const struct arguments *a)
 
 static int report_profile(struct profile *p, const struct arguments *a)
 {
-	char message[ERROR_SIZE] = "";
+	char message[ERROR_SIZE] = "", share[128];
 	struct recording_status status;
 	struct report r;
 	int err = recording_read(a->file, &p->sink, &status, message, sizeof(message));
@@ -287,6 +286,8 @@ static int report_profile(struct profile *p, const struct arguments *a)
 		snprintf(message, sizeof(message), "process %ld is not in it", a->pid);
 		return complain(a, message);
 	}
+	if ((a->format->kernel || report_sort_is_kernel(a->sort)) && !p->meta.kernel_mode)
+		return complain(a, "it has no costs in kernel mode: record with --kernel");
 	if (!err)
 		err = report_compute(p, &status, a->raw, a->sort, &r);
 	if (err)
@@ -295,6 +296,10 @@ static int report_profile(struct profile *p, const struct arguments *a)
 	if (a->format->export && (status.corrupt || status.incomplete))
 		complain(a, status.corrupt ? "warning: damaged: only a part of it could be read"
 					   : "warning: incomplete: recorder did not finish");
+	if (a->format->export && counter_share_text(r.losses, share, sizeof(share))) {
+		snprintf(message, sizeof(message), "warning: %s", share);
+		complain(a, message);
+	}
 	err = report_deliver(&r, a);
 	report_free(&r);
 	return err;

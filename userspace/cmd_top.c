@@ -38,12 +38,15 @@ struct top {
 	char message[256];
 };
 
-enum { OPT_METRIC = 256, OPT_SORT, OPT_NO_FOLLOW, OPT_ROWS };
+enum { OPT_METRIC = 256, OPT_SORT, OPT_NO_FOLLOW, OPT_ROWS, OPT_KERNEL };
 
 static const struct argp_option options[] = {
 	{"metric", OPT_METRIC, "METRIC", 0,
 	 "instructions, cycles or task-clock (default: the first of them that this machine counts)", 0},
-	{"sort", OPT_SORT, "KEY", 0, "Sort by self (default), cumulative or calls", 0},
+	{"kernel", OPT_KERNEL, NULL, 0,
+	 "Count kernel mode too, in a column of its own (not with task-clock, which has it)", 0},
+	{"sort", OPT_SORT, "KEY", 0,
+	 "Sort by self (default), cumulative, calls, kernel or kernel-cumulative", 0},
 	{"iterations", 'n', "N", 0, "End after N intervals (default: q, Ctrl-C, or the targets' end)", 0},
 	{"delay", 'd', "SECONDS", 0, "Length of an interval: a second, which is the default, or more", 0},
 	{"batch", 'b', NULL, 0, "Print a table for each interval, also to a terminal", 0},
@@ -82,14 +85,24 @@ static void parse_delay(struct argp_state *state, const char *arg, double *ret)
 
 static void parse_sort(struct argp_state *state, const char *arg, enum report_sort *ret)
 {
-	static const char *const names[] = {"self", "cumulative", "calls"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strcmp(arg, names[i])) {
+	for (size_t i = 0; i < SORTS; i++)
+		if (!strcmp(arg, report_sort_names[i])) {
 			*ret = i;
 			return;
 		}
-	argp_error(state, "--sort takes self, cumulative or calls, not '%s'", arg);
+	argp_error(state,
+		   "--sort takes self, cumulative, calls, kernel or kernel-cumulative, not '%s'", arg);
+}
+
+static void check_arguments(struct argp_state *state, const struct top *t)
+{
+	if (!t->targets.asked)
+		argp_error(state, "say what to watch: -p PID, --match REGEX or --cgroup PATH");
+	if (t->options.kernel_mode && t->options.metric == METRIC_TASK_CLOCK)
+		argp_error(state, "task-clock has the kernel's time in it already: leave --kernel "
+				  "out, or choose another metric");
+	if (report_sort_is_kernel(t->state.sort) && !t->options.kernel_mode)
+		argp_error(state, "--sort %s needs --kernel", report_sort_names[t->state.sort]);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -110,10 +123,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_ROWS: parse_number(state, arg, 0, &t->rows); break;
 	case OPT_NO_FOLLOW: t->options.no_follow = true; break;
 	case ARGP_KEY_ARG: argp_error(state, "what is '%s'? A PID wants -p", arg); break;
-	case ARGP_KEY_END:
-		if (!t->targets.asked)
-			argp_error(state, "say what to watch: -p PID, --match REGEX or --cgroup PATH");
-		break;
+	case OPT_KERNEL: t->options.kernel_mode = t->state.kernel = true; break;
+	case ARGP_KEY_END: check_arguments(state, t); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 	return 0;

@@ -14,6 +14,49 @@
 /* The split is known less well than the sum: a node's own calls must be few. */
 #define BOUND_OWN 20
 
+/* What the probes add to one call, of the cost in question. */
+struct overhead {
+	double entry, exit;
+	double entry_error, exit_error, total_error;
+	double plain; /* an unprobed call: none costs less */
+	bool is_bound; /* plain is known */
+};
+
+static struct overhead overhead_of(const struct sink_calibration *k, enum cost_of what)
+{
+	if (what == COST_KERNEL)
+		return (struct overhead){k->kernel_entry, k->kernel_exit, k->kernel_entry_error,
+					 k->kernel_exit_error, k->kernel_total_error, 0, true};
+	return (struct overhead){k->entry, k->exit, k->entry_error, k->exit_error, k->total_error,
+				 k->plain, k->plain > 0};
+}
+
+/* What a node's calls hold beyond that, in its own self and in its caller's. */
+struct beyond {
+	double self, caller;
+	double self_error, caller_error;
+};
+
+static struct beyond beyond_of(const struct profile_node *n, const struct sink_calibration *k,
+			       enum cost_of what)
+{
+	/* Of the two hits of a call, one takes half. */
+	double hit = (k->kernel_entry + k->kernel_exit) / 2, hit_error = k->kernel_total_error / 2;
+
+	if (what == COST_KERNEL)
+		return (struct beyond){n->lone_self * hit, n->lone_caller * hit,
+				       fabs((double)n->lone_self) * hit_error,
+				       fabs((double)n->lone_caller) * hit_error};
+	return (struct beyond){n->search_self, n->search_caller,
+			       fabs((double)n->search_self) * k->search_error,
+			       fabs((double)n->search_caller) * k->search_error};
+}
+
+static uint64_t raw_of(const struct profile_node *n, enum cost_of what)
+{
+	return what == COST_KERNEL ? n->kernel_raw : n->self_raw;
+}
+
 static const struct sink_calibration *calibration_of(const struct profile *p, size_t node)
 {
 	return profile_calibration(p, &p->processes[p->nodes[node].process]);
@@ -23,69 +66,73 @@ static const struct sink_calibration *calibration_of(const struct profile *p, si
  * The calls below a node and the raw cost they were part of give the bound.  Of
  * the node's own calls only the entries are in it: their exits are its caller's.
  */
-static int scales_compute(const struct profile *p, struct costs *c)
+static int scales_compute(const struct profile *p, enum cost_of what, struct costs *c)
 {
 	double *calls = calloc(p->node_count, sizeof(*calls));
 	double *raw = calloc(p->node_count, sizeof(*raw));
-	double *search = calloc(p->node_count, sizeof(*search));
+	double *beyond = calloc(p->node_count, sizeof(*beyond));
 
-	for (size_t i = p->node_count; calls && raw && search && --i > 0;) {
+	for (size_t i = p->node_count; calls && raw && beyond && --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
+		struct overhead o = overhead_of(k, what);
+		struct beyond b = beyond_of(node, k, what);
 		double added;
 
-		raw[i] += node->self_raw;
-		search[i] += node->search_self;
-		added = calls[i] * (k->entry + k->exit) + node->calls * k->entry + search[i];
+		raw[i] += raw_of(node, what);
+		beyond[i] += b.self;
+		added = calls[i] * (o.entry + o.exit) + node->calls * o.entry + beyond[i];
 		if (calls[i] >= BOUND_CALLS && calls[i] / BOUND_OWN >= node->calls && added > 0 &&
-		    k->plain > 0) {
-			double bound = (raw[i] - calls[i] * k->plain) / added;
+		    o.is_bound) {
+			double bound = (raw[i] - calls[i] * o.plain) / added;
 
 			c->scale[k - p->calibrations] =
 				fmin(c->scale[k - p->calibrations], fmax(bound, 0));
 		}
 		calls[node->parent] += calls[i] + node->calls;
 		raw[node->parent] += raw[i];
-		search[node->parent] += search[i] + node->search_caller;
+		beyond[node->parent] += beyond[i] + b.caller;
 	}
 	free(calls);
 	free(raw);
-	free(search);
-	return calls && raw && search ? 0 : -ENOMEM;
+	free(beyond);
+	return calls && raw && beyond ? 0 : -ENOMEM;
 }
 
-static void errors_compute(const struct profile *p, struct costs *c)
+static void errors_compute(const struct profile *p, enum cost_of what, struct costs *c)
 {
 	for (size_t i = p->node_count; --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
-		double own = node->calls * k->entry_error +
-			     fabs((double)node->search_self) * k->search_error;
-		double callers = fabs((double)node->search_caller) * k->search_error;
+		struct overhead o = overhead_of(k, what);
+		struct beyond b = beyond_of(node, k, what);
+		double own = node->calls * o.entry_error + b.self_error;
 
 		c->self_error[i] += own;
-		c->self_error[node->parent] += node->calls * k->exit_error + callers;
+		c->self_error[node->parent] += node->calls * o.exit_error + b.caller_error;
 		/* Until here: the calls below, each with both its parts. */
-		c->cumulative_error[node->parent] +=
-			c->cumulative_error[i] + node->calls * k->total_error + callers +
-			fabs((double)node->search_self) * k->search_error;
+		c->cumulative_error[node->parent] += c->cumulative_error[i] +
+						     node->calls * o.total_error + b.caller_error +
+						     b.self_error;
 		c->cumulative_error[i] += own;
 	}
 }
 
-/* What the calibration takes out of each node, in the metric's unit. */
-static void corrections_compute(const struct profile *p, double *corrections, struct costs *c)
+/* What the calibration takes out of each node, in the unit of the cost. */
+static void corrections_compute(const struct profile *p, enum cost_of what, double *corrections,
+				struct costs *c)
 {
 	for (size_t i = 1; i < p->node_count; i++) {
 		const struct profile_node *node = &p->nodes[i];
 		const struct sink_calibration *k = calibration_of(p, i);
+		struct overhead o = overhead_of(k, what);
+		struct beyond b = beyond_of(node, k, what);
 		double scale = c->scale[k - p->calibrations];
 		uint64_t *calls = &c->calibrated_calls[k - p->calibrations];
 
-		corrections[i] += (node->calls * k->entry + node->search_self) * scale;
-		corrections[node->parent] += (node->calls * k->exit + node->search_caller) * scale;
-		c->searched[k - p->calibrations] +=
-			((double)node->search_self + node->search_caller) * scale;
+		corrections[i] += (node->calls * o.entry + b.self) * scale;
+		corrections[node->parent] += (node->calls * o.exit + b.caller) * scale;
+		c->searched[k - p->calibrations] += (b.self + b.caller) * scale;
 		*calls = saturating_add(*calls, node->calls);
 	}
 }
@@ -104,13 +151,14 @@ static uint64_t bonus_of(double correction)
  * Children have higher ids than their parents, so one pass from the last node
  * to the first sees every child's debt and cost before the node itself.
  */
-static void costs_settle(const struct profile *p, const double *corrections, struct costs *c,
-			 uint64_t *debts)
+static void costs_settle(const struct profile *p, enum cost_of what, const double *corrections,
+			 struct costs *c, uint64_t *debts)
 {
 	for (size_t i = p->node_count; --i > 0;) {
 		const struct profile_node *node = &p->nodes[i];
+		uint64_t raw = raw_of(node, what);
 		uint64_t debt = saturating_add(debts[i], debt_of(corrections[i]));
-		uint64_t self = saturating_add(node->self_raw, bonus_of(corrections[i]));
+		uint64_t self = saturating_add(raw, bonus_of(corrections[i]));
 
 		if (debt > self) {
 			uint64_t *payer = node->parent ? &debts[node->parent] : &c->unpaid;
@@ -121,7 +169,7 @@ static void costs_settle(const struct profile *p, const double *corrections, str
 		}
 		c->self[i] = self - debt;
 		c->cumulative[i] = saturating_add(c->cumulative[i], c->self[i]);
-		c->cumulative_raw[i] = saturating_add(c->cumulative_raw[i], node->self_raw);
+		c->cumulative_raw[i] = saturating_add(c->cumulative_raw[i], raw);
 		c->cumulative[node->parent] =
 			saturating_add(c->cumulative[node->parent], c->cumulative[i]);
 		c->cumulative_raw[node->parent] =
@@ -129,7 +177,7 @@ static void costs_settle(const struct profile *p, const double *corrections, str
 	}
 }
 
-int costs_compute(const struct profile *p, bool raw, struct costs *ret)
+int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct costs *ret)
 {
 	struct costs c = {
 		.self = calloc(p->node_count, sizeof(uint64_t)),
@@ -154,13 +202,13 @@ int costs_compute(const struct profile *p, bool raw, struct costs *ret)
 	for (size_t i = 0; i < p->calibration_count; i++)
 		c.scale[i] = 1;
 	if (!raw) {
-		err = scales_compute(p, &c);
+		err = scales_compute(p, what, &c);
 		if (err)
 			goto out;
-		errors_compute(p, &c);
-		corrections_compute(p, corrections, &c);
+		errors_compute(p, what, &c);
+		corrections_compute(p, what, corrections, &c);
 	}
-	costs_settle(p, corrections, &c, debts);
+	costs_settle(p, what, corrections, &c, debts);
 	*ret = c;
 out:
 	if (err)

@@ -26,6 +26,16 @@
 
 #include "userspace/profile.h"
 
+/*
+ * The metric itself, or what was counted beside it in kernel mode.  Both are
+ * corrected alike, each by its own part of the calibration.  Of the latter an
+ * unprobed call has nothing, and instead of searches there are lone hits of probes.
+ */
+enum cost_of {
+	COST_METRIC,
+	COST_KERNEL,
+};
+
 struct costs {
 	/* By node; slot 0 is everything. */
 	uint64_t *self;
@@ -43,7 +53,7 @@ struct costs {
 };
 
 /* raw: as if nothing had been calibrated. */
-int costs_compute(const struct profile *p, bool raw, struct costs *ret);
+int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct costs *ret);
 void costs_free(struct costs *c);
 
 #endif

@@ -44,6 +44,9 @@ bool doctor_verdict(struct doctor *d, pid_t pid, const char *command);
 
 void doctor_clear(struct doctor *d);
 
+/* The kinds of CPU that a directory such as CPU_KINDS_DIR tells. */
+void doctor_cpu_kinds(struct checkup *c, const char *dir);
+
 /* The first line of a file under /proc or /sys without its newline; -errno. */
 int doctor_read_line(const char *path, char *ret, size_t size);
 

@@ -58,7 +58,9 @@ static void check_paranoid(struct checkup *c, bool perfmon)
 			    atoi(line) > 0 ? "CAP_PERFMON, or sysctl kernel.perf_event_paranoid=0"
 					   : NULL,
 			    "%s: who has no CAP_PERFMON may %s", line,
-			    atoi(line) > 0 ? "not count on whole CPUs" : "count on whole CPUs");
+			    atoi(line) > 2   ? "open no event at all, on Debian's kernels"
+			    : atoi(line) > 0 ? "not count on whole CPUs"
+					     : "count on whole CPUs");
 }
 
 void doctor_rights(struct doctor *d)

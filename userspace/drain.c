@@ -2,13 +2,13 @@
 #include "userspace/drain.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
+#include "userspace/calibrate.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
-#include "userspace/search.h"
+#include "userspace/searches.h"
 #include "userspace/sink.h"
 
 /* What the sink was last told of a node of the kernel's. */
@@ -24,7 +24,8 @@ struct drain {
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
-	int64_t *search_self, *search_caller; /* told of each node */
+	struct searches *searches;
+	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -44,9 +45,9 @@ int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	d->ops = *ops;
 	/* Untouched pages of it cost no memory. */
 	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
-	d->search_self = calloc(k->options.max_nodes, sizeof(*d->search_self));
-	d->search_caller = calloc(k->options.max_nodes, sizeof(*d->search_caller));
-	if (!d->told || !d->search_self || !d->search_caller) {
+	if (k->kernel_selfs)
+		d->kernel_told = calloc(k->options.max_nodes, sizeof(*d->kernel_told));
+	if (!d->told || (k->kernel_selfs && !d->kernel_told) || searches_new(k, &d->searches)) {
 		drain_free(d);
 		return -ENOMEM;
 	}
@@ -58,10 +59,16 @@ void drain_free(struct drain *d)
 {
 	if (!d)
 		return;
+	free(d->kernel_told);
 	free(d->told);
-	free(d->search_self);
-	free(d->search_caller);
+	searches_free(d->searches);
 	free(d);
+}
+
+/* What a node has cost in kernel mode since last told. */
+static uint64_t kernel_gained(const struct drain *d, uint32_t index)
+{
+	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index] : 0;
 }
 
 static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
@@ -120,25 +127,20 @@ static int node_tell(struct drain *d, uint32_t index)
 	return 0;
 }
 
-/* Reckoned anew from the kernel's totals, so that nothing is lost to rounding. */
-static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
+static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *fact)
 {
-	const struct wire_node *n = &d->kernel->nodes[index];
-	const struct wire_search *s = &d->kernel->searches[index];
-	const struct build_cost *cost = d->ops.cost(d->ops.arg, n->tgid);
-	const struct line_table *lines;
-	int64_t total;
+	const struct build_cost *cost = d->ops.cost(d->ops.arg, d->kernel->nodes[index].tgid);
+	const struct told *t = &d->told[index];
 
-	if (!cost)
-		return;
-	lines = codes_lines(d->codes, d->told[index].function, &cost->lines);
-	total = llround(search_of_returns(s, lines, cost));
-	ret->search_self = total - d->search_self[index];
-	d->search_self[index] = total;
-	s += d->kernel->options.max_nodes;
-	total = llround(search_of_entries(s, lines, d->told[index].calls, cost));
-	ret->search_caller = total - d->search_caller[index];
-	d->search_caller[index] = total;
+	if (cost)
+		searches_tell(d->searches, index, t->calls,
+			      codes_lines(d->codes, t->function, &cost->lines), cost, fact);
+}
+
+static bool is_nothing(const struct sink_cost *c)
+{
+	return !c->calls && !c->self && !c->search_self && !c->search_caller && !c->kernel_self &&
+	       !c->lone_self && !c->lone_caller;
 }
 
 static int node_drain(struct drain *d, uint32_t index)
@@ -147,17 +149,19 @@ static int node_drain(struct drain *d, uint32_t index)
 	struct told *t = &d->told[index];
 	uint64_t calls = __atomic_load_n(&n->calls, __ATOMIC_RELAXED);
 	uint64_t self = __atomic_load_n(&n->self, __ATOMIC_RELAXED);
+	uint64_t kernel = kernel_gained(d, index);
 	struct sink_cost cost;
 	int err;
 
-	if (calls == t->calls && self == t->self)
+	if (calls == t->calls && self == t->self && !kernel && !(d->last_pass && t->id))
 		return 0;
 	if (!t->id) {
 		err = node_tell(d, index);
 		if (err)
 			return err == -EAGAIN ? 0 : err;
 	}
-	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self};
+	cost = (struct sink_cost){.node = t->id, .calls = calls - t->calls, .self = self - t->self,
+				  .kernel_self = kernel};
 	/* self is stored, then calls: a reader in between may see it step back. */
 	if ((int64_t)cost.self < 0)
 		return 0;
@@ -165,7 +169,9 @@ static int node_drain(struct drain *d, uint32_t index)
 	t->calls = calls;
 	t->self = self;
 	searches_drain(d, index, &cost);
-	return d->sink->cost(d->sink, &cost);
+	if (d->kernel_told)
+		d->kernel_told[index] += kernel;
+	return is_nothing(&cost) ? 0 : d->sink->cost(d->sink, &cost);
 }
 
 int drain_run(struct drain *d)
@@ -173,6 +179,7 @@ int drain_run(struct drain *d)
 	uint32_t max = d->kernel->options.max_nodes;
 	int err;
 
+	searches_pass(d->searches, d->last_pass);
 	/* Numbers are handed out upwards, so the first hole is the end. */
 	while (d->top + 1 < max &&
 	       __atomic_load_n(&d->kernel->nodes[d->top + 1].flags, __ATOMIC_ACQUIRE))
@@ -185,6 +192,19 @@ int drain_run(struct drain *d)
 			return err;
 	}
 	return 0;
+}
+
+static void open_call_charge_kernel(struct drain *d, const volatile struct wire_thread *t,
+				    uint32_t node)
+{
+	uint64_t open = t->pending_kernel, now;
+
+	if (!d->kernel_told)
+		return;
+	if (t->on_cpu && !counter_read(d->kernel->options.kernel_counter, t->cpu, &now) &&
+	    now > t->last_kernel)
+		open += now - t->last_kernel;
+	d->kernel->kernel_selfs[node] += open;
 }
 
 /* What a running or waiting thread has cost since its last probe. */
@@ -202,6 +222,7 @@ static void open_calls_charge(struct drain *d, const struct counter *counter)
 		if (t->on_cpu && !counter_read(counter, t->cpu, &now) && now > t->last)
 			open += now - t->last;
 		d->kernel->nodes[node].self += open;
+		open_call_charge_kernel(d, t, node);
 	}
 }
 
@@ -218,7 +239,9 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 		if (d->kernel->nodes[i].tgid != tgid)
 			continue;
 		d->told[i] = (struct told){0};
-		d->search_self[i] = d->search_caller[i] = 0;
+		searches_forget(d->searches, i);
+		if (d->kernel_told)
+			d->kernel_told[i] = 0;
 		kernel_recycle(d->kernel, i);
 	}
 }

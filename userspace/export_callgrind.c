@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 static const char *event_name(enum metric metric)
@@ -20,6 +21,27 @@ static const char *event_name(enum metric metric)
 		return "task_clock_ns";
 	}
 	return "units";
+}
+
+static const char *kernel_event_name(enum metric metric)
+{
+	return metric == METRIC_CYCLES ? "cycles_k" : "instructions_k";
+}
+
+/* The costs of one line: a second one when kernel mode was counted. */
+static void put_costs(const struct report *r, uint64_t cost, uint64_t kernel, FILE *out)
+{
+	fprintf(out, " %" PRIu64, cost);
+	if (report_has_kernel(r))
+		fprintf(out, " %" PRIu64, kernel);
+	fputc('\n', out);
+}
+
+static void put_totals(const struct report *r, const char *key, FILE *out)
+{
+	fprintf(out, "%s:", key);
+	put_costs(r, r->costs.cumulative[0], report_has_kernel(r) ? r->kernel.cumulative[0] : 0,
+		  out);
 }
 
 /*
@@ -50,15 +72,23 @@ static void put_header(const struct report *r, FILE *out)
 {
 	const struct profile *p = r->profile;
 	enum metric metric = p->meta.metric;
+	char share[128];
 
 	fputs("# callgrind format\nversion: 1\ncreator: pycost " PYCOST_VERSION "\ncmd:", out);
 	for (size_t i = 0; i < p->process_count; i++)
 		fprintf(out, " %s (%" PRIu32 ")", p->processes[i].comm, p->processes[i].pid);
+	if (counter_share_text(r->losses, share, sizeof(share)))
+		fprintf(out, "\ndesc: Note: %s", share);
 	fprintf(out,
-		"\npart: 1\npositions: line\nevent: %s : %s (%s)\nevents: %s\n"
-		"summary: %" PRIu64 "\n",
-		event_name(metric), metric_name(metric), metric_unit(metric), event_name(metric),
-		r->costs.cumulative[0]);
+		"\npart: 1\npositions: line\nevent: %s : %s (%s)\n",
+		event_name(metric), metric_name(metric), metric_unit(metric));
+	if (report_has_kernel(r))
+		fprintf(out, "event: %s : %s (%s)\nevents: %s %s\n", kernel_event_name(metric),
+			metric_kernel_name(metric), metric_unit(metric), event_name(metric),
+			kernel_event_name(metric));
+	else
+		fprintf(out, "events: %s\n", event_name(metric));
+	put_totals(r, "summary", out);
 }
 
 int export_callgrind(const struct report *r, FILE *out)
@@ -72,21 +102,24 @@ int export_callgrind(const struct report *r, FILE *out)
 		return -ENOMEM;
 	put_header(r, out);
 	for (uint32_t row = 0; row < fc->row_count; row++) {
+		const struct call_costs *costs = &fc->rows[row].costs;
 		uint32_t line = row_line(r, row);
 
 		fputc('\n', out);
 		put_name(r, own_keys, row, &known[row], out);
-		fprintf(out, "%" PRIu32 " %" PRIu64 "\n", line, fc->rows[row].costs.self);
+		fprintf(out, "%" PRIu32, line);
+		put_costs(r, costs->self, costs->kernel_self, out);
 		for (; edge < fc->edge_count && fc->edges[edge].caller == row; edge++) {
 			const struct function_edge *e = &fc->edges[edge];
 
 			put_name(r, call_keys, e->callee, &known[e->callee], out);
-			fprintf(out, "calls=%" PRIu64 " %" PRIu32 "\n%" PRIu32 " %" PRIu64 "\n",
-				e->costs.calls, row_line(r, e->callee), line,
-				e->costs.cumulative);
+			fprintf(out, "calls=%" PRIu64 " %" PRIu32 "\n%" PRIu32, e->costs.calls,
+				row_line(r, e->callee), line);
+			put_costs(r, e->costs.cumulative, e->costs.kernel_cumulative, out);
 		}
 	}
-	fprintf(out, "\ntotals: %" PRIu64 "\n", r->costs.cumulative[0]);
+	fputc('\n', out);
+	put_totals(r, "totals", out);
 	free(known);
 	return 0;
 }

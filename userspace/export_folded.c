@@ -31,7 +31,7 @@ static void put_node(const struct report *r, uint32_t node, FILE *out)
 }
 
 /* The path grows and shrinks with the walk, so a line costs only its own length. */
-int export_folded(const struct report *r, FILE *out)
+static int fold(const struct report *r, const uint64_t *self, FILE *out)
 {
 	size_t nodes = r->profile->node_count;
 	long *ends = calloc(nodes + 1, sizeof(*ends));
@@ -51,13 +51,23 @@ int export_folded(const struct report *r, FILE *out)
 		ends[walk.depth] = ftell(stack);
 		if (fflush(stack) == EOF)
 			err = -ENOMEM;
-		else if (r->costs.self[walk.node])
+		else if (self[walk.node])
 			fprintf(out, "%.*s %" PRIu64 "\n", (int)ends[walk.depth], path,
-				r->costs.self[walk.node]);
+				self[walk.node]);
 	}
 	if (stack)
 		fclose(stack);
 	free(path);
 	free(ends);
 	return err;
+}
+
+int export_folded(const struct report *r, FILE *out)
+{
+	return fold(r, r->costs.self, out);
+}
+
+int export_folded_kernel(const struct report *r, FILE *out)
+{
+	return fold(r, r->kernel.self, out);
 }

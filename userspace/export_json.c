@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 /* JSON's integers are signed in most readers. */
@@ -29,6 +30,18 @@ static void costs_set(json_t *object, const struct call_costs *costs)
 	json_object_set_new(object, "cumulative_error", json_real(costs->cumulative_error));
 }
 
+static void kernel_costs_set(json_t *object, const struct call_costs *costs)
+{
+	json_object_set_new(object, "kernel_self", json_count(costs->kernel_self));
+	json_object_set_new(object, "kernel_cumulative", json_count(costs->kernel_cumulative));
+	json_object_set_new(object, "kernel_self_raw", json_count(costs->kernel_self_raw));
+	json_object_set_new(object, "kernel_cumulative_raw",
+			    json_count(costs->kernel_cumulative_raw));
+	json_object_set_new(object, "kernel_self_error", json_real(costs->kernel_self_error));
+	json_object_set_new(object, "kernel_cumulative_error",
+			    json_real(costs->kernel_cumulative_error));
+}
+
 static json_t *functions_json(const struct report *r)
 {
 	json_t *functions = json_array();
@@ -49,6 +62,8 @@ static json_t *functions_json(const struct report *r)
 
 		if (object)
 			costs_set(object, &row->costs);
+		if (object && report_has_kernel(r))
+			kernel_costs_set(object, &row->costs);
 		if (json_array_append_new(functions, object) < 0) {
 			json_decref(functions);
 			return NULL;
@@ -70,7 +85,8 @@ static json_t *edges_json(const struct report *r)
 		const struct function_edge *edge = &fc->edges[i];
 		json_t *object;
 
-		if (!edge->caller || (!edge->costs.calls && !edge->costs.cumulative_raw))
+		if (!edge->caller || (!edge->costs.calls && !edge->costs.cumulative_raw &&
+				      !edge->costs.kernel_cumulative_raw))
 			continue;
 		object = json_pack("{s:I, s:I, s:o, s:o, s:o}",
 				   "caller", (json_int_t)fc->rows[edge->caller].function,
@@ -78,6 +94,12 @@ static json_t *edges_json(const struct report *r)
 				   "calls", json_count(edge->costs.calls),
 				   "self", json_count(edge->costs.self),
 				   "cumulative", json_count(edge->costs.cumulative));
+		if (object && report_has_kernel(r)) {
+			json_object_set_new(object, "kernel_self",
+					    json_count(edge->costs.kernel_self));
+			json_object_set_new(object, "kernel_cumulative",
+					    json_count(edge->costs.kernel_cumulative));
+		}
 		if (json_array_append_new(edges, object) < 0) {
 			json_decref(edges);
 			return NULL;
@@ -133,6 +155,16 @@ static json_t *pids_json(const struct profile *p)
 	return pids;
 }
 
+static void kernel_calibration_set(json_t *object, const struct sink_calibration *c, double scale)
+{
+	json_object_set_new(object, "kernel_entry", json_real(c->kernel_entry));
+	json_object_set_new(object, "kernel_exit", json_real(c->kernel_exit));
+	json_object_set_new(object, "kernel_entry_error", json_real(c->kernel_entry_error));
+	json_object_set_new(object, "kernel_exit_error", json_real(c->kernel_exit_error));
+	json_object_set_new(object, "kernel_total_error", json_real(c->kernel_total_error));
+	json_object_set_new(object, "kernel_scale", json_real(scale));
+}
+
 static json_t *calibration_json(const struct report *r)
 {
 	const struct profile *p = r->profile;
@@ -156,6 +188,8 @@ static json_t *calibration_json(const struct report *r)
 					   "scale", r->costs.scale[i],
 					   "calls", json_count(r->costs.calibrated_calls[i]));
 
+		if (object && report_has_kernel(r))
+			kernel_calibration_set(object, c, r->kernel.scale[i]);
 		if (json_array_append_new(calibrations, object) < 0) {
 			json_decref(calibrations);
 			return NULL;
@@ -181,6 +215,20 @@ static json_t *outside_json(const struct report *r)
 			 "self_raw", json_count(costs->self_raw));
 }
 
+/* What is there only when kernel mode was counted. */
+static void kernel_set(json_t *json, const struct report *r)
+{
+	const struct call_costs *outside = &r->functions.rows[0].costs;
+	json_t *object = json_object_get(json, "outside");
+
+	json_object_set_new(json, "kernel_metric",
+			    json_string(metric_kernel_name(r->profile->meta.metric)));
+	json_object_set_new(json, "kernel_total", json_count(r->kernel.cumulative[0]));
+	json_object_set_new(json, "kernel_total_raw", json_count(r->kernel.cumulative_raw[0]));
+	json_object_set_new(object, "kernel_self", json_count(outside->kernel_self));
+	json_object_set_new(object, "kernel_self_raw", json_count(outside->kernel_self_raw));
+}
+
 int export_json(const struct report *r, FILE *out)
 {
 	const struct profile *p = r->profile;
@@ -188,7 +236,7 @@ int export_json(const struct report *r, FILE *out)
 	bool complete = !r->status.incomplete && !r->status.corrupt;
 	json_t *json = json_pack(
 		"{s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o, s:o, s:o}",
+		"s:o, s:o, s:o, s:o, s:f, s:o}",
 		"metric", metric_name(meta->metric),
 		"unit", metric_unit(meta->metric),
 		"exact", 1,
@@ -209,10 +257,13 @@ int export_json(const struct report *r, FILE *out)
 		"outside", outside_json(r),
 		"functions", functions_json(r),
 		"edges", edges_json(r),
+		"counter_running", counter_share(r->losses),
 		"losses", losses_json(r));
 
 	if (!json)
 		return -ENOMEM;
+	if (report_has_kernel(r))
+		kernel_set(json, r);
 	/* A failed write stays in the stream for its owner to find. */
 	json_dumpf(json, out, JSON_COMPACT);
 	fputc('\n', out);

@@ -3,7 +3,7 @@
  * pprof's gzipped protobuf.  Protobuf messages that follow each other merge, so
  * the profile is packed in fragments and never as a whole in memory.
  *
- * Two values a call path: its calls and its own cost.  Every row is a function
+ * Two values a call path: its calls and its own cost; with kernel mode, that too.  Every row is a function
  * and a location; the process is a label.
  */
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <zlib.h>
 
 #include "pprof.pb-c.h"
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 #define GZIP_WINDOW (15 + 16)
@@ -25,9 +26,11 @@ enum {
 	STRING_METRIC,
 	STRING_UNIT,
 	STRING_COMMENT,
+	STRING_NOTE,
 	STRING_PID,
 	STRING_THREAD,
 	STRING_PROCESS,
+	STRING_KERNEL,
 	STRING_FIXED,
 };
 
@@ -93,6 +96,7 @@ static void put_fixed_strings(struct pprof *p)
 {
 	enum metric metric = p->report->profile->meta.metric;
 	bool time = metric == METRIC_TASK_CLOCK;
+	char share[128] = "";
 	char *strings[STRING_FIXED] = {
 		[STRING_EMPTY] = "",
 		[STRING_CALLS] = "calls",
@@ -100,33 +104,44 @@ static void put_fixed_strings(struct pprof *p)
 		[STRING_METRIC] = (char *)metric_name(metric),
 		[STRING_UNIT] = time ? "nanoseconds" : (char *)metric_unit(metric),
 		[STRING_COMMENT] = "pycost " PYCOST_VERSION ": exact counts, not samples",
+		[STRING_NOTE] = share,
 		[STRING_PID] = "pid",
 		[STRING_THREAD] = "thread",
 		[STRING_PROCESS] = "process",
+		[STRING_KERNEL] = (char *)metric_kernel_name(metric),
 	};
 
+	counter_share_text(p->report->losses, share, sizeof(share));
 	put_strings(p, strings, STRING_FIXED);
+}
+
+static size_t value_count(const struct report *r)
+{
+	return report_has_kernel(r) ? 3 : 2;
 }
 
 static void put_head(struct pprof *p)
 {
 	const struct profile *profile = p->report->profile;
 	Pprof__ValueType calls = PPROF__VALUE_TYPE__INIT, metric = PPROF__VALUE_TYPE__INIT;
-	Pprof__ValueType *types[] = { &calls, &metric };
+	Pprof__ValueType kernel = PPROF__VALUE_TYPE__INIT;
+	Pprof__ValueType *types[] = { &calls, &metric, &kernel };
 	Pprof__Profile fragment = PPROF__PROFILE__INIT;
-	int64_t comment = STRING_COMMENT;
+	int64_t comments[] = { STRING_COMMENT, STRING_NOTE };
 
 	calls.type = STRING_CALLS;
 	calls.unit = STRING_COUNT;
 	metric.type = STRING_METRIC;
 	metric.unit = STRING_UNIT;
-	fragment.n_sample_type = 2;
+	kernel.type = STRING_KERNEL;
+	kernel.unit = STRING_UNIT;
+	fragment.n_sample_type = value_count(p->report);
 	fragment.sample_type = types;
 	fragment.default_sample_type = STRING_METRIC;
 	fragment.period_type = &metric;
 	fragment.period = 1;
-	fragment.n_comment = 1;
-	fragment.comment = &comment;
+	fragment.n_comment = counter_share(p->report->losses) < 1 ? 2 : 1;
+	fragment.comment = comments;
 	fragment.time_nanos = value_of(profile->meta.start_realtime_ns);
 	fragment.duration_nanos = value_of(profile->duration_ns);
 	put_fragment(p, &fragment);
@@ -164,7 +179,8 @@ static void put_sample(struct pprof *p, uint32_t node, uint64_t *path, size_t de
 {
 	const struct report *r = p->report;
 	const struct profile_node *n = &r->profile->nodes[node];
-	int64_t values[] = { value_of(n->calls), value_of(r->costs.self[node]) };
+	int64_t values[] = { value_of(n->calls), value_of(r->costs.self[node]),
+			     value_of(report_has_kernel(r) ? r->kernel.self[node] : 0) };
 	Pprof__Label pid = PPROF__LABEL__INIT, process = PPROF__LABEL__INIT;
 	Pprof__Label thread = PPROF__LABEL__INIT;
 	Pprof__Label *labels[] = { &pid, &process, &thread };
@@ -179,7 +195,7 @@ static void put_sample(struct pprof *p, uint32_t node, uint64_t *path, size_t de
 	thread.num = n->tid;
 	sample.n_location_id = depth;
 	sample.location_id = path;
-	sample.n_value = 2;
+	sample.n_value = value_count(r);
 	sample.value = values;
 	sample.n_label = n->tid ? 3 : 2;
 	sample.label = labels;
@@ -209,7 +225,8 @@ static void put_samples(struct pprof *p)
 		if (walk.leaving)
 			continue;
 		path[size - walk.depth] = row + 1;
-		if (nodes[walk.node].calls || r->costs.self[walk.node])
+		if (nodes[walk.node].calls || r->costs.self[walk.node] ||
+		    (report_has_kernel(r) && r->kernel.self[walk.node]))
 			put_sample(p, walk.node, path + size - walk.depth,
 				   walk.depth - rootless);
 	}

@@ -10,6 +10,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/export.h"
 
 /* Dumps and frees one small value. */
@@ -112,13 +113,15 @@ int export_speedscope(const struct report *r, FILE *out)
 {
 	uint32_t *stack = calloc(r->profile->node_count + 1, sizeof(*stack));
 	const char *separator = "";
+	char share[128];
+	bool shared = counter_share_text(r->losses, share, sizeof(share));
 	int err = stack ? 0 : -ENOMEM;
 
 	fprintf(out,
 		"{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\n"
-		"\"exporter\":\"pycost " PYCOST_VERSION "\",\n\"name\":\"pycost: %s\",\n"
+		"\"exporter\":\"pycost " PYCOST_VERSION "\",\n\"name\":\"pycost: %s%s%s\",\n"
 		"\"activeProfileIndex\":0,\n\"shared\":{\"frames\":[\n",
-		metric_name(r->profile->meta.metric));
+		metric_name(r->profile->meta.metric), shared ? ": " : "", share);
 	if (!err)
 		err = put_frames(r, out);
 	fputs("]},\n\"profiles\":[\n", out);

@@ -123,6 +123,35 @@ static void call_costs_add(struct call_costs *sum, const struct profile *p,
 	sum->cumulative_error += c->cumulative_error[node];
 }
 
+static void kernel_costs_add(struct call_costs *sum, const struct profile *p,
+			     const struct costs *kernel, uint32_t node, bool outermost)
+{
+	if (!kernel)
+		return;
+	sum->kernel_self = saturating_add(sum->kernel_self, kernel->self[node]);
+	sum->kernel_self_raw = saturating_add(sum->kernel_self_raw, p->nodes[node].kernel_raw);
+	sum->kernel_self_error += kernel->self_error[node];
+	if (!outermost)
+		return;
+	sum->kernel_cumulative = saturating_add(sum->kernel_cumulative, kernel->cumulative[node]);
+	sum->kernel_cumulative_raw =
+		saturating_add(sum->kernel_cumulative_raw, kernel->cumulative_raw[node]);
+	sum->kernel_cumulative_error += kernel->cumulative_error[node];
+}
+
+/* What is added up: the metric and, when it is not NULL, kernel mode. */
+struct sources {
+	const struct profile *profile;
+	const struct costs *costs, *kernel;
+};
+
+static void sources_add(struct call_costs *sum, const struct sources *s, uint32_t node,
+			bool outermost)
+{
+	call_costs_add(sum, s->profile, s->costs, node, outermost);
+	kernel_costs_add(sum, s->profile, s->kernel, node, outermost);
+}
+
 /* Scratch of the walk: how often a row and an edge are active above, and each node's edge. */
 struct activity {
 	uint32_t *rows;
@@ -131,10 +160,10 @@ struct activity {
 	struct slots slots;
 };
 
-static void tree_add_up(const struct profile *p, const struct costs *c,
-			const struct call_tree *t, struct function_costs *fc,
-			struct activity *active)
+static void tree_add_up(const struct sources *s, const struct call_tree *t,
+			struct function_costs *fc, struct activity *active)
 {
+	const struct profile *p = s->profile;
 	struct call_walk walk = { t, p->nodes };
 
 	while (call_walk_next(&walk)) {
@@ -150,11 +179,11 @@ static void tree_add_up(const struct profile *p, const struct costs *c,
 				active->edges[*edge]--;
 			continue;
 		}
-		call_costs_add(&fc->rows[row].costs, p, c, walk.node, !active->rows[row]++);
+		sources_add(&fc->rows[row].costs, s, walk.node, !active->rows[row]++);
 		if (!row)
 			continue;
 		*edge = edge_intern(fc, &active->slots, caller, row);
-		call_costs_add(&fc->edges[*edge].costs, p, c, walk.node, !active->edges[*edge]++);
+		sources_add(&fc->edges[*edge].costs, s, walk.node, !active->edges[*edge]++);
 	}
 }
 
@@ -168,8 +197,10 @@ static int edge_compare(const void *a, const void *b)
 }
 
 int function_costs_compute(const struct profile *p, const struct costs *c,
-			   const struct call_tree *t, struct function_costs *ret)
+			   const struct costs *kernel, const struct call_tree *t,
+			   struct function_costs *ret)
 {
+	struct sources sources = { p, c, kernel };
 	struct function_costs fc = {
 		.rows = calloc(p->function_count, sizeof(*fc.rows)),
 		.edges = calloc(p->node_count, sizeof(*fc.edges)),
@@ -188,7 +219,7 @@ int function_costs_compute(const struct profile *p, const struct costs *c,
 	if (!err)
 		err = rows_intern(p, &fc);
 	if (!err) {
-		tree_add_up(p, c, t, &fc, &active);
+		tree_add_up(&sources, t, &fc, &active);
 		qsort(fc.edges, fc.edge_count, sizeof(*fc.edges), edge_compare);
 		*ret = fc;
 	} else {

@@ -25,6 +25,13 @@ struct call_costs {
 	/* Standard errors that the calibration leaves in the two corrected ones. */
 	double self_error;
 	double cumulative_error;
+	/* The same in kernel mode; 0 when that was not counted. */
+	uint64_t kernel_self;
+	uint64_t kernel_self_raw;
+	uint64_t kernel_cumulative;
+	uint64_t kernel_cumulative_raw;
+	double kernel_self_error;
+	double kernel_cumulative_error;
 };
 
 struct function_row {
@@ -49,8 +56,10 @@ struct function_costs {
 	struct arena names;
 };
 
+/* kernel: costs in kernel mode, NULL when they were not counted. */
 int function_costs_compute(const struct profile *p, const struct costs *c,
-			   const struct call_tree *t, struct function_costs *ret);
+			   const struct costs *kernel, const struct call_tree *t,
+			   struct function_costs *ret);
 void function_costs_free(struct function_costs *fc);
 
 #endif

@@ -36,6 +36,11 @@ static struct profile_node *nodes_gained(const struct profile *p, const struct m
 	for (size_t i = 0; since->nodes && i < since->node_count; i++) {
 		nodes[i].calls -= since->nodes[i].calls;
 		nodes[i].self_raw -= since->nodes[i].self_raw;
+		nodes[i].search_self -= since->nodes[i].search_self;
+		nodes[i].search_caller -= since->nodes[i].search_caller;
+		nodes[i].kernel_raw -= since->nodes[i].kernel_raw;
+		nodes[i].lone_self -= since->nodes[i].lone_self;
+		nodes[i].lone_caller -= since->nodes[i].lone_caller;
 	}
 	return nodes;
 }
@@ -83,9 +88,7 @@ static uint64_t key_of(const struct by *by, uint32_t i)
 {
 	const struct call_costs *costs = by->edges ? &by->fc->edges[i].costs : &by->fc->rows[i].costs;
 
-	return by->sort == SORT_SELF	     ? costs->self
-	       : by->sort == SORT_CUMULATIVE ? costs->cumulative
-					     : costs->calls;
+	return report_sort_key(costs, by->sort);
 }
 
 /* Equals stay in the order of their numbers, so that lines do not jump about. */
@@ -101,7 +104,7 @@ static int index_compare(const void *a, const void *b, void *arg)
 
 static bool is_active(const struct call_costs *c)
 {
-	return c->calls || c->self || c->cumulative;
+	return c->calls || c->self || c->cumulative || c->kernel_cumulative;
 }
 
 static bool row_matches(const struct interval *v, const struct function_row *row,

@@ -80,6 +80,10 @@ static int sizes_set(struct kernel *k)
 	err |= bpf_map__set_max_entries(l->maps.free_slots, k->options.max_threads);
 	err |= bpf_map__set_max_entries(l->maps.stacks, rows);
 	err |= bpf_map__set_max_entries(l->maps.chains, rows);
+	if (l->rodata->kernel_mode)
+		err |= bpf_map__set_max_entries(l->maps.kernel_selfs, k->options.max_nodes);
+	else
+		err |= bpf_map__set_max_entries(l->maps.kernel_counters, 1);
 	return err ? -EINVAL : 0;
 }
 
@@ -106,6 +110,19 @@ static void *map_shared(struct bpf_map *map, int prot)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+static int counters_connect(struct kernel *k, const struct counter *counter)
+{
+	int err = counter_publish(counter, bpf_map__fd(k->life->maps.counters));
+
+	if (err || !k->options.kernel_counter)
+		return err;
+	k->kernel_selfs = map_shared(k->life->maps.kernel_selfs, PROT_READ | PROT_WRITE);
+	if (!k->kernel_selfs)
+		return -errno;
+	return counter_publish(k->options.kernel_counter,
+			       bpf_map__fd(k->life->maps.kernel_counters));
+}
+
 static int kernel_load(struct kernel *k, const struct counter *counter)
 {
 	int err;
@@ -113,6 +130,7 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	k->life = life_bpf__open();
 	if (!k->life)
 		return -errno;
+	k->life->rodata->kernel_mode = k->options.kernel_counter != NULL;
 	err = sizes_set(k);
 	if (err)
 		return err;
@@ -124,13 +142,12 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	if (err)
 		return err;
 	k->nodes = map_shared(k->life->maps.nodes, PROT_READ | PROT_WRITE);
-	k->searches = map_shared(k->life->maps.searches, PROT_READ | PROT_WRITE);
 	k->threads = map_shared(k->life->maps.threads, PROT_READ | PROT_WRITE);
-	if (!k->nodes || !k->searches || !k->threads)
+	if (!k->nodes || !k->threads)
 		return -errno;
 	err = free_lists_fill(k);
 	if (!err)
-		err = counter_publish(counter, bpf_map__fd(k->life->maps.counters));
+		err = counters_connect(k, counter);
 	if (!err)
 		err = life_bpf__attach(k->life);
 	return err;
@@ -189,8 +206,8 @@ void kernel_close(struct kernel *k)
 		return;
 	if (k->nodes)
 		munmap(k->nodes, (size_t)k->options.max_nodes * sizeof(*k->nodes));
-	if (k->searches)
-		munmap(k->searches, 2ul * k->options.max_nodes * sizeof(*k->searches));
+	if (k->kernel_selfs)
+		munmap(k->kernel_selfs, (size_t)k->options.max_nodes * sizeof(*k->kernel_selfs));
 	if (k->threads)
 		munmap(k->threads, (size_t)k->options.max_threads * sizeof(*k->threads));
 	life_bpf__destroy(k->life);
@@ -298,19 +315,44 @@ void kernel_forget_code(struct kernel *k, const struct wire_code_key *key)
 	bpf_map_delete_elem(bpf_map__fd(k->life->maps.codes), key);
 }
 
+uint64_t kernel_self(const struct kernel *k, uint32_t index)
+{
+	return k->kernel_selfs ? __atomic_load_n(&k->kernel_selfs[index], __ATOMIC_RELAXED) : 0;
+}
+
+static void search_clear(struct kernel *k, uint32_t index)
+{
+	static const struct wire_search none;
+
+	bpf_map_update_elem(bpf_map__fd(k->life->maps.searches), &index, &none, BPF_ANY);
+}
+
 void kernel_recycle(struct kernel *k, uint32_t index)
 {
 	struct wire_node *n = &k->nodes[index];
 	struct wire_child_key key = {.code = n->code, .wrapped = n->wrapped, .parent = n->parent};
 
+	bool resumable = n->flags & WIRE_NODE_RESUMABLE;
+
 	if (n->parent)
 		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
 	memset(n, 0, sizeof(*n));
-	memset(&k->searches[index], 0, sizeof(*k->searches));
-	/* Most have no entries of their own: pages never touched cost no memory. */
-	if (k->searches[k->options.max_nodes + index].position[0])
-		memset(&k->searches[k->options.max_nodes + index], 0, sizeof(*k->searches));
+	search_clear(k, index);
+	if (resumable)
+		search_clear(k, k->options.max_nodes + index);
+	if (k->kernel_selfs)
+		k->kernel_selfs[index] = 0;
 	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index, BPF_ANY);
+}
+
+int kernel_returns(const struct kernel *k, uint32_t index, struct wire_search *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(k->life->maps.searches), &index, ret) ? -errno : 0;
+}
+
+int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *ret)
+{
+	return kernel_returns(k, k->options.max_nodes + index, ret);
 }
 
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX])
@@ -343,4 +385,14 @@ uint64_t kernel_program_missed(int program_fd)
 int kernel_events_fd(const struct kernel *k)
 {
 	return bpf_map__fd(k->life->maps.events);
+}
+
+int kernel_counters_fd(const struct kernel *k)
+{
+	return bpf_map__fd(k->life->maps.counters);
+}
+
+int kernel_mode_counters_fd(const struct kernel *k)
+{
+	return bpf_map__fd(k->life->maps.kernel_counters);
 }

@@ -21,15 +21,16 @@ struct kernel_options {
 	unsigned max_threads; /* 0: WIRE_DEFAULT_THREADS */
 	bool per_thread;
 	bool no_follow;
+	const struct counter *kernel_counter; /* NULL: kernel mode is not counted */
 };
 
 struct kernel {
 	struct life_bpf *life;
 	struct kernel_options options;
 	struct wire_node *nodes;     /* the call tree, shared with the kernel */
-	struct wire_search *searches; /* likewise; twice as many */
 	struct wire_thread *threads; /* likewise */
 	bool task_clock;
+	uint64_t *kernel_selfs; /* by node, likewise; NULL: kernel mode is not counted */
 };
 
 /*
@@ -61,8 +62,18 @@ void kernel_retype(struct kernel *k, uint32_t tgid, uint64_t func_type);
 /* A code object that is gone may be announced anew. */
 void kernel_forget_code(struct kernel *k, const struct wire_code_key *key);
 
+/* What a node has cost in kernel mode; 0 when that is not counted. */
+uint64_t kernel_self(const struct kernel *k, uint32_t index);
+
 /* Gives a dead process's node back.  Its children must be back already. */
 void kernel_recycle(struct kernel *k, uint32_t index);
+
+/*
+ * Where a node's probes fired.  By system call: a mapping of this map would be in
+ * memory as a whole, for what is read of it now and then.
+ */
+int kernel_returns(const struct kernel *k, uint32_t index, struct wire_search *ret);
+int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *ret);
 
 /* Sums over the CPUs, by enum wire_loss. */
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
@@ -71,6 +82,9 @@ int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
 uint64_t kernel_program_missed(int program_fd);
 
 int kernel_events_fd(const struct kernel *k);
+/* For counter_follow_cpus(). */
+int kernel_counters_fd(const struct kernel *k);
+int kernel_mode_counters_fd(const struct kernel *k);
 
 /*
  * Whether we see the PIDs that the programs see: those of the initial namespace.

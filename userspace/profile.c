@@ -202,6 +202,9 @@ static int profile_cost(struct sink *s, const struct sink_cost *c)
 	node->self_raw = saturating_add(node->self_raw, c->self);
 	node->search_self = saturating_add_signed(node->search_self, c->search_self);
 	node->search_caller = saturating_add_signed(node->search_caller, c->search_caller);
+	node->kernel_raw = saturating_add(node->kernel_raw, c->kernel_self);
+	node->lone_self = saturating_add_signed(node->lone_self, c->lone_self);
+	node->lone_caller = saturating_add_signed(node->lone_caller, c->lone_caller);
 	return 0;
 }
 

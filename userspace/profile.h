@@ -23,6 +23,8 @@ struct profile_node {
 	uint64_t calls;
 	uint64_t self_raw;
 	int64_t search_self, search_caller; /* as in struct sink_cost */
+	uint64_t kernel_raw; /* self, in kernel mode */
+	int64_t lone_self, lone_caller; /* as in struct sink_cost */
 };
 
 struct profile {

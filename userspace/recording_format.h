@@ -18,6 +18,9 @@
  *
  * Numbers are never reused.  A reader refuses files newer than its version, so
  * a new fact, field, metric or loss means a new RECORDING_VERSION.
+ *
+ * META_KERNEL_MODE, since version 2, adds fields to the end of all calibrations and
+ * costs and allows FACT_LONE; without it there is none of these.
  */
 #ifndef PYCOST_RECORDING_FORMAT_H
 #define PYCOST_RECORDING_FORMAT_H
@@ -44,20 +47,23 @@ enum block_type {
 
 enum fact_type {
 	FACT_META = 1,	      /* metric, flags, start_realtime_ns, host, kernel, version */
-	FACT_CALIBRATION = 2, /* id, python, build_id, 6 doubles; a 7th from version 2 on */
+	FACT_CALIBRATION = 2, /* id, python, build_id, 6 doubles; a 7th from version 2 on;
+				 kernel mode: 5 more */
 	FACT_PROCESS = 3,     /* pid, ppid, calibration, comm, python, exe */
 	FACT_FUNCTION = 4,    /* line, unresolved, name, qualname, class, module, file, wraps */
 	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid */
-	FACT_COST = 6,	      /* node, calls, self */
+	FACT_COST = 6,	      /* node, calls, self; kernel mode: kernel_self */
 	FACT_LOSS = 7,	      /* loss, total */
 	FACT_SEARCH = 8,      /* node, search_self, search_caller (zigzag); since version 2 */
+	FACT_LONE = 9,	      /* node, lone_self, lone_caller (zigzag); kernel mode only */
 };
 
 enum meta_flag {
 	META_USER_ONLY = 1,
 	META_METRIC_FALLBACK = 2,
 	META_PER_THREAD = 4,
-	META_FLAGS = 7,
+	META_KERNEL_MODE = 8,
+	META_FLAGS = 15,
 };
 
 /* No probe costs as much; keeps the correction's arithmetic finite.  NaN is not valid. */

@@ -32,6 +32,7 @@ struct reader {
 	bool ended;
 	uint32_t functions;
 	uint32_t nodes;
+	bool kernel_mode;
 	struct recording_status status;
 	char *err;
 	size_t errlen;
@@ -145,7 +146,9 @@ static int read_meta(struct reader *r, struct cursor *c)
 	if (err)
 		return err;
 	if (r->has_meta || meta.metric < METRIC_INSTRUCTIONS || meta.metric > METRIC_TASK_CLOCK ||
-	    flags & ~META_FLAGS)
+	    flags & ~META_FLAGS ||
+	    (flags & META_KERNEL_MODE &&
+	     (r->version < 2 || meta.metric == METRIC_TASK_CLOCK)))
 		c->bad = true;
 	if (c->bad)
 		return 0;
@@ -153,10 +156,20 @@ static int read_meta(struct reader *r, struct cursor *c)
 	meta.user_only = flags & META_USER_ONLY;
 	meta.metric_fallback = flags & META_METRIC_FALLBACK;
 	meta.per_thread = flags & META_PER_THREAD;
+	meta.kernel_mode = r->kernel_mode = flags & META_KERNEL_MODE;
 	meta.host = s[0];
 	meta.kernel = s[1];
 	meta.version = s[2];
 	return r->to->meta(r->to, &meta);
+}
+
+static void take_kernel_overheads(struct cursor *c, struct sink_calibration *ret)
+{
+	ret->kernel_entry = take_overhead(c);
+	ret->kernel_exit = take_overhead(c);
+	ret->kernel_entry_error = take_overhead(c);
+	ret->kernel_exit_error = take_overhead(c);
+	ret->kernel_total_error = take_overhead(c);
 }
 
 static int read_calibration(struct reader *r, struct cursor *c)
@@ -177,6 +190,8 @@ static int read_calibration(struct reader *r, struct cursor *c)
 	calibration.plain = take_overhead(c);
 	if (r->version >= 2)
 		calibration.search_error = take_overhead(c);
+	if (r->kernel_mode)
+		take_kernel_overheads(c, &calibration);
 	return c->bad ? 0 : r->to->calibration(r->to, &calibration);
 }
 
@@ -243,6 +258,8 @@ static int read_cost(struct reader *r, struct cursor *c)
 
 	cost.calls = take_varint(c);
 	cost.self = take_varint(c);
+	if (r->kernel_mode)
+		cost.kernel_self = take_varint(c);
 	if (!cost.node || cost.node > r->nodes)
 		c->bad = true;
 	return c->bad ? 0 : r->to->cost(r->to, &cost);
@@ -255,6 +272,17 @@ static int read_search(struct reader *r, struct cursor *c)
 	cost.search_self = unzigzag(take_varint(c));
 	cost.search_caller = unzigzag(take_varint(c));
 	if (!cost.node || cost.node > r->nodes)
+		c->bad = true;
+	return c->bad ? 0 : r->to->cost(r->to, &cost);
+}
+
+static int read_lone(struct reader *r, struct cursor *c)
+{
+	struct sink_cost cost = { .node = take_u32(c) };
+
+	cost.lone_self = unzigzag(take_varint(c));
+	cost.lone_caller = unzigzag(take_varint(c));
+	if (!cost.node || cost.node > r->nodes || !r->kernel_mode)
 		c->bad = true;
 	return c->bad ? 0 : r->to->cost(r->to, &cost);
 }
@@ -274,6 +302,7 @@ static int (*const fact_readers[])(struct reader *, struct cursor *) = {
 	[FACT_PROCESS] = read_process,	 [FACT_FUNCTION] = read_function,
 	[FACT_NODE] = read_node,	 [FACT_COST] = read_cost,
 	[FACT_LOSS] = read_loss,	 [FACT_SEARCH] = read_search,
+	[FACT_LONE] = read_lone,
 };
 
 /* Replays the waiting facts. */

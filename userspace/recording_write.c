@@ -23,6 +23,7 @@ struct recording {
 	uint32_t calibrations;
 	uint32_t functions;
 	uint32_t nodes;
+	bool kernel_mode;
 	/* A block under construction: room for its header and duration, then facts. */
 	uint8_t *buf;
 	size_t capacity;
@@ -152,17 +153,42 @@ static int recording_meta(struct sink *s, const struct sink_meta *meta)
 {
 	struct recording *r = recording_of(s);
 	const char *strings[] = { meta->host, meta->kernel, meta->version };
-	int err = fact_begin(r, FACT_META, 3 * VARINT_MAX + strings_size(strings, 3));
+	int err;
 
+	if (meta->kernel_mode && meta->metric == METRIC_TASK_CLOCK)
+		return -EINVAL;
+	err = fact_begin(r, FACT_META, 3 * VARINT_MAX + strings_size(strings, 3));
 	if (err)
 		return err;
 	add_varint(r, meta->metric);
 	add_varint(r, (meta->user_only ? META_USER_ONLY : 0) |
 			      (meta->metric_fallback ? META_METRIC_FALLBACK : 0) |
-			      (meta->per_thread ? META_PER_THREAD : 0));
+			      (meta->per_thread ? META_PER_THREAD : 0) |
+			      (meta->kernel_mode ? META_KERNEL_MODE : 0));
 	add_varint(r, meta->start_realtime_ns);
 	add_strings(r, strings, 3);
+	r->kernel_mode = meta->kernel_mode;
 	return 0;
+}
+
+static bool kernel_overheads_are_valid(const struct sink_calibration *c)
+{
+	return overhead_is_valid(c->kernel_entry) && overhead_is_valid(c->kernel_exit) &&
+	       overhead_is_valid(c->kernel_entry_error) &&
+	       overhead_is_valid(c->kernel_exit_error) && overhead_is_valid(c->kernel_total_error);
+}
+
+#define KERNEL_OVERHEADS 5
+
+static void add_kernel_overheads(struct recording *r, const struct sink_calibration *c)
+{
+	if (!r->kernel_mode)
+		return;
+	add_double(r, c->kernel_entry);
+	add_double(r, c->kernel_exit);
+	add_double(r, c->kernel_entry_error);
+	add_double(r, c->kernel_exit_error);
+	add_double(r, c->kernel_total_error);
 }
 
 static int recording_calibration(struct sink *s, const struct sink_calibration *c)
@@ -174,10 +200,12 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 	if (!c->id || c->id > r->calibrations + 1 || !overhead_is_valid(c->entry) ||
 	    !overhead_is_valid(c->exit) || !overhead_is_valid(c->entry_error) ||
 	    !overhead_is_valid(c->exit_error) || !overhead_is_valid(c->total_error) ||
-	    !overhead_is_valid(c->plain) || !overhead_is_valid(c->search_error))
+	    !overhead_is_valid(c->plain) || !overhead_is_valid(c->search_error) ||
+	    !kernel_overheads_are_valid(c))
 		return -EINVAL;
 	err = fact_begin(r, FACT_CALIBRATION,
-			 VARINT_MAX + strings_size(strings, 2) + 7 * sizeof(double));
+			 VARINT_MAX + strings_size(strings, 2) +
+				 (7 + KERNEL_OVERHEADS) * sizeof(double));
 	if (err)
 		return err;
 	if (c->id > r->calibrations)
@@ -191,6 +219,7 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 	add_double(r, c->total_error);
 	add_double(r, c->plain);
 	add_double(r, c->search_error);
+	add_kernel_overheads(r, c);
 	return 0;
 }
 
@@ -260,6 +289,22 @@ static int recording_search(struct recording *r, const struct sink_cost *c)
 	return 0;
 }
 
+/* Likewise. */
+static int recording_lone(struct recording *r, const struct sink_cost *c)
+{
+	int err;
+
+	if (!r->kernel_mode || (!c->lone_self && !c->lone_caller))
+		return 0;
+	err = fact_begin(r, FACT_LONE, 3 * VARINT_MAX);
+	if (err)
+		return err;
+	add_varint(r, c->node);
+	add_varint(r, zigzag(c->lone_self));
+	add_varint(r, zigzag(c->lone_caller));
+	return 0;
+}
+
 static int recording_cost(struct sink *s, const struct sink_cost *c)
 {
 	struct recording *r = recording_of(s);
@@ -267,13 +312,16 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 
 	if (!c->node || c->node > r->nodes)
 		return -EINVAL;
-	err = fact_begin(r, FACT_COST, 3 * VARINT_MAX);
+	err = fact_begin(r, FACT_COST, 4 * VARINT_MAX);
 	if (err)
 		return err;
 	add_varint(r, c->node);
 	add_varint(r, c->calls);
 	add_varint(r, c->self);
-	return c->search_self || c->search_caller ? recording_search(r, c) : 0;
+	if (r->kernel_mode)
+		add_varint(r, c->kernel_self);
+	err = c->search_self || c->search_caller ? recording_search(r, c) : 0;
+	return err ? err : recording_lone(r, c);
 }
 
 static int recording_loss(struct sink *s, enum loss loss, uint64_t total)

@@ -11,7 +11,25 @@ struct order_by {
 	enum report_sort sort;
 };
 
-static uint64_t sort_key(const struct call_costs *costs, enum report_sort sort)
+const char *const report_sort_names[SORTS] = {
+	[SORT_SELF] = "self",
+	[SORT_CUMULATIVE] = "cumulative",
+	[SORT_CALLS] = "calls",
+	[SORT_KERNEL] = "kernel",
+	[SORT_KERNEL_CUMULATIVE] = "kernel-cumulative",
+};
+
+bool report_sort_is_kernel(enum report_sort sort)
+{
+	return sort == SORT_KERNEL || sort == SORT_KERNEL_CUMULATIVE;
+}
+
+bool report_has_kernel(const struct report *r)
+{
+	return r->profile->meta.kernel_mode;
+}
+
+uint64_t report_sort_key(const struct call_costs *costs, enum report_sort sort)
 {
 	switch (sort) {
 	case SORT_SELF:
@@ -20,6 +38,10 @@ static uint64_t sort_key(const struct call_costs *costs, enum report_sort sort)
 		return costs->cumulative;
 	case SORT_CALLS:
 		return costs->calls;
+	case SORT_KERNEL:
+		return costs->kernel_self;
+	case SORT_KERNEL_CUMULATIVE:
+		return costs->kernel_cumulative;
 	}
 	return 0;
 }
@@ -28,8 +50,8 @@ static int row_compare(const void *a, const void *b, void *arg)
 {
 	const struct order_by *by = arg;
 	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-	uint64_t x = sort_key(&by->rows[i].costs, by->sort);
-	uint64_t y = sort_key(&by->rows[j].costs, by->sort);
+	uint64_t x = report_sort_key(&by->rows[i].costs, by->sort);
+	uint64_t y = report_sort_key(&by->rows[j].costs, by->sort);
 
 	if (x != y)
 		return x > y ? -1 : 1;
@@ -46,7 +68,8 @@ static int rows_order(struct report *r, enum report_sort sort)
 	for (uint32_t i = 1; i < r->functions.row_count; i++) {
 		const struct call_costs *costs = &by.rows[i].costs;
 
-		if (costs->calls || costs->cumulative || costs->cumulative_raw)
+		if (costs->calls || costs->cumulative || costs->cumulative_raw ||
+		    costs->kernel_cumulative_raw)
 			r->order[r->order_count++] = i;
 	}
 	qsort_r(r->order, r->order_count, sizeof(*r->order), row_compare, &by);
@@ -57,12 +80,15 @@ int report_compute(const struct profile *p, const struct recording_status *statu
 		   enum report_sort sort, struct report *ret)
 {
 	struct report r = { .profile = p, .status = *status, .raw = raw };
-	int err = costs_compute(p, raw, &r.costs);
+	int err = costs_compute(p, COST_METRIC, raw, &r.costs);
 
+	if (!err && report_has_kernel(&r))
+		err = costs_compute(p, COST_KERNEL, raw, &r.kernel);
 	if (!err)
 		err = call_tree_build(p, r.costs.cumulative, &r.tree);
 	if (!err)
-		err = function_costs_compute(p, &r.costs, &r.tree, &r.functions);
+		err = function_costs_compute(p, &r.costs, report_has_kernel(&r) ? &r.kernel : NULL,
+					     &r.tree, &r.functions);
 	if (!err)
 		err = rows_order(&r, sort);
 	if (err) {
@@ -78,6 +104,7 @@ int report_compute(const struct profile *p, const struct recording_status *statu
 void report_free(struct report *r)
 {
 	costs_free(&r->costs);
+	costs_free(&r->kernel);
 	call_tree_free(&r->tree);
 	function_costs_free(&r->functions);
 	free(r->order);
@@ -92,6 +119,13 @@ const struct function_row *report_row(const struct report *r, uint32_t node)
 double report_percent(const struct report *r, uint64_t cost)
 {
 	uint64_t total = r->costs.cumulative[0];
+
+	return total ? 100.0 * cost / total : 0;
+}
+
+double report_kernel_percent(const struct report *r, uint64_t cost)
+{
+	uint64_t total = report_has_kernel(r) ? r->kernel.cumulative[0] : 0;
 
 	return total ? 100.0 * cost / total : 0;
 }

@@ -12,13 +12,21 @@ enum report_sort {
 	SORT_SELF,
 	SORT_CUMULATIVE,
 	SORT_CALLS,
+	SORT_KERNEL, /* self and cumulative, in kernel mode */
+	SORT_KERNEL_CUMULATIVE,
 };
+#define SORTS (SORT_KERNEL_CUMULATIVE + 1)
+/* As options name them. */
+extern const char *const report_sort_names[SORTS];
+/* Takes kernel mode to have been counted. */
+bool report_sort_is_kernel(enum report_sort sort);
 
 struct report {
 	const struct profile *profile;
 	struct recording_status status;
 	bool raw; /* nothing was corrected because nobody wanted it */
 	struct costs costs;
+	struct costs kernel; /* in kernel mode; empty when that was not counted */
 	struct call_tree tree;
 	struct function_costs functions;
 	uint32_t *order; /* rows with any cost, the greatest first; not row 0 */
@@ -29,6 +37,12 @@ struct report {
 int report_compute(const struct profile *p, const struct recording_status *status, bool raw,
 		   enum report_sort sort, struct report *ret);
 void report_free(struct report *r);
+
+/* Whether there are costs in kernel mode. */
+bool report_has_kernel(const struct report *r);
+
+/* What a row or edge is sorted by. */
+uint64_t report_sort_key(const struct call_costs *costs, enum report_sort sort);
 
 /* The costs of calls from outside any Python function are edges of row 0. */
 const struct function_row *report_row(const struct report *r, uint32_t node);
@@ -64,5 +78,6 @@ int report_find(const struct report *r, const char *name, uint32_t **ret_rows,
 
 /* Shares of everything that was measured, in percent. */
 double report_percent(const struct report *r, uint64_t cost);
+double report_kernel_percent(const struct report *r, uint64_t cost);
 
 #endif

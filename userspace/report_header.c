@@ -4,6 +4,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/report.h"
 #include "userspace/text.h"
 
@@ -12,9 +13,15 @@
 const char *report_metric_meaning(const struct sink_meta *meta)
 {
 	if (meta->metric == METRIC_TASK_CLOCK && meta->metric_fallback)
-		return "time on CPU, not instructions: no hardware counter here";
+		return "time on CPU, not instructions: no hardware counter was to be had";
 	if (meta->metric == METRIC_TASK_CLOCK)
 		return "time on CPU, not instructions";
+	if (meta->kernel_mode)
+		return meta->metric == METRIC_CYCLES ? "CPU cycles, in user and kernel mode apart"
+						     : "retired CPU instructions, in user and "
+						       "kernel mode apart";
+	if (meta->metric == METRIC_CYCLES && meta->metric_fallback)
+		return "CPU cycles, user mode only: no counter of instructions was to be had";
 	if (meta->metric == METRIC_CYCLES)
 		return meta->user_only ? "CPU cycles, user mode only" : "CPU cycles";
 	return meta->user_only ? "retired CPU instructions, user mode only"
@@ -47,6 +54,27 @@ static void print_processes(const struct profile *p, FILE *out)
 	fputs(p->process_count ? "\n" : "", out);
 }
 
+/* The kernel's part of a calibration. */
+static void print_kernel_calibration(const struct report *r, size_t calibration,
+				     const struct report_style *style, FILE *out)
+{
+	const struct sink_calibration *c = &r->profile->calibrations[calibration];
+	uint64_t calls = r->costs.calibrated_calls[calibration];
+	double per_call, scale;
+
+	if (!report_has_kernel(r))
+		return;
+	scale = r->kernel.scale[calibration];
+	per_call = (c->kernel_entry + c->kernel_exit) * scale;
+	fputs("             and ", out);
+	print_amount(r, style, out, fmin(fmax(per_call * calls, 0), 0x1p63));
+	fprintf(out, " in kernel mode (%.1f \xc2\xb1 %.1f for each", per_call,
+		c->kernel_total_error * scale);
+	if (scale < 1)
+		fprintf(out, ", scaled by %.3f", scale);
+	fputs(")\n", out);
+}
+
 static void print_calibration(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const struct profile *p = r->profile;
@@ -77,6 +105,7 @@ static void print_calibration(const struct report *r, const struct report_style 
 				"             scaled by %.3f, as the cheapest calls left no room for "
 				"more: the machine ran at another pace than while calibrated\n",
 				r->costs.scale[i]);
+		print_kernel_calibration(r, i, style, out);
 	}
 	if (r->raw)
 		fputs("raw:         the probes' own cost is still inside\n", out);
@@ -86,16 +115,46 @@ static void print_calibration(const struct report *r, const struct report_style 
 			any ? "carry" : "include");
 }
 
+/* The kernel's part of the line of the total. */
+static void print_kernel_total(const struct report *r, const struct report_style *style, FILE *out)
+{
+	uint64_t total, outside = r->functions.rows[0].costs.kernel_self;
+
+	if (!report_has_kernel(r))
+		return;
+	total = r->kernel.cumulative[0];
+	fputs("kernel mode: ", out);
+	print_amount(r, style, out, total);
+	fputs(", of it ", out);
+	print_amount(r, style, out, outside);
+	fprintf(out, " (%.1f %%) outside any Python function\n", report_kernel_percent(r, outside));
+}
+
+/* "instructions:u (instructions): retired CPU instructions, user mode only" */
+static void print_metric(const struct report *r, FILE *out)
+{
+	const struct sink_meta *meta = &r->profile->meta;
+	const char *name = metric_name(meta->metric);
+
+	if (report_has_kernel(r))
+		fprintf(out, "metric:      %s (user) and %s (kernel, own column): %s\n", name,
+			metric_kernel_name(meta->metric), report_metric_meaning(meta));
+	else
+		fprintf(out, "metric:      %s (%s): %s\n", name, metric_unit(meta->metric),
+			report_metric_meaning(meta));
+}
+
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const struct profile *p = r->profile;
-	const char *name = metric_name(p->meta.metric), *unit = metric_unit(p->meta.metric);
 	uint64_t total = r->costs.cumulative[0], outside = r->functions.rows[0].costs.self;
 	time_t start = p->meta.start_realtime_ns / 1000000000;
-	char when[64] = "";
+	char when[64] = "", share[128];
 	struct tm tm;
 
-	fprintf(out, "metric:      %s (%s): %s\n", name, unit, report_metric_meaning(&p->meta));
+	print_metric(r, out);
+	if (counter_share_text(r->losses, share, sizeof(share)))
+		fprintf(out, "shared:      %s\n", share);
 	if (start && localtime_r(&start, &tm))
 		strftime(when, sizeof(when), " from %Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", p->duration_ns / 1e9, when,
@@ -107,11 +166,12 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	fputs(", of it ", out);
 	print_amount(r, style, out, outside);
 	fprintf(out, " (%.1f %%) outside any Python function\n", report_percent(r, outside));
+	print_kernel_total(r, style, out);
 	print_calibration(r, style, out);
 	fputc('\n', out);
 }
 
-/* Their numbers follow, when there are any. */
+/* Their numbers follow, when there are any.  LOSS_MULTIPLEXED has words of its own. */
 static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_NODES] = "calls charged to their callers because the table of call paths was full",
 	[LOSS_DEPTH] = "calls charged to their callers because they were deeper than is followed",
@@ -122,12 +182,11 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_LATE_ATTACH] = "processes that had made calls before they were attached to",
 	[LOSS_CLAMPED] = "call paths below zero after the correction, shown as 0 at their callers' "
 			 "expense",
-	[LOSS_MULTIPLEXED] = "parts of a million of the time without the hardware counter, which "
-			     "was shared",
 	[LOSS_PROBES_MISSED] = "probe hits that the kernel did not deliver",
 	[LOSS_PROCESSES] = "forked processes not followed because the table was full",
 	[LOSS_SLICES] = "time slices counted in part, as the kernel did not tell their start or "
 			"end",
+	[LOSS_UNCOUNTED] = "stretches not counted, as their CPU had no counter yet or a new one",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 
@@ -140,10 +199,26 @@ static size_t unresolved_count(const struct report *r)
 	return count;
 }
 
+static void print_kernel_notes(const struct report *r, const struct report_style *style, FILE *out)
+{
+	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
+
+	if (r->kernel.clamped)
+		fprintf(out, "%snote: likewise in kernel mode, call paths below zero: %" PRIu64 "%s\n",
+			warn, r->kernel.clamped, end);
+	if (r->kernel.unpaid) {
+		fprintf(out, "%snote: the total of kernel mode is ", warn);
+		print_amount(r, style, out, r->kernel.unpaid);
+		fprintf(out, " too high, as costs below zero had no caller to pay for them%s\n",
+			end);
+	}
+}
+
 void report_print_notes(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
 	size_t unresolved = unresolved_count(r);
+	char share[128];
 
 	fputc('\n', out);
 	if (r->status.corrupt)
@@ -156,8 +231,10 @@ void report_print_notes(const struct report *r, const struct report_style *style
 			"%sincomplete: recorder did not finish; this is everything up to its last "
 			"flush%s\n",
 			warn, end);
+	if (counter_share_text(r->losses, share, sizeof(share)))
+		fprintf(out, "%snote: %s%s\n", warn, share, end);
 	for (int i = 1; i < LOSS_MAX; i++)
-		if (r->losses[i])
+		if (r->losses[i] && loss_sentences[i])
 			fprintf(out, "%snote: %s: %" PRIu64 "%s\n", warn, loss_sentences[i],
 				r->losses[i], end);
 	if (r->costs.unpaid) {
@@ -166,6 +243,7 @@ void report_print_notes(const struct report *r, const struct report_style *style
 		fprintf(out, " too high, as costs below zero had no caller to pay for them%s\n",
 			end);
 	}
+	print_kernel_notes(r, style, out);
 	if (unresolved)
 		fprintf(out,
 			"%snote: functions shown by their bare name because what defines them "

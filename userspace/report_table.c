@@ -17,6 +17,19 @@ static const struct column columns[] = {
 	{ "cumulative" }, { "cum %" }, { "function", true }, { "file:line", true },
 };
 #define COLUMNS (sizeof(columns) / sizeof(*columns))
+/* With those of kernel mode before the names. */
+static const struct column kernel_columns[] = {
+	{ "calls" }, { "self" }, { "\xc2\xb1" }, { "self %" }, { "cumulative" }, { "cum %" },
+	{ "kernel" }, { "\xc2\xb1" }, { "cum kernel" }, { "function", true }, { "file:line", true },
+};
+#define KERNEL_COLUMNS (sizeof(kernel_columns) / sizeof(*kernel_columns))
+
+static struct table table_of(const struct report *r)
+{
+	if (report_has_kernel(r))
+		return (struct table){ .columns = kernel_columns, .column_count = KERNEL_COLUMNS };
+	return (struct table){ .columns = columns, .column_count = COLUMNS };
+}
 
 /* "file:line" in malloc()ed memory, NULL without any. */
 static char *location_format(const struct sink_function *f)
@@ -29,11 +42,11 @@ static char *location_format(const struct sink_function *f)
 }
 
 /* The error of a self cost as a share of it; "" when it is exact. */
-static void error_format(char *ret, size_t size, const struct call_costs *costs)
+static void error_format(char *ret, size_t size, uint64_t self, uint64_t self_raw, double error)
 {
-	double percent = costs->self ? 100 * costs->self_error / costs->self : 100;
+	double percent = self ? 100 * error / self : 100;
 
-	if (!costs->self_error || (!costs->self && !costs->self_raw))
+	if (!error || (!self && !self_raw))
 		*ret = 0;
 	else if (percent >= 100)
 		snprintf(ret, size, ">99%%");
@@ -48,26 +61,38 @@ static void costs_add(struct table *t, const struct report *r, const struct repo
 	char calls[CELL_SIZE], self_percent[CELL_SIZE], cumulative_percent[CELL_SIZE];
 	char self[TEXT_AMOUNT_SIZE], cumulative[TEXT_AMOUNT_SIZE];
 	double percent = report_percent(r, costs->self);
-	char error[CELL_SIZE];
-	const char *cells[COLUMNS] = { calls,	   self,	       error, self_percent,
-				       cumulative, cumulative_percent, name };
+	char error[CELL_SIZE], kernel_error[CELL_SIZE];
+	char kernel[TEXT_AMOUNT_SIZE], kernel_cumulative[TEXT_AMOUNT_SIZE];
+	const char *cells[KERNEL_COLUMNS] = { calls,	  self,		      error, self_percent,
+					      cumulative, cumulative_percent };
+	size_t n = 6;
 	char *location = location_format(&r->profile->functions[function]);
 
 	snprintf(calls, sizeof(calls), "%" PRIu64, costs->calls);
 	text_amount(self, costs->self, time, style->exact);
 	text_amount(cumulative, costs->cumulative, time, style->exact);
-	error_format(error, sizeof(error), costs);
+	error_format(error, sizeof(error), costs->self, costs->self_raw, costs->self_error);
 	snprintf(self_percent, sizeof(self_percent), "%.1f", percent);
 	snprintf(cumulative_percent, sizeof(cumulative_percent), "%.1f",
 		 report_percent(r, costs->cumulative));
-	cells[COLUMNS - 1] = location ? location : "";
+	if (report_has_kernel(r)) {
+		text_amount(kernel, costs->kernel_self, false, style->exact);
+		text_amount(kernel_cumulative, costs->kernel_cumulative, false, style->exact);
+		error_format(kernel_error, sizeof(kernel_error), costs->kernel_self,
+			     costs->kernel_self_raw, costs->kernel_self_error);
+		cells[n++] = kernel;
+		cells[n++] = kernel_error;
+		cells[n++] = kernel_cumulative;
+	}
+	cells[n++] = name;
+	cells[n] = location ? location : "";
 	table_add(t, percent >= HOT_PERCENT, cells);
 	free(location);
 }
 
 int report_print_functions(const struct report *r, const struct report_style *style, FILE *out)
 {
-	struct table t = { .columns = columns, .column_count = COLUMNS };
+	struct table t = table_of(r);
 	size_t shown = r->order_count;
 	int err;
 
@@ -89,7 +114,7 @@ int report_print_edges(const struct report *r, const struct report_style *style,
 		       bool callers, FILE *out)
 {
 	const struct function_costs *fc = &r->functions;
-	struct table t = { .columns = columns, .column_count = COLUMNS };
+	struct table t = table_of(r);
 	size_t found = 0;
 
 	fprintf(out, "%s %s:\n", fc->rows[row].name,
@@ -134,24 +159,38 @@ static char *tree_label(const struct report *r, const struct call_walk *walk)
 	return size < 0 ? NULL : label;
 }
 
+/* A path's own figures, as far as a tree shows them. */
+static struct call_costs path_costs(const struct report *r, uint32_t node)
+{
+	const struct profile_node *n = &r->profile->nodes[node];
+	struct call_costs costs = {
+		.calls = n->calls,
+		.self = r->costs.self[node],
+		.cumulative = r->costs.cumulative[node],
+	};
+
+	if (report_has_kernel(r)) {
+		costs.kernel_self = r->kernel.self[node];
+		costs.kernel_cumulative = r->kernel.cumulative[node];
+	}
+	return costs;
+}
+
 int report_print_tree(const struct report *r, const struct report_style *style, FILE *out)
 {
 	struct call_walk walk = { &r->tree, r->profile->nodes };
-	struct table t = { .columns = columns, .column_count = COLUMNS };
+	struct table t = table_of(r);
 	size_t shown = 0;
 
 	while (call_walk_next(&walk)) {
 		const struct profile_node *node = &r->profile->nodes[walk.node];
-		struct call_costs costs = {
-			.calls = node->calls,
-			.self = r->costs.self[walk.node],
-			.cumulative = r->costs.cumulative[walk.node],
-		};
+		struct call_costs costs = path_costs(r, walk.node);
 		char *label;
 
 		if (walk.leaving)
 			continue;
-		if (report_percent(r, costs.cumulative) < style->min_percent) {
+		if (report_percent(r, costs.cumulative) < style->min_percent &&
+		    report_kernel_percent(r, costs.kernel_cumulative) < style->min_percent) {
 			walk.leaving = true;
 			continue;
 		}

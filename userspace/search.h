@@ -22,10 +22,16 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 			 const struct build_cost *cost);
 
 /*
- * The same of its entries: with `calls` of a function, all at its start; of a
- * generator, where s says, and not all of them are calls.
+ * The same of its entries: of a generator, where s says, and not all of them are
+ * calls; s NULL: of a function, all at its start.
  */
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost);
+
+/*
+ * A generator's entries that are no calls: when it was made; below 0 when it was
+ * thrown into.  0 of all else.
+ */
+int64_t search_lone_entries(const struct wire_search *s, uint64_t calls);
 
 #endif

@@ -28,6 +28,7 @@ struct session_options {
 	bool per_thread;
 	bool no_calibration;
 	unsigned max_nodes, max_threads; /* 0: default */
+	bool kernel_mode; /* count that too; an error where it cannot be */
 };
 
 /* Errors of all these in words in err. */
@@ -49,6 +50,7 @@ void session_close(struct session *s);
 struct session_status {
 	enum metric metric;
 	const char *fallback_reason; /* NULL unless the metric was second choice */
+	const char *caution;	     /* what to mind in the numbers, or NULL */
 	unsigned targets;	     /* alive */
 	unsigned followed;	     /* all there were, children included */
 	uint64_t calls;
@@ -56,6 +58,7 @@ struct session_status {
 	uint64_t duration_ns;
 	uint64_t losses[LOSS_MAX];
 	int launched_status; /* of waitpid(), -1: none or still running */
+	bool kernel_mode;
 };
 void session_status(struct session *s, struct session_status *ret);
 

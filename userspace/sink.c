@@ -18,6 +18,7 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_PROCESSES] = "processes",
 	[LOSS_SLICES] = "slices",
 	[LOSS_EVENTS] = "events",
+	[LOSS_UNCOUNTED] = "uncounted",
 };
 
 const char *loss_name(enum loss loss)
@@ -50,6 +51,11 @@ const char *metric_name(enum metric m)
 		return "task-clock";
 	}
 	return "unknown";
+}
+
+const char *metric_kernel_name(enum metric m)
+{
+	return m == METRIC_CYCLES ? "cycles:k" : "instructions:k";
 }
 
 const char *metric_unit(enum metric m)

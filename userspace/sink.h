@@ -34,6 +34,7 @@ struct sink_meta {
 	const char *host;
 	const char *kernel;
 	const char *version; /* of pycost */
+	bool kernel_mode;    /* counted too: kernel_self and the calibration's kernel_* hold */
 };
 
 struct sink_process {
@@ -57,6 +58,12 @@ struct sink_calibration {
 	double total_error; /* of entry + exit, known better than either */
 	double plain;	    /* an empty call without probes: none costs less */
 	double search_error; /* standard error of the costs' searches, as a share */
+	/* The same in kernel mode, of which an empty call has none. */
+	double kernel_entry;
+	double kernel_exit;
+	double kernel_entry_error;
+	double kernel_exit_error;
+	double kernel_total_error;
 };
 
 struct sink_function {
@@ -90,6 +97,12 @@ struct sink_cost {
 	 * when it took less.  In units of the metric.
 	 */
 	int64_t search_self, search_caller;
+	uint64_t kernel_self; /* likewise, in kernel mode */
+	/*
+	 * With kernel mode: probe hits beyond an entry and a return for each call, which
+	 * fell on this node's self and on its caller's; below 0 when there were fewer.
+	 */
+	int64_t lone_self, lone_caller;
 };
 
 /* Everything that was not seen or not kept.  Totals, not differences. */
@@ -107,6 +120,7 @@ enum loss {
 	LOSS_PROCESSES,	      /* forks beyond the process table: not followed */
 	LOSS_SLICES,	      /* time slices whose start or end was not seen */
 	LOSS_EVENTS,	      /* fork, exec and exit notes that were dropped */
+	LOSS_UNCOUNTED,	      /* advances of a thread on a CPU that had no counter */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */
@@ -127,6 +141,7 @@ struct sink {
 
 enum metric metric_by_name(const char *name); /* "instructions", "cycles"…; 0: none */
 const char *metric_name(enum metric m); /* "instructions:u", "cycles:u", "task-clock" */
+const char *metric_kernel_name(enum metric m); /* "instructions:k", "cycles:k" */
 const char *metric_unit(enum metric m); /* "instructions", "cycles", "ns" */
 
 #endif

@@ -15,6 +15,7 @@
 /* What the user wants to see. */
 struct top_state {
 	enum report_sort sort;
+	bool kernel; /* there is a column of kernel mode to sort by */
 	bool totals; /* since the start, instead of the last interval */
 	bool paused;
 	bool help;
@@ -39,7 +40,7 @@ void top_settle(struct top_state *s, const uint32_t *order, size_t count, size_t
 #define TOP_HEADER_LINES 4
 void top_print_header(FILE *out, const struct interval *v, const struct session_status *st,
 		      bool totals, int width);
-void top_print_titles(FILE *out, int width);
+void top_print_titles(FILE *out, const struct interval *v, int width);
 void top_print_row(FILE *out, const struct interval *v, uint32_t row, int width);
 /* The callers and callees of a row, a line each. */
 int top_print_detail(FILE *out, const struct interval *v, const struct top_state *s, int width);

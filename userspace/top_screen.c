@@ -147,7 +147,7 @@ static void put_row(int y, const struct interval *v, uint32_t row, attr_t attrib
 	if (row)
 		top_print_row(f, v, row, COLS);
 	else
-		top_print_titles(f, COLS);
+		top_print_titles(f, v, COLS);
 	fclose(f);
 	put_line(y, text, attributes);
 	free(text);
@@ -232,7 +232,6 @@ static void draw_header(const struct interval *v, const struct session_status *s
 
 static void draw_bottom(const struct top_state *s, const char *message)
 {
-	static const char *const sorts[] = {"self", "cumulative", "calls"};
 	char line[512];
 
 	if (s->editing)
@@ -242,7 +241,7 @@ static void draw_bottom(const struct top_state *s, const char *message)
 	else
 		snprintf(line, sizeof(line),
 			 "%sby %s%s%s  q quit h help / filter t %s p %s Enter %s",
-			 s->paused ? "PAUSED  " : "", sorts[s->sort], *s->filter ? "  filter: " : "",
+			 s->paused ? "PAUSED  " : "", report_sort_names[s->sort], *s->filter ? "  filter: " : "",
 			 s->filter, s->totals ? "interval" : "totals", s->paused ? "go on" : "pause",
 			 s->detail ? "back" : "callers");
 	put_line(LINES - 1, line, A_REVERSE);

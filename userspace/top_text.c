@@ -3,28 +3,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/counter_share.h"
 #include "userspace/table.h"
 #include "userspace/text.h"
 #include "userspace/top.h"
 
-#define NUMBERS 5
-#define COLUMNS (NUMBERS + 2)
+#define NUMBERS_MAX 6
+#define COLUMNS_MAX (NUMBERS_MAX + 2)
 #define GAP 2
 #define NAME_MIN 20
 #define HOT_PERCENT 10
 
-static const struct column columns[COLUMNS] = {
-	{"calls/s"}, {"self"},		 {"self %"},	      {"cumulative"},
-	{"cum %"},   {"function", true}, {"file:line", true},
+/* Numbers, then function and place. */
+struct shape {
+	struct column columns[COLUMNS_MAX];
+	int widths[NUMBERS_MAX]; /* fixed, so that columns stand still from one interval to the next */
+	int numbers;
 };
 
-/* Fixed, so that columns stand still from one interval to the next. */
-static const int widths[NUMBERS] = {9, 8, 6, 10, 6};
+static const struct shape usual = {
+	.columns = {{"calls/s"}, {"self"}, {"self %"}, {"cumulative"}, {"cum %"},
+		    {"function", true}, {"file:line", true}},
+	.widths = {9, 8, 6, 10, 6},
+	.numbers = 5,
+};
+/* Without a share of the cumulative cost, so that names have room. */
+static const struct shape with_kernel = {
+	.columns = {{"calls/s"}, {"self"}, {"self %"}, {"cumulative"}, {"kernel"}, {"cum kernel"},
+		    {"function", true}, {"file:line", true}},
+	.widths = {9, 8, 6, 10, 8, 10},
+	.numbers = 6,
+};
+
+static const struct shape *shape_of(const struct interval *v)
+{
+	return v->profile->meta.kernel_mode ? &with_kernel : &usual;
+}
 
 struct cells {
-	char numbers[NUMBERS][TEXT_AMOUNT_SIZE];
+	char numbers[NUMBERS_MAX][TEXT_AMOUNT_SIZE];
 	char *location; /* NULL: out of memory, or nowhere */
-	const char *v[COLUMNS];
+	const char *v[COLUMNS_MAX];
 };
 
 static void rate_format(char out[TEXT_AMOUNT_SIZE], uint64_t calls, double seconds)
@@ -40,50 +59,60 @@ static void cells_format(struct cells *c, const struct interval *v, const struct
 	const struct function_row *r = &v->report.functions.rows[row];
 	const struct sink_function *f = &v->profile->functions[r->function];
 	bool time = v->profile->meta.metric == METRIC_TASK_CLOCK;
+	int n = shape_of(v)->numbers;
 
 	rate_format(c->numbers[0], costs->calls, v->seconds);
 	text_amount(c->numbers[1], costs->self, time, false);
 	snprintf(c->numbers[2], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->self));
 	text_amount(c->numbers[3], costs->cumulative, time, false);
-	snprintf(c->numbers[4], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->cumulative));
+	if (v->profile->meta.kernel_mode) {
+		text_amount(c->numbers[4], costs->kernel_self, false, false);
+		text_amount(c->numbers[5], costs->kernel_cumulative, false, false);
+	} else {
+		snprintf(c->numbers[4], TEXT_AMOUNT_SIZE, "%.1f",
+			 report_percent(&v->report, costs->cumulative));
+	}
 	c->location = NULL;
 	if (*f->file && asprintf(&c->location, f->line ? "%s:%" PRIu32 : "%s", f->file, f->line) < 0)
 		c->location = NULL;
-	for (int i = 0; i < NUMBERS; i++)
+	for (int i = 0; i < n; i++)
 		c->v[i] = c->numbers[i];
-	c->v[NUMBERS] = r->name;
-	c->v[NUMBERS + 1] = c->location ? c->location : "";
+	c->v[n] = r->name;
+	c->v[n + 1] = c->location ? c->location : "";
 }
 
 /* Numbers first; then the name takes three fifths of what is left. */
-static void line_print(FILE *out, const char *const cells[COLUMNS], int width)
+static void line_print(FILE *out, const struct shape *s, const char *const *cells, int width)
 {
 	int left = width, name;
 
-	for (int i = 0; i < NUMBERS; i++) {
+	for (int i = 0; i < s->numbers; i++) {
 		int used = text_width(cells[i]);
-		int pad = widths[i] > used ? widths[i] - used : 0;
+		int pad = s->widths[i] > used ? s->widths[i] - used : 0;
 
 		fprintf(out, "%*s%s%*s", pad, "", cells[i], GAP, "");
 		left -= pad + used + GAP;
 	}
 	name = (left - GAP) * 3 / 5;
 	name = name < NAME_MIN ? NAME_MIN : name;
-	text_print_field(out, cells[NUMBERS], width ? name : 0);
+	name = name > left && left > 0 ? left : name;
+	text_print_field(out, cells[s->numbers], width ? name : 0);
 	left -= name + GAP;
-	fprintf(out, "%*s", GAP, "");
-	if (!width || left > 0)
-		text_print_field(out, cells[NUMBERS + 1], width ? left : 0);
+	if (!width || left > 0) {
+		fprintf(out, "%*s", GAP, "");
+		text_print_field(out, cells[s->numbers + 1], width ? left : 0);
+	}
 	fputc('\n', out);
 }
 
-void top_print_titles(FILE *out, int width)
+void top_print_titles(FILE *out, const struct interval *v, int width)
 {
-	const char *titles[COLUMNS];
+	const struct shape *s = shape_of(v);
+	const char *titles[COLUMNS_MAX];
 
-	for (int i = 0; i < COLUMNS; i++)
-		titles[i] = columns[i].title;
-	line_print(out, titles, width);
+	for (int i = 0; i < s->numbers + 2; i++)
+		titles[i] = s->columns[i].title;
+	line_print(out, s, titles, width);
 }
 
 static void costs_print(FILE *out, const struct interval *v, const struct call_costs *costs,
@@ -92,7 +121,7 @@ static void costs_print(FILE *out, const struct interval *v, const struct call_c
 	struct cells c;
 
 	cells_format(&c, v, costs, row);
-	line_print(out, c.v, width);
+	line_print(out, shape_of(v), c.v, width);
 	free(c.location);
 }
 
@@ -143,7 +172,8 @@ void top_print_help(FILE *out)
 	      "q              quit\n\n"
 	      "self           cost of the function's own code\n"
 	      "cumulative     with that of all it calls\n"
-	      "The cost of the probes themselves is taken out of both.\n",
+	      "kernel         with --kernel: what the kernel did for it, counted apart; K sorts by it\n"
+	      "The cost of the probes themselves is taken out of all.\n",
 	      out);
 }
 
@@ -157,6 +187,15 @@ static void print_amount(FILE *out, const struct interval *v, uint64_t amount)
 	fputs(text, out);
 }
 
+static void print_kernel_total(FILE *out, const struct interval *v)
+{
+	if (!report_has_kernel(&v->report))
+		return;
+	fputs(" and ", out);
+	print_amount(out, v, v->report.kernel.cumulative[0]);
+	fputs(" in kernel mode", out);
+}
+
 static void print_scope(FILE *out, const struct interval *v, const struct session_status *st,
 			bool totals)
 {
@@ -165,6 +204,7 @@ static void print_scope(FILE *out, const struct interval *v, const struct sessio
 	rate_format(rate, v->calls, v->seconds);
 	fprintf(out, "%s %.1f s: %s calls/s, ", totals ? "all" : "last", v->seconds, rate);
 	print_amount(out, v, v->report.costs.cumulative[0]);
+	print_kernel_total(out, v);
 	fprintf(out, " (%.1f %% outside any Python function); %u of %u process%s alive\n",
 		report_percent(&v->report, v->report.functions.rows[0].costs.self), st->targets, st->followed,
 		st->followed == 1 ? "" : "es");
@@ -195,28 +235,44 @@ static void print_calibration(FILE *out, const struct interval *v)
 
 static void print_losses(FILE *out, const struct session_status *st)
 {
-	bool any = false;
+	char share[128];
+	bool any = counter_share_text(st->losses, share, sizeof(share));
+	const char *between = any ? "; " : "lost: ";
 
+	if (any)
+		fprintf(out, "lost: %s", share);
 	for (int i = 1; i < LOSS_MAX; i++)
-		if (st->losses[i]) {
-			fprintf(out, "%s%s %" PRIu64, any ? ", " : "lost: ", loss_name(i),
-				st->losses[i]);
+		if (st->losses[i] && i != LOSS_MULTIPLEXED) {
+			fprintf(out, "%s%s %" PRIu64, between, loss_name(i), st->losses[i]);
+			between = ", ";
 			any = true;
 		}
 	fputs(any ? "\n" : "nothing lost\n", out);
 }
 
+/* Here the reason is known; a recording has only that there was one. */
+static void print_metric(FILE *out, const struct sink_meta *meta, const struct session_status *st)
+{
+	const char *why = st->fallback_reason ? st->fallback_reason : st->caution;
+	struct sink_meta plain = *meta;
+
+	plain.metric_fallback = meta->metric_fallback && !why;
+	fprintf(out, "pycost top: %s%s%s, %s%s%s\n", metric_name(meta->metric),
+		meta->kernel_mode ? " and " : "",
+		meta->kernel_mode ? metric_kernel_name(meta->metric) : "",
+		report_metric_meaning(&plain), why ? ": " : "", why ? why : "");
+}
+
 void top_print_header(FILE *out, const struct interval *v, const struct session_status *st,
 		      bool totals, int width)
 {
-	const struct sink_meta *meta = &v->profile->meta;
 	char *text = NULL, *rest, *line;
 	size_t size;
 	FILE *f = open_memstream(&text, &size);
 
 	if (!f)
 		return;
-	fprintf(f, "pycost top: %s, %s\n", metric_name(meta->metric), report_metric_meaning(meta));
+	print_metric(f, &v->profile->meta, st);
 	print_scope(f, v, st, totals);
 	print_calibration(f, v);
 	print_losses(f, st);
@@ -229,7 +285,8 @@ void top_print_header(FILE *out, const struct interval *v, const struct session_
 int top_print_batch(FILE *out, const struct interval *v, const struct session_status *st,
 		    const struct top_state *s, size_t limit)
 {
-	struct table t = {.columns = columns, .column_count = COLUMNS};
+	const struct shape *shape = shape_of(v);
+	struct table t = {.columns = shape->columns, .column_count = shape->numbers + 2};
 	uint32_t *order;
 	size_t count;
 	int err = interval_order(v, s->sort, s->filter, &order, &count);

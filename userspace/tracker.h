@@ -30,7 +30,7 @@ struct tracker {
 	unsigned looking;	  /* that have exec'ed and may turn out to be Python */
 	uint64_t late;		  /* attached to only after their first calls */
 	int sink_error;		  /* the first one */
-	char notice[256];	  /* for the user; "" when there is none */
+	char notice[512];	  /* for the user; "" when there is none */
 
 	/* private */
 	unsigned dead;	   /* whose descriptors are still open */

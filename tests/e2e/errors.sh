@@ -27,6 +27,21 @@ says "no such cgroup" 2 "no cgroup" -- record --cgroup no-such-cgroup -o "$out"
 says "nobody named" 2 "say what to record" -- record
 says "a bad duration" 2 "number of seconds" -- record -p "$good" -d -1
 says "a bad metric" 2 "none of instructions" -- record -p "$good" --metric time
+says "kernel mode of a metric that has it" 2 "task-clock has the kernel's time" -- \
+	record -p "$good" --kernel --metric task-clock
+says "the same in top" 2 "task-clock has the kernel's time" -- \
+	top -p "$good" --kernel --metric task-clock
+says "sorted by what is not counted" 2 "needs --kernel" -- top -p "$good" --sort kernel
+# Only a machine with a counter can do it, and the others say why not.
+run_pycost record -p "$good" -d 1 --no-calibration --kernel -o "$out"
+if [ "$status" = 0 ]; then
+	judge "kernel mode" 0 "and in kernel mode"
+else
+	judge "kernel mode where nothing counts it" 1 "--kernel: no counter of kernel mode: " "counter"
+	[ ! -e "$out" ] && pass "no recording is left of that either" ||
+		fail "no recording is left of that either" "there is one"
+fi
+rm -f "$out"
 says "too many paths" 2 "not a number" -- record -p "$good" --max-paths 99999999
 
 # ---- which Python ----
@@ -77,6 +92,8 @@ kill -0 "$good" && pass "the target is well" || fail "the target is well" "it is
 run_pycost record -p "$good" -d 4 --no-calibration -o "$work/good.pycost"
 judge "a good recording" 0 "recorded"
 "$pycost" report "$work/good.pycost" >/dev/null || fail "it can be read" "it cannot"
+says "no kernel mode in it" 1 "record with --kernel" -- report "$work/good.pycost" --sort kernel
+says "nor a flame graph of it" 1 "record with --kernel" -- report "$work/good.pycost" -f folded-kernel
 size=$(stat -c %s "$work/good.pycost")
 says "no such recording" 1 "No such file" -- report "$work/none"
 : >"$work/empty"

@@ -49,6 +49,8 @@ static void fuzz_report(const struct profile *p, const struct recording_status *
 	for (size_t i = 0; i < sizeof(exports) / sizeof(*exports); i++)
 		if (exports[i](&r, out))
 			abort();
+	if (report_has_kernel(&r) && export_folded_kernel(&r, out))
+		abort();
 	fuzz_views(&r, out);
 	if (!report_find(&r, "f", &rows, &count, err, sizeof(err)))
 		free(rows);

@@ -3,8 +3,9 @@
  * The truth to compare with: user instructions by the processor's own counter, with
  * nothing else in the way.
  *
- * counted instructions|time CMD...  runs it and prints what it and its children took
- *                        from exec to exit; time: nanoseconds on a CPU, in the kernel too
+ * counted instructions|kernel|time CMD...  runs it and prints what it and its children took
+ *                        from exec to exit; kernel: what it ran for them;
+ *                        time: nanoseconds on a CPU, in the kernel too
  * counted children FILE CMD...  runs it; at its end, writes to FILE the pid of each child
  *                        that it forked and its instructions from the child's exec on
  * counted rounds CMD...  a process that stops itself now and then (SIGSTOP): prints its
@@ -53,17 +54,20 @@ static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu, int grou
 	return fd;
 }
 
+enum what { USER, KERNEL, TIME };
+
 /* Of a task and its children to come, from its next exec on. */
-static int counter_open(int is_time, pid_t pid)
+static int counter_open(enum what what, pid_t pid)
 {
 	struct perf_event_attr attr = {
-		.type = is_time ? PERF_TYPE_SOFTWARE : PERF_TYPE_HARDWARE,
-		.config = is_time ? PERF_COUNT_SW_TASK_CLOCK : PERF_COUNT_HW_INSTRUCTIONS,
+		.type = what == TIME ? PERF_TYPE_SOFTWARE : PERF_TYPE_HARDWARE,
+		.config = what == TIME ? PERF_COUNT_SW_TASK_CLOCK : PERF_COUNT_HW_INSTRUCTIONS,
 		.disabled = 1,
 		.enable_on_exec = 1,
 		.inherit = 1,
-		.exclude_kernel = !is_time,
-		.exclude_hv = !is_time,
+		.exclude_user = what == KERNEL,
+		.exclude_kernel = what == USER,
+		.exclude_hv = what != TIME,
 	};
 
 	return event_open(&attr, pid, -1, -1);
@@ -109,19 +113,19 @@ static int let_go(int go)
 }
 
 /* Counted from its exec on; 0: it cannot be. */
-static pid_t start(int is_time, char **argv, int *ret_fd)
+static pid_t start(enum what what, char **argv, int *ret_fd)
 {
 	int go;
 	pid_t pid = spawn(argv, &go);
 
-	*ret_fd = pid ? counter_open(is_time, pid) : -1;
+	*ret_fd = pid ? counter_open(what, pid) : -1;
 	return *ret_fd >= 0 && let_go(go) ? pid : 0;
 }
 
-static int run(int is_time, char **argv)
+static int run(enum what what, char **argv)
 {
 	int fd, status = 0;
-	pid_t pid = start(is_time, argv, &fd);
+	pid_t pid = start(what, argv, &fd);
 
 	if (!pid || waitpid(pid, &status, 0) != pid || status)
 		return 1;
@@ -130,18 +134,23 @@ static int run(int is_time, char **argv)
 
 static int instructions(char **argv)
 {
-	return run(0, argv);
+	return run(USER, argv);
+}
+
+static int in_kernel(char **argv)
+{
+	return run(KERNEL, argv);
 }
 
 static int on_cpu(char **argv)
 {
-	return run(1, argv);
+	return run(TIME, argv);
 }
 
 static int rounds(char **argv)
 {
 	int fd, status = 0;
-	pid_t pid = start(0, argv, &fd);
+	pid_t pid = start(USER, argv, &fd);
 	char line[64], before[32];
 
 	snprintf(before, sizeof(before), "%d ", pid);
@@ -185,7 +194,7 @@ static void child_take(pid_t pid)
 		if (children[i].pid)
 			continue;
 		children[i].pid = pid;
-		children[i].fd = counter_open(0, pid);
+		children[i].fd = counter_open(USER, pid);
 		break;
 	}
 	ptrace(PTRACE_DETACH, pid, 0, 0);
@@ -249,7 +258,7 @@ static const struct {
 	int (*run)(char **argv);
 } commands[] = {
 	{"instructions", instructions}, {"time", on_cpu}, {"rounds", rounds}, {"children", children_of},
-	{"fixed", fixed}, {"loop", loop}, {"hog", hog},
+	{"kernel", in_kernel}, {"fixed", fixed}, {"loop", loop}, {"hog", hog},
 };
 
 int main(int argc, char **argv)
@@ -257,7 +266,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; argc > 2 && i < sizeof(commands) / sizeof(*commands); i++)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argv + 2);
-	fprintf(stderr, "usage: counted instructions|time|rounds|children|fixed COMMAND [ARG...]\n"
+	fprintf(stderr, "usage: counted instructions|kernel|time|rounds|children|fixed COMMAND [ARG...]\n"
 			"       counted loop N | hog share|pin\n");
 	return 2;
 }

@@ -14,7 +14,7 @@
 			return err_; \
 	} while (0)
 
-static int tell_meta(struct sink *to, enum metric metric)
+static int tell_meta(struct sink *to, enum metric metric, bool kernel_mode)
 {
 	struct sink_meta meta = {
 		.metric = metric,
@@ -23,6 +23,7 @@ static int tell_meta(struct sink *to, enum metric metric)
 		.host = "testhost",
 		.kernel = "6.1.0",
 		.version = "0.1.0",
+		.kernel_mode = kernel_mode,
 	};
 	struct sink_calibration calibration = {
 		.id = 1,
@@ -34,6 +35,14 @@ static int tell_meta(struct sink *to, enum metric metric)
 		.exit_error = 4,
 		.total_error = 5,
 	};
+
+	if (kernel_mode) {
+		calibration.kernel_entry = 50;
+		calibration.kernel_exit = 10;
+		calibration.kernel_entry_error = 2;
+		calibration.kernel_exit_error = 1;
+		calibration.kernel_total_error = 1.5;
+	}
 
 	TRY(to->meta(to, &meta));
 	return to->calibration(to, &calibration);
@@ -55,26 +64,27 @@ static const struct {
 	struct sink_node node;
 	uint64_t calls;
 	uint64_t self;
+	uint64_t kernel;
 } shop_nodes[] = {
-	{ { 1, 0, 0, 100 }, 0, 1000 },	 /* python3 (100), outside */
-	{ { 2, 1, 6, 100 }, 1, 600 },	 /* <module> */
-	{ { 3, 2, 1, 100 }, 1, 2340 },	 /* main */
-	{ { 4, 3, 4, 100 }, 10, 4200 },	 /* wrapper */
-	{ { 5, 4, 2, 100 }, 10, 51200 }, /* Shop.checkout */
-	{ { 6, 3, 3, 100 }, 1, 340 },	 /* fib */
-	{ { 7, 6, 3, 100 }, 2, 1080 },	 /* fib < fib */
-	{ { 8, 7, 3, 100 }, 4, 1600 },	 /* fib < fib < fib */
-	{ { 9, 0, 0, 101 }, 0, 500 },	 /* python3 (101), outside; not calibrated */
-	{ { 10, 9, 3, 101 }, 2, 900 },	 /* fib */
-	{ { 11, 10, 5, 101 }, 1, 60000000 }, /* grüß */
+	{ { 1, 0, 0, 100 }, 0, 1000, 1010 },   /* python3 (100), outside */
+	{ { 2, 1, 6, 100 }, 1, 600, 60 },      /* <module> */
+	{ { 3, 2, 1, 100 }, 1, 2340, 260 },    /* main */
+	{ { 4, 3, 4, 100 }, 10, 4200, 590 },   /* wrapper: 10 less than the probes' */
+	{ { 5, 4, 2, 100 }, 10, 51200, 8500 }, /* Shop.checkout */
+	{ { 6, 3, 3, 100 }, 1, 340, 70 },      /* fib */
+	{ { 7, 6, 3, 100 }, 2, 1080, 140 },    /* fib < fib */
+	{ { 8, 7, 3, 100 }, 4, 1600, 230 },    /* fib < fib < fib */
+	{ { 9, 0, 0, 101 }, 0, 500, 7 },       /* python3 (101), outside; not calibrated */
+	{ { 10, 9, 3, 101 }, 2, 900, 0 },      /* fib */
+	{ { 11, 10, 5, 101 }, 1, 60000000, 5000 }, /* grüß */
 };
 
-int sample_shop(struct sink *to, enum metric metric)
+static int tell_shop(struct sink *to, enum metric metric, bool kernel_mode)
 {
 	struct sink_process first = { 100, 0, "python3", "3.12.1", "/usr/bin/python3", 1 };
 	struct sink_process second = { 101, 100, "python3", "3.15.2", "/opt/bin/python3", 0 };
 
-	TRY(tell_meta(to, metric));
+	TRY(tell_meta(to, metric, kernel_mode));
 	TRY(to->process(to, &first));
 	for (size_t i = 0; i < sizeof(shop_functions) / sizeof(*shop_functions); i++)
 		TRY(to->function(to, &shop_functions[i]));
@@ -82,6 +92,8 @@ int sample_shop(struct sink *to, enum metric metric)
 		struct sink_cost cost = { shop_nodes[i].node.id, shop_nodes[i].calls,
 					  shop_nodes[i].self };
 
+		if (kernel_mode)
+			cost.kernel_self = shop_nodes[i].kernel;
 		if (i == 8) {
 			TRY(to->flush(to, 1000000000));
 			TRY(to->process(to, &second));
@@ -91,6 +103,16 @@ int sample_shop(struct sink *to, enum metric metric)
 	}
 	TRY(to->loss(to, LOSS_DEPTH, 3));
 	return to->end(to, 2500000000);
+}
+
+int sample_shop(struct sink *to, enum metric metric)
+{
+	return tell_shop(to, metric, false);
+}
+
+int sample_shop_kernel(struct sink *to, enum metric metric)
+{
+	return tell_shop(to, metric, true);
 }
 
 #define LARGE_FUNCTIONS 2000
@@ -115,7 +137,7 @@ int sample_large(struct sink *to, uint32_t paths)
 {
 	struct sink_process process = { 7, 0, "python3", "3.12.1", "/usr/bin/python3", 1 };
 
-	TRY(tell_meta(to, METRIC_INSTRUCTIONS));
+	TRY(tell_meta(to, METRIC_INSTRUCTIONS, false));
 	TRY(to->process(to, &process));
 	TRY(tell_large_functions(to));
 	for (uint32_t id = 1; id <= paths; id++) {
@@ -145,6 +167,8 @@ int sample_write(const char *what, const char *path)
 	TRY(recording_create(path, &s));
 	if (!strcmp(what, "shop"))
 		err = sample_shop(s, METRIC_INSTRUCTIONS);
+	else if (!strcmp(what, "shop-kernel"))
+		err = sample_shop_kernel(s, METRIC_INSTRUCTIONS);
 	else if (!strcmp(what, "shop-clock"))
 		err = sample_shop(s, METRIC_TASK_CLOCK);
 	else

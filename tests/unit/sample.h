@@ -11,6 +11,12 @@
  */
 int sample_shop(struct sink *to, enum metric metric);
 
+/*
+ * The same with costs in kernel mode and 50 + 10 for each call, which add up in
+ * test_kernel_mode.c.
+ */
+int sample_shop_kernel(struct sink *to, enum metric metric);
+
 /* As many call paths over 2,000 functions, by several flushes. */
 int sample_large(struct sink *to, uint32_t paths);
 

@@ -17,9 +17,9 @@ static struct computed compute(struct profile *p, bool raw)
 {
 	struct computed c = { p };
 
-	CU_ASSERT_FATAL(!costs_compute(p, raw, &c.costs));
+	CU_ASSERT_FATAL(!costs_compute(p, COST_METRIC, raw, &c.costs));
 	CU_ASSERT_FATAL(!call_tree_build(p, NULL, &c.tree));
-	CU_ASSERT_FATAL(!function_costs_compute(p, &c.costs, &c.tree, &c.functions));
+	CU_ASSERT_FATAL(!function_costs_compute(p, &c.costs, NULL, &c.tree, &c.functions));
 	return c;
 }
 
@@ -116,6 +116,42 @@ static void test_shop_edges(void)
 	check_costs(&find_edge(&c, "<outside Python functions>", "shop.maths.fib")->costs,
 		    &outside);
 	CU_ASSERT_PTR_NULL(find_edge(&c, "shop.maths.fib", "__main__.main"));
+	discard(&c);
+}
+
+/*
+ * Two functions of which one calls the other four times, whose line numbers took
+ * 50 of its own and 8 of its caller's, beyond what is taken out for each call.
+ */
+static void test_searches(void)
+{
+	struct sink_meta meta = { METRIC_INSTRUCTIONS, .host = "", .kernel = "", .version = "" };
+	struct sink_calibration calibration = { 1, "", "", .entry = 10, .exit = 5,
+						.search_error = 0.5 };
+	struct sink_process process = { 7, 0, "", "", "", 1 };
+	struct sink_function f = { 1, "f", "f", "", "m", "m.py", "", 1 };
+	struct sink_function g = { 2, "g", "g", "", "m", "m.py", "", 9 };
+	struct sink_node nodes[] = { { 1, 0, 0, 7 }, { 2, 1, 1, 7 }, { 3, 2, 2, 7 } };
+	struct sink_cost costs[] = { { 1, 0, 100 }, { 2, 1, 1000 }, { 3, 4, 500, 50, 8 } };
+	struct profile *p = new_profile();
+	struct sink *to = &p->sink;
+	struct computed c;
+
+	CU_ASSERT_FATAL(!to->meta(to, &meta) && !to->calibration(to, &calibration) &&
+			!to->process(to, &process) && !to->function(to, &f) &&
+			!to->function(to, &g));
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT_FATAL(!to->node(to, &nodes[i]) && !to->cost(to, &costs[i]));
+	CU_ASSERT_FATAL(!to->end(to, 1));
+	c = compute(p, false);
+	CU_ASSERT_EQUAL(c.costs.self[3], 500 - 40 - 50);
+	CU_ASSERT_EQUAL(c.costs.self[2], 1000 - 10 - 20 - 8);
+	CU_ASSERT_EQUAL(c.costs.self[1], 100 - 5);
+	CU_ASSERT_EQUAL(c.costs.cumulative[1], 1600 - 5 * 15 - 58);
+	CU_ASSERT_DOUBLE_EQUAL(c.costs.searched[1], 58, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(c.costs.self_error[3], 25, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(c.costs.self_error[2], 4, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(c.costs.cumulative_error[2], 29, 1e-9);
 	discard(&c);
 }
 
@@ -322,6 +358,7 @@ int suite_costs(void)
 		{ "mutual recursion", test_mutual_recursion },
 		{ "debts move up", test_debts_move_up },
 		{ "debts nobody pays", test_debts_nobody_pays },
+		{ "searches", test_searches },
 		{ "negative overhead", test_negative_overhead },
 		{ "large counts stay exact", test_large_counts_stay_exact },
 		{ "sums saturate", test_sums_saturate },

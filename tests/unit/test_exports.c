@@ -68,6 +68,7 @@ static void test_json(void)
 	CU_ASSERT_STRING_EQUAL(string(json, "unit"), "instructions");
 	CU_ASSERT(json_is_true(json_object_get(json, "exact")));
 	CU_ASSERT(json_is_true(json_object_get(json, "complete")));
+	CU_ASSERT(json_real_value(json_object_get(json, "counter_running")) == 1);
 	CU_ASSERT_EQUAL(number(json, "duration_ns"), 2500000000);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(json, "pids")), 2);
 	CU_ASSERT_EQUAL(json_array_size(json_object_get(json, "functions")), 6);
@@ -187,6 +188,7 @@ static void test_pprof(void)
 		CU_ASSERT_STRING_EQUAL(p->string_table[p->sample[i]->label[1]->str], "python3");
 	}
 	CU_ASSERT(calls == 32 && total == SHOP_TOTAL);
+	CU_ASSERT_EQUAL(p->n_comment, 1);
 	/* The leaf comes first: fib under fib under main under <module>. */
 	CU_ASSERT(p->sample[9]->n_location_id == 4 && p->sample[9]->location_id[0] == 4 &&
 		  p->sample[9]->location_id[3] == 7);
@@ -206,6 +208,49 @@ static void test_pstats(void)
 	free(text);
 }
 
+static void check_shared_pprof(const char *data, size_t size)
+{
+	static uint8_t packed[64 << 10];
+	Pprof__Profile *p = pprof__profile__unpack(NULL, gunzip(data, size, packed, sizeof(packed)),
+						   packed);
+
+	CU_ASSERT_PTR_NOT_NULL_FATAL(p);
+	CU_ASSERT_EQUAL_FATAL(p->n_comment, 2);
+	ASSERT_CONTAINS(p->string_table[p->comment[0]], "pycost");
+	ASSERT_CONTAINS(p->string_table[p->comment[1]], "on the PMU 63.2 %");
+	pprof__profile__free_unpacked(p, NULL);
+}
+
+/* A hardware counter that was not there all of the time: wherever there is room for it. */
+static void test_shared_counter(void)
+{
+	struct report r = shop_report(METRIC_INSTRUCTIONS);
+	json_t *json;
+	size_t size;
+	char *text;
+
+	r.losses[LOSS_MULTIPLEXED] = 368000;
+	text = CAPTURE(&size, CU_ASSERT(!export_json(&r, out)));
+	json = json_loadb(text, size, 0, NULL);
+	CU_ASSERT_DOUBLE_EQUAL(json_real_value(json_object_get(json, "counter_running")), 0.632,
+			       1e-12);
+	CU_ASSERT_EQUAL(number(json_object_get(json, "losses"), "multiplexed"), 368000);
+	json_decref(json);
+	free(text);
+	text = CAPTURE(&size, CU_ASSERT(!export_pprof(&r, out)));
+	check_shared_pprof(text, size);
+	free(text);
+	text = CAPTURE(&size, CU_ASSERT(!export_callgrind(&r, out)));
+	ASSERT_CONTAINS(text, "\ndesc: Note: counter on the PMU 63.2 %");
+	free(text);
+	text = CAPTURE(&size, CU_ASSERT(!export_speedscope(&r, out)));
+	json = json_loadb(text, size, 0, NULL);
+	ASSERT_CONTAINS(string(json, "name"), "counter on the PMU 63.2 %");
+	json_decref(json);
+	free(text);
+	shop_report_free(&r);
+}
+
 int suite_exports(void)
 {
 	CU_TestInfo tests[] = {
@@ -215,6 +260,7 @@ int suite_exports(void)
 		{ "callgrind", test_callgrind },
 		{ "pprof", test_pprof },
 		{ "pstats", test_pstats },
+		{ "a shared counter", test_shared_counter },
 		CU_TEST_INFO_NULL,
 	};
 

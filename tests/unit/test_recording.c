@@ -95,6 +95,66 @@ static void test_round_trip(void)
 	free(bytes.data);
 }
 
+/* As the first version of the format had it: by `unit --write-sample shop` of then. */
+static void test_version_1(void)
+{
+	struct recording_status status;
+	struct bytes bytes;
+	struct profile *p;
+	char err[256];
+
+	slurp("tests/unit/shop-1.pycost", &bytes);
+	CU_ASSERT_EQUAL(bytes.data[RECORDING_MAGIC_SIZE], 1);
+	CU_ASSERT_FATAL(!replay(bytes.data, bytes.size, &status, &p, err));
+	CU_ASSERT(!status.incomplete && !status.corrupt && status.size == bytes.size);
+	CU_ASSERT(p->calibrations[1].entry == 100 && p->calibrations[1].total_error == 5);
+	CU_ASSERT(p->calibrations[1].search_error == 0);
+	CU_ASSERT(p->node_count == 12 && p->nodes[8].self_raw == 1600);
+	CU_ASSERT(p->losses[LOSS_DEPTH] == 3);
+	profile_free(p);
+	free(bytes.data);
+}
+
+static int tell_searches(struct sink *to)
+{
+	struct sink_meta meta = { METRIC_INSTRUCTIONS, .host = "", .kernel = "", .version = "" };
+	struct sink_calibration calibration = { 1, "", "", .search_error = 0.25 };
+	struct sink_process process = { 7, 0, "", "", "", 1 };
+	struct sink_function function = { 1, "f", "f", "", "m", "m.py", "", 1 };
+	struct sink_node root = { 1, 0, 0, 7 }, node = { 2, 1, 1, 7 };
+	struct sink_cost costs[] = { { 2, 3, 500, -70, 1ll << 40 },
+				     { 2, 1, 100, INT64_MIN, 5 } };
+	int err = to->meta(to, &meta) || to->calibration(to, &calibration) ||
+		  to->process(to, &process) || to->function(to, &function) ||
+		  to->node(to, &root) || to->node(to, &node);
+
+	for (int i = 0; i < 2; i++)
+		err = err || to->cost(to, &costs[i]);
+	return err || to->end(to, 1);
+}
+
+static void test_searches(void)
+{
+	char path[] = "/tmp/pycost-unit-XXXXXX", err[256];
+	struct recording_status status;
+	struct bytes bytes;
+	struct profile *p;
+	struct sink *s;
+
+	close(mkstemp(path));
+	CU_ASSERT_FATAL(!recording_create(path, &s) && !tell_searches(s) && !recording_close(s));
+	slurp(path, &bytes);
+	unlink(path);
+	CU_ASSERT_FATAL(!replay(bytes.data, bytes.size, &status, &p, err));
+	CU_ASSERT(p->calibrations[1].search_error == 0.25);
+	CU_ASSERT(p->nodes[2].calls == 4 && p->nodes[2].self_raw == 600);
+	/* Sums of foreign numbers stay at the end of what fits. */
+	CU_ASSERT(p->nodes[2].search_self == INT64_MIN);
+	CU_ASSERT(p->nodes[2].search_caller == (1ll << 40) + 5);
+	profile_free(p);
+	free(bytes.data);
+}
+
 /* A file cut anywhere reads as of its last flush, or says why it does not. */
 static void test_every_truncation(void)
 {
@@ -333,6 +393,8 @@ int suite_recording(void)
 {
 	CU_TestInfo tests[] = {
 		{ "round trip", test_round_trip },
+		{ "version 1", test_version_1 },
+		{ "searches", test_searches },
 		{ "every truncation", test_every_truncation },
 		{ "every flipped bit", test_every_flipped_bit },
 		{ "foreign files", test_foreign_files },

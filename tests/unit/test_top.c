@@ -246,7 +246,7 @@ static void test_lines_keep_to_the_width(void)
 		size_t size;
 
 		text = CAPTURE(&size, top_print_header(out, &v, &st, true, width);
-			       top_print_titles(out, width);
+			       top_print_titles(out, &v, width);
 			       for (uint32_t i = 1; i < v.report.functions.row_count; i++)
 				       top_print_row(out, &v, i, width));
 		for (rest = text; (line = strsep(&rest, "\n"));)
@@ -279,6 +279,35 @@ static void test_batch_says_what_it_counts(void)
 	profile_free(p);
 }
 
+static void test_header_says_what_is_missing(void)
+{
+	struct profile *p = shop();
+	struct session_status st = {.fallback_reason = "the counter is taken"};
+	struct interval v;
+	size_t size;
+	char *text;
+
+	p->meta.metric = METRIC_TASK_CLOCK;
+	p->meta.metric_fallback = true;
+	st.losses[LOSS_MULTIPLEXED] = 250000;
+	st.losses[LOSS_SLICES] = 6;
+	CU_ASSERT_FATAL(!interval_compute(p, &start, &v));
+	text = CAPTURE(&size, top_print_header(out, &v, &st, false, 0));
+	ASSERT_CONTAINS(text, "task-clock, time on CPU, not instructions: the counter is taken\n");
+	ASSERT_CONTAINS(text, "lost: counter on the PMU 75.0 % of the time: costs are parts only, "
+			      "not scaled; slices 6\n");
+	free(text);
+	st.fallback_reason = NULL;
+	st.caution = "two kinds";
+	p->meta.metric = METRIC_CYCLES;
+	p->meta.metric_fallback = false;
+	text = CAPTURE(&size, top_print_header(out, &v, &st, false, 0));
+	ASSERT_CONTAINS(text, "cycles:u, CPU cycles, user mode only: two kinds\n");
+	free(text);
+	interval_free(&v);
+	profile_free(p);
+}
+
 static void test_prefix(void)
 {
 	CU_ASSERT_EQUAL(text_prefix("abc", 2), 2);
@@ -303,6 +332,7 @@ int suite_top(void)
 		{ "Enter shows the selected", test_enter_shows_the_selected },
 		{ "lines keep to the width", test_lines_keep_to_the_width },
 		{ "a batch says what it counts", test_batch_says_what_it_counts },
+		{ "the header says what is missing", test_header_says_what_is_missing },
 		{ "prefix", test_prefix },
 		CU_TEST_INFO_NULL,
 	};

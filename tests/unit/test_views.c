@@ -35,6 +35,42 @@ static void test_header_of_a_clock(void)
 	shop_report_free(&r);
 }
 
+static void test_header_of_second_choices(void)
+{
+	struct sink_meta meta = { .metric = METRIC_TASK_CLOCK, .metric_fallback = true };
+
+	ASSERT_CONTAINS(report_metric_meaning(&meta), "no hardware counter was to be had");
+	meta.metric = METRIC_CYCLES;
+	meta.user_only = true;
+	ASSERT_CONTAINS(report_metric_meaning(&meta), "CPU cycles, user mode only: no counter of "
+						      "instructions");
+	meta.metric_fallback = false;
+	CU_ASSERT_STRING_EQUAL(report_metric_meaning(&meta), "CPU cycles, user mode only");
+}
+
+/* Above the numbers, and below them. */
+static void test_shared_counter(void)
+{
+	struct report r = shop_report(METRIC_INSTRUCTIONS);
+	const char *said = "counter on the PMU 63.2 % of the time: costs are parts only, not scaled\n";
+	size_t size;
+	char *text = CAPTURE(&size, report_print_header(&r, &plain, out));
+
+	CU_ASSERT_PTR_NULL(strstr(text, "PMU"));
+	free(text);
+	r.losses[LOSS_MULTIPLEXED] = 368000;
+	text = CAPTURE(&size, report_print_header(&r, &plain, out));
+	ASSERT_CONTAINS(text, "\nshared:      counter on the PMU");
+	ASSERT_CONTAINS(text, said);
+	free(text);
+	text = CAPTURE(&size, report_print_notes(&r, &plain, out));
+	ASSERT_CONTAINS(text, "\nnote: counter on the PMU");
+	ASSERT_CONTAINS(text, said);
+	CU_ASSERT_PTR_NULL(strstr(text, "368000"));
+	free(text);
+	shop_report_free(&r);
+}
+
 static void test_functions(void)
 {
 	static const struct report_style two = { .limit = 2 }, exact = { .exact = true };
@@ -162,6 +198,8 @@ int suite_views(void)
 	CU_TestInfo tests[] = {
 		{ "header", test_header },
 		{ "header of a clock", test_header_of_a_clock },
+		{ "header of second choices", test_header_of_second_choices },
+		{ "a shared counter", test_shared_counter },
 		{ "functions", test_functions },
 		{ "narrow and coloured", test_narrow_and_coloured },
 		{ "callers and callees", test_edges },
