@@ -7,14 +7,14 @@ in it.  But the thread's own counter reads the same, and nothing of that may be 
 """
 from common import check, own, percent
 from same import prove_conserved
-from stopped import Recording, Stopped
+from stopped import Recording, stopped
 
 # Seen: 0.1.
 WITHIN = 0.5
 
 
 def prove(version):
-    processes = [Stopped(version, "cpus%d" % n, "moving", n) for n in (1, 2)]
+    processes = stopped(version, cpus1=("moving", 1), cpus2=("moving", 2)).values()
     options = ("--no-calibration", "--metric", "instructions")
     with Recording(version + " moving", processes, *options) as recording:
         for process in processes:

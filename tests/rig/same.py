@@ -7,7 +7,7 @@ import json
 import subprocess
 
 from common import COUNTED, check, counted, note, own, percent, report
-from stopped import Recording, Stopped
+from stopped import Recording, stopped
 
 # Of each kind in work.py.
 SIZES = (300, 3000, 3, 90, 100, 40, 30, 60, 50, 20, 50)
@@ -37,46 +37,41 @@ class Suite:
 
     def __init__(self, version, full):
         self.version = version
-        names = ("run1", "run2", "busy") if full else ("run1", "run2")
-        self.work = {name: Stopped(version, name, "work", *SIZES) for name in names}
-        self.planted = [
-            Stopped(version, "turns%d" % n, "planted", n) for n in (TURNS, TURNS + PLANTED)
-        ]
-        self.family = [Stopped(version, "family", "family", 200)]
-        self.threads = [
-            Stopped(version, name, "workers", n) for n, name in enumerate(("alone", "threads"))
-        ] if full else []
-
-    def processes(self):
-        return [*self.work.values(), *self.planted, *self.threads, *self.family]
+        words = dict.fromkeys(("run1", "run2"), ("work", *SIZES))
+        words.update(turns10=("planted", TURNS), turns40=("planted", TURNS + PLANTED))
+        if full:
+            words.update(busy=words["run1"], family=("family", 200))
+            words.update(alone=("workers", 0), threads=("workers", 1))
+        self.all = stopped(version, **words)
 
     def run(self, recording):
-        for process in self.processes():
-            if process is self.work.get("busy"):
+        for name, process in self.all.items():
+            if name == "busy":
                 self.competed = beside_a_loop(recording, process)
             else:
                 recording.round(process)
 
     def prove(self, recording):
-        found = recording.report
-        work = {
+        found, version = recording.report, self.version
+        rows = {
             name: own(found, process.path, "calls", "self_raw")
-            for name, process in self.work.items()
+            for name, process in self.all.items()
         }
-        prove_identical(self.version + " identical", "two runs", work["run1"], work["run2"], 40)
-        tell(self.version, found, self.work["run1"].path, work["run1"])
-        prove_planted(self.version, found, *self.planted)
-        if self.threads:
-            check(self.competed, self.version + " competitor", "ran all the while")
-            prove_identical(
-                self.version + " competitor",
-                "a run beside a process that never sleeps",
-                work["run1"],
-                work["busy"],
-                40,
-            )
-            prove_threads(self.version, *(own(found, p.path, "calls", "self_raw") for p in self.threads))
-        prove_conserved(recording, self.processes())
+        prove_identical(version + " identical", "two runs", rows["run1"], rows["run2"], 40)
+        tell(version, found, self.all["run1"].path, rows["run1"])
+        prove_planted(version, found, self.all["turns10"], self.all["turns40"])
+        prove_conserved(recording, self.all.values())
+        if "busy" not in rows:
+            return
+        check(self.competed, version + " competitor", "ran all the while")
+        prove_identical(
+            version + " beside it",
+            "a run beside a process that never sleeps",
+            rows["run1"],
+            rows["busy"],
+            40,
+        )
+        prove_threads(version, rows["alone"], rows["threads"])
 
 
 def beside_a_loop(recording, process):
@@ -177,7 +172,7 @@ def prove_conserved(recording, processes):
 def prove(versions, full):
     prove_counter()
     suites = [Suite(version, full) for version in versions]
-    processes = [process for suite in suites for process in suite.processes()]
+    processes = [process for suite in suites for process in suite.all.values()]
     with Recording("all", processes, "--no-calibration", "--metric", "instructions") as recording:
         for suite in suites:
             suite.run(recording)

@@ -4,34 +4,46 @@ import os
 import shutil
 import subprocess
 
-from common import COUNTED, check, python, recorded, recorder, script, stop
+from common import COUNTED, RIG, check, python, recorded, recorder, script, stop
+
+
+# So that no process is the first that imports what it needs.
+COMPILE = """
+import gc, importlib, os, py_compile, signal, sys
+for path in sys.argv[1:]:
+    py_compile.compile(path)
+    name = os.path.basename(path)[:-len(".py")]
+    if name != "rounds":
+        importlib.import_module(name)
+"""
+
+
+def stopped(version, **words):
+    """{name: a process that runs these words of rounds.py}, each on copies of its scripts,
+    which tell its functions from the others'."""
+    paths = {name: script("%s-%s" % (version, name)) for name in words}
+    copies = []
+    for name, path in paths.items():
+        os.makedirs(path, exist_ok=True)
+        copies += [shutil.copy(script(s + ".py"), path) for s in ("rounds", words[name][0])]
+    subprocess.check_call(["/usr/bin/python" + version, "-S", "-c", COMPILE, *copies], cwd=RIG)
+    return {name: Stopped(version, name, path, words[name]) for name, path in paths.items()}
 
 
 class Stopped:
-    """One of them, on copies of its scripts, which tell its functions from the others'."""
-
-    def __init__(self, version, name, *words):
-        self.name, self.version = "%s %s" % (version, name), version
-        self.dir = script("%s-%s" % (version, name))
-        self.path = os.path.join(self.dir, words[0] + ".py")
-        copy_scripts(version, self.dir, words)
-        # The first to import the scripts compiles them, and is not the one to measure.
-        self.start(version, words)
-        self.end()
-        self.start(version, words)
-        # The first round is not like the others; the next tells its cost without probes.
-        self.round()
-        self.unprobed = self.round()
-
-    def start(self, version, words):
-        command = python(version, os.path.join(self.dir, "rounds.py"), *words)
+    def __init__(self, version, name, path, words):
+        self.name = "%s %s" % (version, name)
+        self.path = os.path.join(path, words[0] + ".py")
         self.counted = subprocess.Popen(
-            [COUNTED, "fixed", COUNTED, "rounds", *command],
+            [COUNTED, "fixed", COUNTED, "rounds", *python(version, path + "/rounds.py", *words)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             universal_newlines=True,
         )
         self.pid, self.count = map(int, self.counted.stdout.readline().split())
+        # The first round is not like the others; the next tells its cost without probes.
+        self.round()
+        self.unprobed = self.round()
 
     def round(self):
         """What one round took, in user instructions."""
@@ -44,12 +56,6 @@ class Stopped:
     def end(self):
         self.counted.stdin.close()
         self.counted.wait()
-
-
-def copy_scripts(version, path, words):
-    os.makedirs(path, exist_ok=True)
-    for name in ("rounds", words[0]):
-        shutil.copy(script(name + ".py"), path)
 
 
 class Recording:
