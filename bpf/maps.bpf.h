@@ -27,7 +27,6 @@ struct {
 /* Twice as many: see struct wire_search. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 2 * WIRE_DEFAULT_NODES);
 	__type(key, __u32);
 	__type(value, struct wire_search);

@@ -10,6 +10,8 @@
 #ifndef PYCOST_SEARCH_BPF_H
 #define PYCOST_SEARCH_BPF_H
 
+#include <stdbool.h>
+
 #include "bpf/python.bpf.h"
 
 const volatile __u32 max_nodes; /* entries of `nodes` */
@@ -19,51 +21,65 @@ static __always_inline struct wire_search *search_at(__u32 index)
 	return bpf_map_lookup_elem(&searches, &index);
 }
 
-/* As the GIL has one thread of a process here at a time, no atomics are needed. */
-static __always_inline void search_note(struct wire_search *s, __u32 position)
+/*
+ * Counted at once where it has fired before: the line is in a register.  As the GIL
+ * has one thread of a process here at a time, no atomics are needed.
+ */
+static __always_inline bool search_known(struct wire_search *s, __u32 key)
 {
-	if (!s)
-		return;
+	if (s->key[0] == key + 1)
+		s->count[0]++;
+	else if (s->key[1] == key + 1)
+		s->count[1]++;
+	else
+		return false;
+	return true;
+}
+
+static __always_inline void search_note(struct wire_search *s, __u32 key, __u32 position)
+{
 	if (position > WIRE_NO_LINE)
 		position = WIRE_NO_LINE;
-	position++;
-	if (s->position[0] == position) {
-		s->count[0]++;
-	} else if (s->position[1] == position) {
-		s->count[1]++;
-	} else if (!s->position[0]) {
+	if (!s->key[0]) {
+		s->key[0] = key + 1;
 		s->position[0] = position;
 		s->count[0] = 1;
-	} else if (!s->position[1]) {
+	} else if (!s->key[1]) {
+		s->key[1] = key + 1;
 		s->position[1] = position;
 		s->count[1] = 1;
 	} else {
 		s->others++;
-		s->other_positions += position - 1;
+		s->other_positions += position;
 	}
 }
 
 /* A return of the frame on top, which `code` is run in. */
 static __always_inline void search_return(void *ctx, __u32 node, __u64 frame, __u64 code)
 {
+	__u32 line = reg_read(ctx, return_line_reg), position = line;
+	struct wire_search *s = search_at(node);
 	__u64 instr = 0;
 
-	if (layout.code_bytecode == PY_NONE) {
-		search_note(search_at(node), reg_read(ctx, return_line_reg));
+	if (!s || search_known(s, line))
 		return;
+	if (layout.code_bytecode != PY_NONE) {
+		bpf_probe_read_user(&instr, sizeof(instr), (void *)(frame + layout.frame_instr));
+		position = instr - code - layout.code_bytecode;
 	}
-	bpf_probe_read_user(&instr, sizeof(instr), (void *)(frame + layout.frame_instr));
-	search_note(search_at(node), instr - code - layout.code_bytecode);
+	search_note(s, line, position);
 }
 
 /* An entry of a generator or a coroutine. */
 static __always_inline void search_entry(void *ctx, __u32 node, const struct py_frame *f)
 {
+	struct wire_search *s = search_at(max_nodes + node);
+	__u32 position = f->instr - f->code - layout.code_bytecode;
+
 	if (layout.code_bytecode == PY_NONE)
-		search_note(search_at(max_nodes + node), reg_read(ctx, entry_line_reg));
-	else
-		search_note(search_at(max_nodes + node),
-			    f->instr - f->code - layout.code_bytecode);
+		position = reg_read(ctx, entry_line_reg);
+	if (s && !search_known(s, position))
+		search_note(s, position, position);
 }
 
 /* A return of 3.15's shim, which ran under this node. */

@@ -54,8 +54,9 @@ struct wire_node {
  * generators and coroutines, as those of functions are all at their first instruction.
  */
 struct wire_search {
-	/* The line up to 3.10; after that, bytes into the code.  Plus 1; 0: free */
-	__u32 position[2];
+	/* What tells them apart: the line, for entries the position.  Plus 1; 0: free */
+	__u32 key[2];
+	__u32 position[2]; /* the line up to 3.10; after that, bytes into the code */
 	__u64 count[2];
 	__u64 others;
 	__u64 other_positions; /* their sum */

@@ -117,7 +117,10 @@ static uint32_t node_find(const struct trial *t, enum callee callee)
 
 static double position_of(const struct trial *t, enum callee callee)
 {
-	return t->kernel->searches[t->nodes[callee]].position[0] - 1.0;
+	struct wire_search s = {0};
+
+	kernel_returns(t->kernel, t->nodes[callee], &s);
+	return s.position[0];
 }
 
 /* The first probed calls build the tree and read the names. */

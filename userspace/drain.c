@@ -2,13 +2,13 @@
 #include "userspace/drain.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
+#include "userspace/calibrate.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
-#include "userspace/search.h"
+#include "userspace/searches.h"
 #include "userspace/sink.h"
 
 /* What the sink was last told of a node of the kernel's. */
@@ -18,19 +18,14 @@ struct told {
 	uint32_t function : 31, waited : 1;
 };
 
-struct kernel_told {
-	uint64_t self;
-	int64_t lone_self, lone_caller;
-};
-
 struct drain {
 	struct kernel *kernel;
 	struct codes *codes;
 	struct sink *sink;
 	struct drain_ops ops;
 	struct told *told;
-	int64_t *search_self, *search_caller; /* told of each node */
-	struct kernel_told *kernel_told; /* by node too; NULL: kernel mode is not counted */
+	struct searches *searches;
+	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
 	uint64_t calls;
@@ -50,12 +45,9 @@ int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	d->ops = *ops;
 	/* Untouched pages of it cost no memory. */
 	d->told = calloc(k->options.max_nodes, sizeof(*d->told));
-	d->search_self = calloc(k->options.max_nodes, sizeof(*d->search_self));
-	d->search_caller = calloc(k->options.max_nodes, sizeof(*d->search_caller));
 	if (k->kernel_selfs)
 		d->kernel_told = calloc(k->options.max_nodes, sizeof(*d->kernel_told));
-	if (!d->told || !d->search_self || !d->search_caller ||
-	    (k->kernel_selfs && !d->kernel_told)) {
+	if (!d->told || (k->kernel_selfs && !d->kernel_told) || searches_new(k, &d->searches)) {
 		drain_free(d);
 		return -ENOMEM;
 	}
@@ -69,15 +61,14 @@ void drain_free(struct drain *d)
 		return;
 	free(d->kernel_told);
 	free(d->told);
-	free(d->search_self);
-	free(d->search_caller);
+	searches_free(d->searches);
 	free(d);
 }
 
 /* What a node has cost in kernel mode since last told. */
 static uint64_t kernel_gained(const struct drain *d, uint32_t index)
 {
-	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index].self : 0;
+	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index] : 0;
 }
 
 static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
@@ -136,41 +127,20 @@ static int node_tell(struct drain *d, uint32_t index)
 	return 0;
 }
 
-/* Reckoned anew from the kernel's totals, so that nothing is lost to rounding. */
-static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
+static void searches_drain(struct drain *d, uint32_t index, struct sink_cost *fact)
 {
-	const struct wire_node *n = &d->kernel->nodes[index];
-	const struct wire_search *s = &d->kernel->searches[index];
-	const struct build_cost *cost = d->ops.cost(d->ops.arg, n->tgid);
-	const struct line_table *lines;
-	int64_t total;
+	const struct build_cost *cost = d->ops.cost(d->ops.arg, d->kernel->nodes[index].tgid);
+	const struct told *t = &d->told[index];
 
-	if (!cost)
-		return;
-	lines = codes_lines(d->codes, d->told[index].function, &cost->lines);
-	total = llround(search_of_returns(s, lines, cost));
-	ret->search_self = total - d->search_self[index];
-	d->search_self[index] = total;
-	s += d->kernel->options.max_nodes;
-	total = llround(search_of_entries(s, lines, d->told[index].calls, cost));
-	ret->search_caller = total - d->search_caller[index];
-	d->search_caller[index] = total;
+	if (cost)
+		searches_tell(d->searches, index, t->calls,
+			      codes_lines(d->codes, t->function, &cost->lines), cost, fact);
 }
 
-/* With its probe hits that are no call's. */
-static void kernel_drain(struct drain *d, uint32_t index, struct sink_cost *ret)
+static bool is_nothing(const struct sink_cost *c)
 {
-	const struct wire_search *s = &d->kernel->searches[index];
-	struct kernel_told *told = &d->kernel_told[index];
-	int64_t lone = s->shims;
-
-	told->self += ret->kernel_self;
-	ret->lone_self = lone - told->lone_self;
-	told->lone_self = lone;
-	s += d->kernel->options.max_nodes;
-	lone = search_lone_entries(s, d->told[index].calls);
-	ret->lone_caller = lone - told->lone_caller;
-	told->lone_caller = lone;
+	return !c->calls && !c->self && !c->search_self && !c->search_caller && !c->kernel_self &&
+	       !c->lone_self && !c->lone_caller;
 }
 
 static int node_drain(struct drain *d, uint32_t index)
@@ -183,7 +153,7 @@ static int node_drain(struct drain *d, uint32_t index)
 	struct sink_cost cost;
 	int err;
 
-	if (calls == t->calls && self == t->self && !kernel)
+	if (calls == t->calls && self == t->self && !kernel && !(d->last_pass && t->id))
 		return 0;
 	if (!t->id) {
 		err = node_tell(d, index);
@@ -200,8 +170,8 @@ static int node_drain(struct drain *d, uint32_t index)
 	t->self = self;
 	searches_drain(d, index, &cost);
 	if (d->kernel_told)
-		kernel_drain(d, index, &cost);
-	return d->sink->cost(d->sink, &cost);
+		d->kernel_told[index] += kernel;
+	return is_nothing(&cost) ? 0 : d->sink->cost(d->sink, &cost);
 }
 
 int drain_run(struct drain *d)
@@ -209,6 +179,7 @@ int drain_run(struct drain *d)
 	uint32_t max = d->kernel->options.max_nodes;
 	int err;
 
+	searches_pass(d->searches, d->last_pass);
 	/* Numbers are handed out upwards, so the first hole is the end. */
 	while (d->top + 1 < max &&
 	       __atomic_load_n(&d->kernel->nodes[d->top + 1].flags, __ATOMIC_ACQUIRE))
@@ -268,9 +239,9 @@ void drain_recycle(struct drain *d, uint32_t tgid)
 		if (d->kernel->nodes[i].tgid != tgid)
 			continue;
 		d->told[i] = (struct told){0};
-		d->search_self[i] = d->search_caller[i] = 0;
+		searches_forget(d->searches, i);
 		if (d->kernel_told)
-			d->kernel_told[i] = (struct kernel_told){0};
+			d->kernel_told[i] = 0;
 		kernel_recycle(d->kernel, i);
 	}
 }

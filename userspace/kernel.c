@@ -142,9 +142,8 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	if (err)
 		return err;
 	k->nodes = map_shared(k->life->maps.nodes, PROT_READ | PROT_WRITE);
-	k->searches = map_shared(k->life->maps.searches, PROT_READ | PROT_WRITE);
 	k->threads = map_shared(k->life->maps.threads, PROT_READ | PROT_WRITE);
-	if (!k->nodes || !k->searches || !k->threads)
+	if (!k->nodes || !k->threads)
 		return -errno;
 	err = free_lists_fill(k);
 	if (!err)
@@ -207,8 +206,6 @@ void kernel_close(struct kernel *k)
 		return;
 	if (k->nodes)
 		munmap(k->nodes, (size_t)k->options.max_nodes * sizeof(*k->nodes));
-	if (k->searches)
-		munmap(k->searches, 2ul * k->options.max_nodes * sizeof(*k->searches));
 	if (k->kernel_selfs)
 		munmap(k->kernel_selfs, (size_t)k->options.max_nodes * sizeof(*k->kernel_selfs));
 	if (k->threads)
@@ -323,21 +320,39 @@ uint64_t kernel_self(const struct kernel *k, uint32_t index)
 	return k->kernel_selfs ? __atomic_load_n(&k->kernel_selfs[index], __ATOMIC_RELAXED) : 0;
 }
 
+static void search_clear(struct kernel *k, uint32_t index)
+{
+	static const struct wire_search none;
+
+	bpf_map_update_elem(bpf_map__fd(k->life->maps.searches), &index, &none, BPF_ANY);
+}
+
 void kernel_recycle(struct kernel *k, uint32_t index)
 {
 	struct wire_node *n = &k->nodes[index];
 	struct wire_child_key key = {.code = n->code, .wrapped = n->wrapped, .parent = n->parent};
 
+	bool resumable = n->flags & WIRE_NODE_RESUMABLE;
+
 	if (n->parent)
 		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
 	memset(n, 0, sizeof(*n));
-	memset(&k->searches[index], 0, sizeof(*k->searches));
-	/* Most have no entries of their own: pages never touched cost no memory. */
-	if (k->searches[k->options.max_nodes + index].position[0])
-		memset(&k->searches[k->options.max_nodes + index], 0, sizeof(*k->searches));
+	search_clear(k, index);
+	if (resumable)
+		search_clear(k, k->options.max_nodes + index);
 	if (k->kernel_selfs)
 		k->kernel_selfs[index] = 0;
 	bpf_map_update_elem(bpf_map__fd(k->life->maps.free_nodes), NULL, &index, BPF_ANY);
+}
+
+int kernel_returns(const struct kernel *k, uint32_t index, struct wire_search *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(k->life->maps.searches), &index, ret) ? -errno : 0;
+}
+
+int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *ret)
+{
+	return kernel_returns(k, k->options.max_nodes + index, ret);
 }
 
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX])

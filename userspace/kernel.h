@@ -28,7 +28,6 @@ struct kernel {
 	struct life_bpf *life;
 	struct kernel_options options;
 	struct wire_node *nodes;     /* the call tree, shared with the kernel */
-	struct wire_search *searches; /* likewise; twice as many */
 	struct wire_thread *threads; /* likewise */
 	bool task_clock;
 	uint64_t *kernel_selfs; /* by node, likewise; NULL: kernel mode is not counted */
@@ -68,6 +67,13 @@ uint64_t kernel_self(const struct kernel *k, uint32_t index);
 
 /* Gives a dead process's node back.  Its children must be back already. */
 void kernel_recycle(struct kernel *k, uint32_t index);
+
+/*
+ * Where a node's probes fired.  By system call: a mapping of this map would be in
+ * memory as a whole, for what is read of it now and then.
+ */
+int kernel_returns(const struct kernel *k, uint32_t index, struct wire_search *ret);
+int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *ret);
 
 /* Sums over the CPUs, by enum wire_loss. */
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);

@@ -17,8 +17,8 @@ static double all(const struct wire_search *s, const struct line_table *lines, d
 	double sum = 0;
 
 	for (int i = 0; i < 2; i++)
-		if (s->position[i])
-			sum += s->count[i] * at(lines, s->position[i] - 1.0, empty);
+		if (s->key[i])
+			sum += s->count[i] * at(lines, s->position[i], empty);
 	if (s->others)
 		sum += s->others * at(lines, (double)s->other_positions / s->others, empty);
 	return sum;
@@ -40,11 +40,11 @@ int64_t search_lone_entries(const struct wire_search *s, uint64_t calls)
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost)
 {
-	uint64_t fired = s->count[0] + s->count[1] + s->others;
-	double sum = all(s, lines, cost->empty_entry);
+	uint64_t fired;
 
+	if (!s)
+		return lines ? calls * (line_table_start(lines) - cost->empty_entry) : 0;
+	fired = s->count[0] + s->count[1] + s->others;
 	/* More than calls: 3.15 fires one when a generator is made, too. */
-	if (fired)
-		return sum + ((double)fired - calls) * cost->lone_entry;
-	return lines ? calls * (line_table_start(lines) - cost->empty_entry) : 0;
+	return all(s, lines, cost->empty_entry) + ((double)fired - calls) * cost->lone_entry;
 }

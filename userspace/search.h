@@ -22,8 +22,8 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 			 const struct build_cost *cost);
 
 /*
- * The same of its entries: with `calls` of a function, all at its start; of a
- * generator, where s says, and not all of them are calls.
+ * The same of its entries: of a generator, where s says, and not all of them are
+ * calls; s NULL: of a function, all at its start.
  */
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost);

@@ -42,12 +42,13 @@ class Suite:
         self.planted = [
             Stopped(version, "turns%d" % n, "planted", n) for n in (TURNS, TURNS + PLANTED)
         ]
+        self.family = [Stopped(version, "family", "family", 200)]
         self.threads = [
             Stopped(version, name, "workers", n) for n, name in enumerate(("alone", "threads"))
         ] if full else []
 
     def processes(self):
-        return [*self.work.values(), *self.planted, *self.threads]
+        return [*self.work.values(), *self.planted, *self.threads, *self.family]
 
     def run(self, recording):
         for process in self.processes():
@@ -157,13 +158,19 @@ def prove_threads(version, alone, threads):
 def prove_conserved(recording, processes):
     """All that the counter saw is in the report, and nothing else."""
     for process in processes:
-        took, told = recording.took[process.pid], report("--pid", str(process.pid))
-        functions = sum(f["self_raw"] for f in told["functions"])
+        family = {process.pid}
+        for p in recording.report["processes"]:
+            if p["ppid"] in family:
+                family.add(p["pid"])
+        took, told = recording.took[process.pid], [report("--pid", str(pid)) for pid in family]
+        functions = sum(f["self_raw"] for r in told for f in r["functions"])
+        outside = sum(r["outside"]["self_raw"] for r in told)
+        total = sum(r["total_raw"] for r in told)
         check(
-            told["total_raw"] == took == functions + told["outside"]["self_raw"],
+            took == total == functions + outside,
             process.name + " conserved",
-            "counted %d, reported %d, %+d; of it outside any function %d"
-            % (took, told["total_raw"], told["total_raw"] - took, told["outside"]["self_raw"]),
+            "counted %d, reported %d, %+d; of it outside any function %d; processes %d"
+            % (took, total, total - took, outside, len(family)),
         )
 
 

@@ -126,7 +126,7 @@ static void test_costs(void)
 	struct line_table *t = table(9, pairs, sizeof(pairs), sizeof(pairs));
 	struct build_cost cost = {.lone_return = 500, .lone_entry = 300, .empty_return = 10,
 				  .empty_entry = 1};
-	struct wire_search s = {.position = {5 + 1, 8 + 1}, .count = {3, 2}};
+	struct wire_search s = {.key = {6, 9}, .position = {5, 8}, .count = {3, 2}};
 
 	/* 3 * (31 - 10) + 2 * (50 - 10) */
 	CU_ASSERT_DOUBLE_EQUAL(search_of_returns(&s, t, &cost), 143, 1e-9);
@@ -138,13 +138,13 @@ static void test_costs(void)
 	CU_ASSERT_DOUBLE_EQUAL(search_of_returns(&s, t, &cost), 1227, 1e-9);
 	CU_ASSERT_DOUBLE_EQUAL(search_of_returns(&s, NULL, &cost), 1000, 1e-9);
 	/* A generator made, then resumed: begun (no line), then twice after line 5. */
-	s = (struct wire_search){.position = {WIRE_NO_LINE + 1, 5 + 1}, .count = {2, 2}};
+	s = (struct wire_search){
+		.key = {1, 6}, .position = {WIRE_NO_LINE, 5}, .count = {2, 2}};
 	CU_ASSERT_DOUBLE_EQUAL(search_of_entries(&s, t, 3, &cost), 2 * 30 + 300, 1e-9);
 	/* A function's are all at its start. */
-	s = (struct wire_search){0};
 	cost.empty_entry = 0.5;
-	CU_ASSERT_DOUBLE_EQUAL(search_of_entries(&s, t, 4, &cost), 2, 1e-9);
-	CU_ASSERT_DOUBLE_EQUAL(search_of_entries(&s, NULL, 4, &cost), 0, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(search_of_entries(NULL, t, 4, &cost), 2, 1e-9);
+	CU_ASSERT_DOUBLE_EQUAL(search_of_entries(NULL, NULL, 4, &cost), 0, 1e-9);
 	free(t);
 }
 
