@@ -54,13 +54,15 @@ struct wire_node {
  * generators and coroutines, as those of functions are all at their first instruction.
  */
 struct wire_search {
-	/* What tells them apart: the line, for entries the position.  Plus 1; 0: free */
+	/* What tells them apart: the line or the position, plus 1; 0: free */
 	__u32 key[2];
 	__u32 position[2]; /* the line up to 3.10; after that, bytes into the code */
 	__u64 count[2];
 	__u64 others;
 	__u64 other_positions; /* their sum */
 	__u64 shims; /* returns of 3.15's __init__ shim into this node */
+	__u32 by_position; /* one of its lines has several */
+	__u32 pad;
 };
 #define WIRE_NO_LINE 0x80000000u /* a line below 0: the function has not begun */
 

@@ -8,18 +8,18 @@
 #
 # No argument means all.  On 6.1 everything is tried: whether the counts repeat, beside
 # a competitor and among threads too, whether they add up to what the counter saw,
-# what is left of each kind of code when the profiler is taken out, what becomes of it
-# when others hold the counters, and, once more with two processors, what a thread costs
-# that moves between them.  On the others whether the counts repeat, add up and
-# are those of the first kernel.  PMU_FULL=1 tries everything everywhere; RIG_LOGS=DIR
-# keeps the consoles' output there.
+# what is left of each kind of code when the profiler is taken out, whether kernel mode
+# is told apart, what becomes of it all when others hold the counters, and, once more
+# with two processors, what a thread costs that moves between them.  On the others
+# whether the counts repeat, add up and are those of the first kernel.  PMU_FULL=1
+# tries everything everywhere; RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
 . tests/rig/rig.sh
 
 # What runs in the guest.
-proof=({proof,common,stopped,same,table,pressure,migrate}.py {rounds,work,planted,workers,family,moving,profiled}.py)
+proof=({proof,common,stopped,same,table,pressure,migrate,kernel_mode}.py {rounds,work,planted,workers,family,moving,profiled}.py)
 
 skip_all() {
     local name

@@ -331,6 +331,7 @@ static void losses_read(const struct session *s, uint64_t ret[LOSS_MAX])
 	for (int i = 0; i < WIRE_LOSS_MAX; i++)
 		ret[losses_of_wire[i]] += wire[i];
 	ret[LOSS_LATE_ATTACH] = s->tracker.late;
+	ret[LOSS_NAMES] += s->tracker.unnamed;
 	for (size_t i = 0; i < s->tracker.builds.n; i++)
 		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
 	/* In parts of a million of the time; 0 when the events ran throughout. */

@@ -9,9 +9,11 @@
 #include <time.h>
 
 #include "bpf/wire.h"
+#include "symbolizer/layout.h"
 #include "userspace/codes.h"
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
+#include "userspace/reread.h"
 #include "userspace/sink.h"
 
 /* After an exec, a dynamic linker may still have to map libpython. */
@@ -222,10 +224,18 @@ static void process_exited(struct tracker *t, struct process *p)
 
 static void code_announced(struct tracker *t, struct process *p, const struct wire_event_code *e)
 {
+	const struct interpreter *in;
+	struct wire_event_code whole;
+
 	if (!p->names || !p->build)
 		return;
-	tell(t, codes_learn(t->codes, e, p->names->resolver,
-			    build_interpreter(p->build->build)->minor,
+	in = build_interpreter(p->build->build);
+	if (reread_is_due(e)) {
+		whole = *e;
+		e = &whole;
+		t->unnamed += reread_code(p->pid, layout_for(in->minor), &whole) != 0;
+	}
+	tell(t, codes_learn(t->codes, e, p->names->resolver, in->minor,
 			    p->build->cost.known ? &p->build->cost.lines : NULL));
 }
 

@@ -29,6 +29,7 @@ struct tracker {
 	unsigned alive, followed; /* followed: all there ever were */
 	unsigned looking;	  /* that have exec'ed and may turn out to be Python */
 	uint64_t late;		  /* attached to only after their first calls */
+	uint64_t unnamed;	  /* code objects whose names nobody could read */
 	int sink_error;		  /* the first one */
 	char notice[512];	  /* for the user; "" when there is none */
 

@@ -118,11 +118,20 @@ def prove(version, calls):
         near(name + function, f["kernel_cumulative"], expected, ticks + error, text)
     whole = sum(f["kernel_self"] for f in seen["functions"]) + seen["outside"]["kernel_self"]
     check(whole == seen["kernel_total"], name + "sum", "%d of %d" % (whole, seen["kernel_total"]))
-    # From the exec on, as the counter is: the interpreter's start and end are in both,
-    # and in the former the making of the probes' breakpoints.
-    total = counted("kernel", command(numbers))
-    error = calibration["kernel_total_error"] * sum(f["calls"] for f in seen["functions"])
-    near(name + "total", seen["kernel_total"], total, INTERRUPTS * (seen["total"] + total) + error)
+    prove_growth(name, command, numbers, seen)
+
+
+def prove_growth(name, command, numbers, seen):
+    """Of the whole process, by what it grows: making breakpoints at the exec, and waking
+    the recorder for each new name, is work of the kernel for the process, too."""
+    twice = tuple(2 * n for n in numbers)
+    truth = counted("kernel", command(twice)) - counted("kernel", command(numbers))
+    more = recorded(name, recorder("--kernel", "--", *command(twice)))
+    grown = {key: more[key] - seen[key] for key in ("kernel_total", "total")}
+    calls = sum(f["calls"] for f in more["functions"]) - sum(f["calls"] for f in seen["functions"])
+    error = seen["calibration"][0]["kernel_total_error"] * calls
+    within = INTERRUPTS * (grown["total"] + truth) + error
+    near(name + "growth", grown["kernel_total"], truth, within)
 
 
 def prove_off(version):

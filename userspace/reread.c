@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/reread.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "bpf/cpython.h"
+#include "bpf/wire.h"
+
+/* PyASCIIObject, as in bpf/names.bpf.h. */
+struct str_head {
+	uint64_t refcount, type, length, hash;
+	uint32_t state;
+};
+
+static int target_read(pid_t pid, uint64_t address, void *ret, size_t size)
+{
+	struct iovec to = {ret, size}, from = {(void *)(uintptr_t)address, size};
+	ssize_t n = process_vm_readv(pid, &to, 1, &from, 1, 0);
+
+	return n < 0 ? -errno : (size_t)n < size ? -EFAULT : 0;
+}
+
+static int str_read(pid_t pid, const struct cpython_layout *l, uint64_t str, size_t max,
+		    struct wire_str *ret, uint8_t *data)
+{
+	struct str_head head;
+	uint64_t at, bytes;
+	int err = target_read(pid, str, &head, sizeof(head));
+
+	if (err)
+		return err;
+	if (!(head.state & PY_STR_COMPACT))
+		return -EFAULT;
+	at = str + (head.state & PY_STR_ASCII ? l->str_ascii_data : l->str_unicode_data);
+	bytes = head.length > max ? max : head.length * PY_STR_KIND(head.state);
+	if (bytes > max)
+		bytes = max;
+	err = target_read(pid, at, data, bytes);
+	if (err)
+		return err;
+	*ret = (struct wire_str){.length = head.length, .bytes = bytes,
+				 .kind = PY_STR_KIND(head.state),
+				 .ascii = !!(head.state & PY_STR_ASCII)};
+	return 0;
+}
+
+/* The str that a member of the code object points to. */
+static int member_read(pid_t pid, const struct cpython_layout *l, uint64_t code, unsigned offset,
+		       size_t max, struct wire_str *ret, uint8_t *data)
+{
+	uint64_t str;
+	int err;
+
+	if (ret->kind || offset == PY_NONE)
+		return 0;
+	err = target_read(pid, code + offset, &str, sizeof(str));
+	return err ? err : str_read(pid, l, str, max, ret, data);
+}
+
+/* Without one, costs are a little less exact: no error. */
+static void linetable_read(pid_t pid, const struct cpython_layout *l, struct wire_event_code *e)
+{
+	uint64_t table, size;
+
+	if (e->linetable_size != WIRE_LINETABLE_UNREAD ||
+	    target_read(pid, e->code + l->code_linetable, &table, sizeof(table)) ||
+	    target_read(pid, table + PY_BYTES_SIZE, &size, sizeof(size)) || size >= INT32_MAX)
+		return;
+	if (!target_read(pid, table + PY_BYTES_DATA, e->linetable,
+			 size < WIRE_LINETABLE_MAX ? size : WIRE_LINETABLE_MAX))
+		e->linetable_size = size;
+}
+
+bool reread_is_due(const struct wire_event_code *e)
+{
+	return !e->file.kind || !e->name.kind || (e->wrapped && !e->wraps.kind) ||
+	       e->linetable_size == WIRE_LINETABLE_UNREAD;
+}
+
+int reread_code(pid_t pid, const struct cpython_layout *l, struct wire_event_code *e)
+{
+	int err = member_read(pid, l, e->code, l->code_filename, WIRE_FILE_MAX, &e->file,
+			      e->file_data);
+
+	if (!err)
+		err = member_read(pid, l, e->code, l->code_name, WIRE_NAME_MAX, &e->name,
+				  e->name_data);
+	if (!err)
+		err = member_read(pid, l, e->code, l->code_qualname, WIRE_QUALNAME_MAX,
+				  &e->qualname, e->qualname_data);
+	if (!err && e->wrapped && !e->wraps.kind)
+		err = str_read(pid, l, e->wrapped, WIRE_QUALNAME_MAX, &e->wraps, e->wraps_data);
+	if (!err)
+		err = target_read(pid, e->code + l->code_firstlineno, &e->firstlineno,
+				  sizeof(e->firstlineno));
+	linetable_read(pid, l, e);
+	return err;
+}
