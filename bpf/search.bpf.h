@@ -54,20 +54,26 @@ static __always_inline void search_note(struct wire_search *s, __u32 key, __u32 
 	}
 }
 
-/* A return of the frame on top, which `code` is run in. */
+/*
+ * A return of the frame on top, which `code` is run in.  Two of one line are apart
+ * (`return x if x < n else f(x)`, and whatever awaits), so it is known by its address.
+ */
 static __always_inline void search_return(void *ctx, __u32 node, __u64 frame, __u64 code)
 {
-	__u32 line = reg_read(ctx, return_line_reg), position = line;
 	struct wire_search *s = search_at(node);
+	__u32 position;
 	__u64 instr = 0;
 
-	if (!s || search_known(s, line))
+	if (!s)
 		return;
-	if (layout.code_bytecode != PY_NONE) {
+	if (layout.code_bytecode == PY_NONE) {
+		position = reg_read(ctx, return_line_reg);
+	} else {
 		bpf_probe_read_user(&instr, sizeof(instr), (void *)(frame + layout.frame_instr));
 		position = instr - code - layout.code_bytecode;
 	}
-	search_note(s, line, position);
+	if (!search_known(s, position))
+		search_note(s, position, position);
 }
 
 /* An entry of a generator or a coroutine. */
