@@ -47,7 +47,7 @@ struct costs {
 	/* By calibration: its scale, at most 1, and the calls it was applied to. */
 	double *scale;
 	uint64_t *calibrated_calls;
-	double *searched; /* by calibration: what was taken out for line numbers */
+	double *searched; /* by calibration: what was taken out for line numbers, or lone hits */
 	uint64_t clamped; /* paths that came out below 0 */
 	uint64_t unpaid;  /* what all is too high for it */
 };

@@ -67,7 +67,8 @@ static void print_kernel_calibration(const struct report *r, size_t calibration,
 	scale = r->kernel.scale[calibration];
 	per_call = (c->kernel_entry + c->kernel_exit) * scale;
 	fputs("             and ", out);
-	print_amount(r, style, out, fmin(fmax(per_call * calls, 0), 0x1p63));
+	print_amount(r, style, out,
+		     fmin(fmax(per_call * calls + r->kernel.searched[calibration], 0), 0x1p63));
 	fprintf(out, " in kernel mode (%.1f \xc2\xb1 %.1f for each", per_call,
 		c->kernel_total_error * scale);
 	if (scale < 1)

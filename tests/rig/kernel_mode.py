@@ -1,20 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Is the column of kernel mode right?  kernel_mode.py CALLS, in the guest.
 
-kernel_mode.py run ASKS READS TURNS CALLS is what it measures.  Truth is counted
-without pycost: by how much the kernel's instructions of a whole run grow when one
-of these numbers doubles.  The clock's interrupts are in the truth, too.
+`kernel_mode.py run` and a number for each of FUNCTIONS is what it measures.  Truth
+is counted without pycost: by how much the kernel's instructions of a whole run grow
+when one of these numbers doubles.  The clock's interrupts are in the truth, too.
 """
-import json
 import os
-import subprocess
 import sys
 
-PYTHON = "/usr/bin/python3.9"
-PYCOST = "/rig/pycost"
-COUNTED = "/rig/counted"
-SCRIPT = os.path.abspath(__file__)
-failed = 0
+# Ticks of the clock come as they like, at about this share of what runs.
 INTERRUPTS = 0.015
 
 
@@ -47,56 +41,45 @@ def many_empty_calls(n):
         empty()
 
 
-FUNCTIONS = (asks, reads, turns, many_empty_calls)
+class Box:
+    def __init__(self):
+        pass
+
+
+def boxes(n):
+    """On 3.15 one more return for each."""
+    for _ in range(n):
+        Box()
+
+
+def one():
+    yield
+
+
+def generators(n):
+    """On 3.15 one more entry for each."""
+    for _ in range(n):
+        for _ in one():
+            pass
+
+
+FUNCTIONS = (asks, reads, turns, many_empty_calls, boxes, generators)
 
 
 # ---- the check ----
-def check(good, name, text):
-    global failed
-    failed += not good
-    print("%s kernel %s: %s" % ("PASS" if good else "FAIL", name, text), flush=True)
-
-
-def note(text):
-    print("rig: kernel: " + text, flush=True)
-
-
-def command(numbers):
-    return [PYTHON, "-S", SCRIPT, "run", *map(str, numbers)]
-
-
-def counted(what, numbers):
-    return int(subprocess.check_output([COUNTED, what, *command(numbers)]))
-
-
-def doubled(numbers, i):
-    return numbers[:i] + (2 * numbers[i],) + numbers[i + 1 :]
-
-
 def median(values):
     return sorted(values)[len(values) // 2]
 
 
-def truths(what, numbers):
+def truths(command, numbers):
     """By how much each number, doubled, raises the count of the whole run."""
-    counted(what, numbers)  # the first one reads from disk
-    base = median([counted(what, numbers) for _ in range(3)])
-    return [counted(what, doubled(numbers, i)) - base for i in range(len(numbers))]
-
-
-def record(numbers, *options):
-    ran = subprocess.run(
-        [PYCOST, "record", *options, "-o", "kernel.pycost", "--", *command(numbers)],
-        stderr=subprocess.PIPE,
-        universal_newlines=True,
-    )
-    if ran.returncode or "lost:" in ran.stderr:
-        check(False, "record", " ".join(ran.stderr.split()))
-    return json.loads(subprocess.check_output([PYCOST, "report", "-f", "json", "kernel.pycost"]))
-
-
-def own(report):
-    return {f["qualname"]: f for f in report["functions"] if f["file"] == SCRIPT}
+    counted("kernel", command(numbers))  # the first one reads from disk
+    base = median([counted("kernel", command(numbers)) for _ in range(3)])
+    return {
+        function.__name__: counted("kernel", command(numbers[:i] + (2 * numbers[i],) + numbers[i + 1 :]))
+        - base
+        for i, function in enumerate(FUNCTIONS)
+    }
 
 
 def near(name, value, truth, within, text=""):
@@ -108,45 +91,56 @@ def near(name, value, truth, within, text=""):
     )
 
 
-def prove(calls):
-    numbers = (calls, calls // 4, 2 * calls, calls)
-    truth = dict(zip((f.__name__ for f in FUNCTIONS), truths("kernel", numbers)))
-    report = record(numbers, "--kernel")
-    check(report["kernel_metric"] == "instructions:k", "metric", report["kernel_metric"])
-    calibration = report["calibration"][0]
-    note("calibration %s" % {k: round(v, 4) for k, v in calibration.items() if "kernel" in k})
-    seen = own(report)
-    for name, f in sorted(seen.items()):
+def prove(version, calls):
+    name = "kernel mode %s " % version
+    numbers = (calls, calls // 4, 2 * calls, calls, calls // 4, calls // 4)
+
+    def command(counts):
+        return python(version, "kernel_mode.py", "run", *counts)
+
+    truth = truths(command, numbers)
+    seen = recorded(name, recorder("--kernel", "--", *command(numbers)))
+    check(seen["kernel_metric"] == "instructions:k", name + "metric", seen["kernel_metric"])
+    calibration = seen["calibration"][0]
+    note(name + str({k: round(v, 4) for k, v in calibration.items() if k.startswith("kernel")}))
+    own = {f["qualname"]: f for f in seen["functions"] if f["file"] == script("kernel_mode.py")}
+    for function, f in sorted(own.items()):
         note(
-            "%s: calls %d, self %d, kernel %d (raw %d, +- %.0f)"
-            % (name, f["calls"], f["self"], f["kernel_self"], f["kernel_self_raw"], f["kernel_self_error"])
+            "%s%s: calls %d, self %d, kernel %d (raw %d, +- %.0f)"
+            % (name, function, f["calls"], f["self"], f["kernel_self"], f["kernel_self_raw"],
+               f["kernel_self_error"])
         )
-    for name in truth:
-        f = seen[name]
-        # Ticks of the clock come as they like, at about this share of what runs.
-        ticks = INTERRUPTS * (f["cumulative"] + truth[name])
+    for function, expected in truth.items():
+        f = own[function]
+        ticks = INTERRUPTS * (f["cumulative"] + expected)
         error = f["kernel_cumulative_error"]
         text = ", by the report's own error %d" % error if f["cumulative"] > f["self"] else ""
-        near(name, f["kernel_cumulative"], truth[name], ticks + error, text)
-    whole = sum(f["kernel_self"] for f in report["functions"]) + report["outside"]["kernel_self"]
-    check(whole == report["kernel_total"], "sum", "%d of %d" % (whole, report["kernel_total"]))
-    # From the exec on, as the counter is: the interpreter's start and end are in both.
-    total = counted("kernel", numbers)
-    error = calibration["kernel_total_error"] * sum(f["calls"] for f in report["functions"])
-    near("total", report["kernel_total"], total, INTERRUPTS * (report["total"] + total) + error)
+        near(name + function, f["kernel_cumulative"], expected, ticks + error, text)
+    whole = sum(f["kernel_self"] for f in seen["functions"]) + seen["outside"]["kernel_self"]
+    check(whole == seen["kernel_total"], name + "sum", "%d of %d" % (whole, seen["kernel_total"]))
+    # From the exec on, as the counter is: the interpreter's start and end are in both,
+    # and in the former the making of the probes' breakpoints.
+    total = counted("kernel", command(numbers))
+    error = calibration["kernel_total_error"] * sum(f["calls"] for f in seen["functions"])
+    near(name + "total", seen["kernel_total"], total, INTERRUPTS * (seen["total"] + total) + error)
 
 
-def prove_off(calls):
+def prove_off(version):
     """Without --kernel there is nothing of it."""
-    report = record((calls,) * 4, "--no-calibration")
-    keys = {key for f in report["functions"] for key in f} | set(report)
-    check(not any(key.startswith("kernel_") for key in keys), "off", "no such key in the report")
+    command = python(version, "kernel_mode.py", "run", *[100] * len(FUNCTIONS))
+    seen = recorded("kernel mode off", recorder("--no-calibration", "--", *command))
+    keys = {key for f in seen["functions"] for key in f} | set(seen)
+    check(not any(k.startswith("kernel_") for k in keys), "kernel mode off", "nothing of it is told")
 
 
 if sys.argv[1] == "run":
     for function, number in zip(FUNCTIONS, sys.argv[2:]):
         function(int(number))
 else:
-    prove(int(sys.argv[1]))
-    prove_off(100)
-    sys.exit(failed != 0)
+    import common
+    from common import check, counted, note, python, recorded, recorder, script
+
+    for version in ("3.9", "3.15"):
+        prove(version, int(sys.argv[1]))
+    prove_off("3.9")
+    sys.exit(common.failed != 0)
