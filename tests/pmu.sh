@@ -6,13 +6,13 @@
 #
 #   tests/pmu.sh [5.10|6.1|6.12|newest]...
 #
-# No argument means all.  On 6.1 everything is tried: whether the counts repeat, beside
-# a competitor and among threads too, whether they add up to what the counter saw,
-# what is left of each kind of code when the profiler is taken out, what becomes of it
-# when others hold the counters, and, once more with two processors, what a thread costs
-# that moves between them.  On the others whether the counts repeat, add up and
-# are those of the first kernel.  PMU_FULL=1 tries everything everywhere; RIG_LOGS=DIR
-# keeps the consoles' output there.
+# No argument means all, which takes eight minutes.  On 6.1 everything is tried:
+# whether the counts repeat, beside a competitor and among threads too, whether they
+# add up to what the counter saw, what is left of each kind of code when the profiler
+# is taken out, what becomes of it when others hold the counters, and, once more with
+# two processors, what a thread costs that moves between them.  On the others whether
+# the counts repeat, add up, and are the same on all.  PMU_FULL=1 tries everything
+# everywhere; RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
