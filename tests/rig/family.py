@@ -30,7 +30,8 @@ def spawned(*command):
 
 
 def main(words):
-    child = [sys.executable, "-S", "-c", "def f(n):\n return n\nfor i in range(%d): f(i)" % words[0]]
+    code = "def f(n):\n return n\nfor i in range(%d): f(i)" % words[0]
+    child = [sys.executable, "-S", "-c", code]
     assert not forked(words[0])
     assert not spawned(*child)
     assert not spawned(SHARED, "true")

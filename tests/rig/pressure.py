@@ -63,7 +63,8 @@ def prove_shared(whole):
 def prove_taken():
     with Hog("pin") as counters:
         status, said = ran("--metric", "instructions")
-        check(status != 0 and "taken" in said, "taken counter", "all %d pinned: status %d: %s" % (counters, status, said))
+        text = "all %d: status %d: %s" % (counters, status, said)
+        check(status != 0 and "taken" in said, "taken counter", text)
         status, said = ran()
     found = report() if not status else {"metric": None, "metric_fallback": False}
     check(

@@ -146,8 +146,8 @@ rig_machine() {
     arm64) console=ttyAMA0 machine=(qemu-system-aarch64 -M virt -cpu neoverse-n1
         -icount "shift=3,sleep=off" -m 1G) ;;
     esac
-    timeout -k 5 "$seconds" "${machine[@]}" -smp "${RIG_CPUS:-1}" -accel tcg -nodefaults -nographic -serial stdio \
-        -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
+    timeout -k 5 "$seconds" "${machine[@]}" -smp "${RIG_CPUS:-1}" -accel tcg -nodefaults \
+        -nographic -serial stdio -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
         -append "console=$console quiet panic=-1 mitigations=off $*" \
         </dev/null 2>&1 | tr -d '\r' >"$log"
 }

@@ -146,7 +146,8 @@ def prove_threads(version, alone, threads):
     check(
         one[0] == two[0] > 0 and abs(off) < 0.05,
         version + " threads taking memory",
-        "%s: %d calls, raw self %d alone, %d among threads (%+.4f %%)" % (TAKING, *two[:1], one[1], two[1], off),
+        "%s: %d calls, raw self %d alone, %d among threads (%+.4f %%)"
+        % (TAKING, one[0], one[1], two[1], off),
     )
 
 

@@ -71,7 +71,8 @@ class Recording:
         line = " "
         while line and not line.startswith("measuring"):
             line = self.recorder.stderr.readline()
-        check(line.startswith("measuring %d " % len(self.processes)), self.name + " attach", line.strip())
+        all_of_them = "measuring %d " % len(self.processes)
+        check(line.startswith(all_of_them), self.name + " attach", line.strip())
         return self
 
     def round(self, process):

@@ -10,6 +10,8 @@ import subprocess
 
 from common import COUNTED, check, counted, note, own, percent, python, recorded, recorder, script
 
+# In %, of what a kind costs; the worst that was seen is in ARCHITECTURE.md.
+WITHIN = 1
 SIZES = {
     "tiny_calls": 4000,
     "one_c_call": 40000,
@@ -49,17 +51,18 @@ def recording(version):
 
 
 def prove_totals(version, found, own_count, unprobed):
+    probed = found["total_raw"]
     check(
-        found["total_raw"] == own_count,
+        probed == own_count,
         version + " conserved from exec to exit",
-        "counted %d, reported %d, %+d" % (own_count, found["total_raw"], found["total_raw"] - own_count),
+        "counted %d, reported %d, %+d" % (own_count, probed, probed - own_count),
     )
     off = percent(found["total"], unprobed)
     check(
         abs(off) < 0.1,
         version + " total",
         "unprobed %d, probed %d (%+.2f %%), corrected %d (%+.3f %%)"
-        % (unprobed, found["total_raw"], percent(found["total_raw"], unprobed), found["total"], off),
+        % (unprobed, probed, percent(probed, unprobed), found["total"], off),
     )
 
 
@@ -121,7 +124,7 @@ def prove(version):
     }
     print_table(version, rows)
     for kind, row in rows.items():
-        check(abs(row[2]) < 1, "%s %s" % (version, kind), "corrected %+.2f %% of the truth" % row[2])
+        check(abs(row[2]) < WITHIN, "%s %s" % (version, kind), "corrected %+.2f %%" % row[2])
     ours, theirs = (max((abs(row[i]), kind) for kind, row in rows.items()) for i in (2, 4))
     check(
         ours[0] < theirs[0],
