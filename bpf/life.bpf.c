@@ -141,17 +141,23 @@ static __always_inline void thread_forget(__u32 tid)
 	__u32 *found = bpf_map_lookup_elem(&slots, &tid), *here = running_here(), slot;
 	struct wire_thread *t;
 	struct wire_node *top;
-	__u64 kernel;
+	__u64 kernel, now;
 
 	if (!found || !here)
 		return;
 	kernel = kernel_now();
+	now = counter_now();
 	slot = *found;
 	*here = 0;
 	t = thread_at(slot);
 	top = t ? node_at(t->top_node) : 0;
 	if (top) {
-		thread_charge(t, top, counter_now());
+		/* Not known to run, it is here since the attach or a switch that was missed. */
+		if (!t->on_cpu) {
+			t->last = now;
+			t->last_kernel = kernel;
+		}
+		thread_charge(t, top, now);
 		kernel_charge(t, kernel);
 		t->tgid = 0;
 	}
