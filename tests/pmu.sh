@@ -47,7 +47,7 @@ busybox() {
 # pmu_boot VERSION KERNEL WHAT: WHAT is what proof.py is told.
 pmu_boot() {
     local version=$1 kernel=$2 what=$3 begin=$SECONDS log=$logs/pmu-$1-$3.log
-    rig_boot arm64 "$kernel" "$work/initrd" "$log" 900 "rig=$what"
+    rig_boot arm64 "$kernel" "$work/initrd" "$log" 1500 "rig=$what"
     rig_results "$log" "arm64-$version"
     # Kept for the comparison of kernels.
     ! grep -aq 'rig: same' "$log" || ran+=("$version=$log")
