@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Costs in kernel mode, in recordings: written, read back, refused. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "tests/unit/sample.h"
+#include "tests/unit/suites.h"
+#include "userspace/bytes.h"
+#include "userspace/profile.h"
+#include "userspace/recording.h"
+#include "userspace/recording_format.h"
+
+static size_t written(const char *what, uint8_t *to, size_t capacity)
+{
+	char path[] = "/tmp/pycost-unit-XXXXXX";
+	int fd = mkstemp(path);
+	ssize_t size;
+
+	CU_ASSERT_FATAL(fd >= 0 && !sample_write(what, path));
+	size = read(fd, to, capacity);
+	CU_ASSERT_FATAL(size > 0 && (size_t)size < capacity);
+	close(fd);
+	unlink(path);
+	return size;
+}
+
+static int replay(const void *data, size_t size, struct profile **ret)
+{
+	struct recording_status status;
+	char err[256];
+	int ret_err;
+
+	CU_ASSERT_FATAL(!profile_create(ret));
+	ret_err = recording_read_memory(data, size, &(*ret)->sink, &status, err, sizeof(err));
+	if (!ret_err)
+		return 0;
+	profile_free(*ret);
+	*ret = NULL;
+	return ret_err;
+}
+
+static void test_round_trip(void)
+{
+	static uint8_t with[8192], without[8192];
+	size_t size = written("shop-kernel", with, sizeof(with));
+	size_t plain = written("shop", without, sizeof(without));
+	struct profile *p;
+
+	CU_ASSERT_FATAL(!replay(with, size, &p));
+	CU_ASSERT(p->meta.kernel_mode && p->nodes[5].kernel_raw == 8500);
+	CU_ASSERT(p->nodes[11].kernel_raw == 5000 && p->nodes[11].self_raw == 60000000);
+	CU_ASSERT(p->calibrations[1].kernel_entry == 50 && p->calibrations[1].kernel_exit == 10);
+	CU_ASSERT(p->calibrations[1].kernel_entry_error == 2);
+	CU_ASSERT(p->calibrations[1].kernel_exit_error == 1);
+	CU_ASSERT(p->calibrations[1].kernel_total_error == 1.5 && p->calibrations[1].entry == 100);
+	profile_free(p);
+	/* Five doubles, and at least a byte for each of eleven costs. */
+	CU_ASSERT(size >= plain + 5 * 8 + 11);
+	CU_ASSERT_FATAL(!replay(without, plain, &p));
+	CU_ASSERT(!p->meta.kernel_mode && !p->nodes[5].kernel_raw);
+	profile_free(p);
+	for (size_t cut = RECORDING_HEADER_SIZE; cut < size; cut++) {
+		CU_ASSERT_FATAL(!replay(with, cut, &p));
+		CU_ASSERT(!p->ended && (p->node_count == 1 || p->node_count == 9));
+		profile_free(p);
+	}
+}
+
+static void test_lone_hits_round_trip(void)
+{
+	char path[] = "/tmp/pycost-unit-XXXXXX", err[256];
+	struct sink_meta meta = { .metric = METRIC_TASK_CLOCK, .kernel_mode = true };
+	struct sink_process process = { .pid = 1 };
+	struct sink_node root = { .id = 1, .pid = 1 };
+	struct sink_cost cost = { .node = 1, .calls = 1, .lone_self = 3, .lone_caller = -2 };
+	struct recording_status status;
+	struct profile *p;
+	struct sink *s;
+	int fd = mkstemp(path);
+
+	CU_ASSERT_FATAL(fd >= 0 && !recording_create(path, &s));
+	CU_ASSERT(s->meta(s, &meta) == -EINVAL);
+	meta.metric = METRIC_CYCLES;
+	CU_ASSERT(!s->meta(s, &meta) && !s->process(s, &process) && !s->node(s, &root));
+	CU_ASSERT(!s->cost(s, &cost) && !s->cost(s, &cost) && !s->end(s, 1));
+	recording_close(s);
+	CU_ASSERT_FATAL(!profile_create(&p));
+	CU_ASSERT_FATAL(!recording_read(path, &p->sink, &status, err, sizeof(err)));
+	CU_ASSERT(p->nodes[1].lone_self == 6 && p->nodes[1].lone_caller == -4);
+	CU_ASSERT_EQUAL(p->nodes[1].calls, 2);
+	profile_free(p);
+	close(fd);
+	unlink(path);
+}
+
+/* One intact flush block of the given facts, in a file of some version. */
+static int replay_facts(uint32_t version, const uint8_t *facts, size_t size, struct profile **ret)
+{
+	uint8_t file[512] = RECORDING_MAGIC;
+	uint8_t *block = file + RECORDING_HEADER_SIZE;
+	uint8_t *payload = block + RECORDING_BLOCK_HEADER_SIZE;
+	uint32_t length = 1 + size;
+
+	put_u32(file + RECORDING_MAGIC_SIZE, version);
+	put_u32(block, BLOCK_FLUSH);
+	put_u32(block + 4, length);
+	payload[0] = 0;
+	memcpy(payload + 1, facts, size);
+	put_u64(block + 8, XXH64(payload, length, block_seed(BLOCK_FLUSH, length)));
+	return replay(file, payload + length - file, ret);
+}
+
+#define META(metric, flags) FACT_META, metric, flags, 0, 0, 0, 0
+#define PROCESS FACT_PROCESS, 1, 0, 0, 0, 0, 0
+#define ROOT FACT_NODE, 0, 0, 1, 0
+#define DOUBLE 0, 0, 0, 0, 0, 0, 0, 0
+#define DOUBLES5 DOUBLE, DOUBLE, DOUBLE, DOUBLE, DOUBLE
+#define NAN_DOUBLE 0, 0, 0, 0, 0, 0, 0xf8, 0x7f
+#define CALIBRATION FACT_CALIBRATION, 1, 0, 0, DOUBLE, DOUBLES5
+#define ON META(METRIC_INSTRUCTIONS, META_USER_ONLY | META_KERNEL_MODE)
+#define OFF META(METRIC_INSTRUCTIONS, META_USER_ONLY)
+
+static void test_facts(void)
+{
+	static const struct {
+		int ret;
+		uint32_t version;
+		uint8_t size;
+		uint8_t facts[192];
+	} cases[] = {
+#define CASE(ret, version, ...) \
+	{ ret, version, sizeof((uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ } }
+		CASE(0, 1, OFF, CALIBRATION, PROCESS, ROOT, FACT_COST, 1, 2, 3),
+		CASE(-EPROTO, 1, ON, CALIBRATION, PROCESS, ROOT, FACT_COST, 1, 2, 3, 4),
+		CASE(0, 2, OFF, CALIBRATION, DOUBLE, PROCESS, ROOT, FACT_COST, 1, 2, 3),
+		CASE(0, 2, ON, CALIBRATION, DOUBLE, DOUBLES5, PROCESS, ROOT, FACT_COST, 1, 2, 3, 4),
+		CASE(0, 2, ON, PROCESS, ROOT, FACT_LONE, 1, 3, 4),
+		CASE(-EPROTO, 2, OFF, PROCESS, ROOT, FACT_LONE, 1, 3, 4),
+		CASE(-EPROTO, 2, ON, PROCESS, ROOT, FACT_LONE, 2, 3, 4),
+		CASE(-EPROTO, 2, ON, PROCESS, ROOT, FACT_LONE, 1, 3), /* cut */
+		CASE(-EPROTO, 2, ON, PROCESS, ROOT, FACT_COST, 1, 2, 3), /* cut */
+		CASE(-EPROTO, 2, ON, CALIBRATION, DOUBLE), /* cut */
+		CASE(-EPROTO, 2, ON, CALIBRATION, DOUBLE, DOUBLE, DOUBLE, DOUBLE, DOUBLE, NAN_DOUBLE),
+		CASE(-EPROTO, 2, META(METRIC_TASK_CLOCK, META_KERNEL_MODE)),
+		CASE(-EPROTO, 2, META(METRIC_CYCLES, 16)), /* a flag of the future */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct profile *p;
+		int ret = replay_facts(cases[i].version, cases[i].facts, cases[i].size, &p);
+
+		if (ret != cases[i].ret)
+			fprintf(stderr, "case %zu: %d\n", i, ret);
+		CU_ASSERT(ret == cases[i].ret);
+		profile_free(p);
+	}
+}
+
+static void test_fields_of_a_version_1(void)
+{
+	static const uint8_t facts[] = { OFF, CALIBRATION, PROCESS, ROOT, FACT_COST, 1, 2, 3 };
+	struct profile *p;
+
+	CU_ASSERT_FATAL(!replay_facts(1, facts, sizeof(facts), &p));
+	CU_ASSERT(!p->meta.kernel_mode && p->nodes[1].calls == 2 && p->nodes[1].self_raw == 3);
+	CU_ASSERT(!p->nodes[1].kernel_raw && !p->calibrations[1].kernel_entry);
+	profile_free(p);
+}
+
+int suite_kernel_recording(void)
+{
+	CU_TestInfo tests[] = {
+		{ "round trip", test_round_trip },
+		{ "round trip of lone hits", test_lone_hits_round_trip },
+		{ "facts", test_facts },
+		{ "fields of a version 1", test_fields_of_a_version_1 },
+		CU_TEST_INFO_NULL,
+	};
+
+	return suite_register("kernel_recording", tests);
+}
