@@ -32,6 +32,12 @@
 #define PY_STR_COMPACT 0x20
 #define PY_STR_ASCII 0x40
 
+/* The beginning of PyASCIIObject, in every minor. */
+struct py_str_head {
+	unsigned long long refcount, type, length, hash;
+	unsigned int state;
+};
+
 struct cpython_layout {
 	/* PyFrameObject up to 3.10, _PyInterpreterFrame from 3.11 */
 	unsigned short frame_code;

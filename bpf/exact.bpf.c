@@ -25,22 +25,13 @@ __noinline int thread_begin(__u64 now)
 
 	if (!p || !here)
 		return 0;
-	if (known && (t = thread_at(*known))) {
-		t->cpu = bpf_get_smp_processor_id();
-		t->on_cpu = 1;
-		t->last = now;
-		*here = *known + 1;
-		return 0;
-	}
-	t = thread_make(p, tgid, tid, ~0);
-	if (!t) {
+	t = known ? thread_at(*known) : 0;
+	if (!t)
+		t = thread_make(p, tgid, tid, ~0);
+	if (t)
+		thread_runs(t, here, now);
+	else
 		lose(per_thread || p->root ? WIRE_LOSS_THREADS : WIRE_LOSS_NODES);
-		return 0;
-	}
-	t->cpu = bpf_get_smp_processor_id();
-	t->on_cpu = 1;
-	t->last = now;
-	*here = t->slot + 1;
 	return 0;
 }
 

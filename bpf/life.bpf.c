@@ -73,11 +73,8 @@ static __always_inline void switch_in(__u32 *here, struct task_struct *task)
 
 	if (!t)
 		return;
-	*here = *slot + 1;
 	switches_check(t, task);
-	t->cpu = bpf_get_smp_processor_id();
-	t->on_cpu = 1;
-	t->last = counter_now();
+	thread_runs(t, here, counter_now());
 	kernel_start(t);
 }
 
@@ -172,10 +169,7 @@ static __always_inline void thread_start(struct wire_thread *t)
 
 	if (!t || !here)
 		return;
-	t->cpu = bpf_get_smp_processor_id();
-	t->on_cpu = 1;
-	t->last = counter_now();
-	*here = t->slot + 1;
+	thread_runs(t, here, counter_now());
 	kernel_start(t);
 }
 

@@ -204,6 +204,15 @@ static __always_inline void clock_restart(struct wire_thread *t)
 		t->last = bpf_ktime_get_ns();
 }
 
+/* It is on this CPU, and its clock starts. */
+static __always_inline void thread_runs(struct wire_thread *t, __u32 *here, __u64 now)
+{
+	t->cpu = bpf_get_smp_processor_id();
+	t->on_cpu = 1;
+	t->last = now;
+	*here = t->slot + 1;
+}
+
 /* A root, or 0 when the tree is full. */
 static __always_inline __u32 root_create(__u32 tgid, __u32 tid)
 {

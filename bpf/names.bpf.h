@@ -10,12 +10,6 @@
 
 #include "bpf/python.bpf.h"
 
-/* PyASCIIObject, Include/cpython/unicodeobject.h (unicodeobject.h up to 3.8) */
-struct py_str_head {
-	__u64 refcount, type, length, hash;
-	__u32 state;
-};
-
 static __always_inline void str_read(struct wire_str *ret, __u8 *data, __u32 max, __u64 str)
 {
 	struct py_str_head head;

@@ -8,12 +8,6 @@
 #include "bpf/cpython.h"
 #include "bpf/wire.h"
 
-/* PyASCIIObject, as in bpf/names.bpf.h. */
-struct str_head {
-	uint64_t refcount, type, length, hash;
-	uint32_t state;
-};
-
 static int target_read(pid_t pid, uint64_t address, void *ret, size_t size)
 {
 	struct iovec to = {ret, size}, from = {(void *)(uintptr_t)address, size};
@@ -25,7 +19,7 @@ static int target_read(pid_t pid, uint64_t address, void *ret, size_t size)
 static int str_read(pid_t pid, const struct cpython_layout *l, uint64_t str, size_t max,
 		    struct wire_str *ret, uint8_t *data)
 {
-	struct str_head head;
+	struct py_str_head head;
 	uint64_t at, bytes;
 	int err = target_read(pid, str, &head, sizeof(head));
 
