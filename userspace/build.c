@@ -11,6 +11,7 @@
 
 #include "symbolizer/layout.h" /* the skeleton holds one */
 #include "exact.skel.h"
+#include "userspace/exact.h"
 #include "userspace/kernel.h"
 #include "userspace/survey.h"
 
@@ -21,7 +22,6 @@ struct build {
 	struct bpf_link **links;
 	size_t n_links;
 };
-
 
 static int survey_judge(const struct interpreter *in, const struct survey *s, char *text, size_t len)
 {
@@ -43,27 +43,20 @@ static int survey_judge(const struct interpreter *in, const struct survey *s, ch
 
 static int build_load(struct build *b, const struct kernel *k, char *text, size_t len)
 {
-	const struct cpython_layout *layout = layout_for(b->in.minor);
-	struct exact_bpf *x = b->exact = exact_bpf__open();
-	int err;
+	const struct probe_site *entry = &b->in.entries.v[0], *returns = &b->in.returns.v[0];
+	struct exact_regs regs = {
+		.entry_frame = b->survey.entry_frame_reg,
+		.entry_line = probe_site_reg(entry, 2),
+		.return_frame = b->survey.return_frame_reg,
+		.return_file = probe_site_reg(returns, 0),
+		.return_name = probe_site_reg(returns, 1),
+		.return_line = probe_site_reg(returns, 2),
+	};
+	int err = exact_open(k, b->in.minor, &regs, &b->exact);
 
-	if (!x || !layout)
-		return -ENOMEM;
-	err = kernel_share(k, x->obj);
 	if (err)
 		return err;
-	x->rodata->task_clock = k->task_clock;
-	x->rodata->per_thread = k->options.per_thread;
-	x->rodata->kernel_mode = k->kernel_selfs != NULL;
-	memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));
-	x->rodata->entry_frame_reg = b->survey.entry_frame_reg;
-	x->rodata->return_frame_reg = b->survey.return_frame_reg;
-	x->rodata->return_file_reg = probe_site_reg(&b->in.returns.v[0], 0);
-	x->rodata->return_name_reg = probe_site_reg(&b->in.returns.v[0], 1);
-	x->rodata->return_line_reg = probe_site_reg(&b->in.returns.v[0], 2);
-	x->rodata->entry_line_reg = probe_site_reg(&b->in.entries.v[0], 2);
-	x->rodata->max_nodes = k->options.max_nodes;
-	err = exact_bpf__load(x);
+	err = exact_bpf__load(b->exact);
 	if (err)
 		snprintf(text, len, "the kernel refused the exact mode's programs: %s (%s)",
 			 strerror(-err), kernel_log_last());

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "userspace/clock.h"
 #include "userspace/counter_reason.h"
 #include "userspace/perf_event.h"
 
@@ -30,14 +30,6 @@ struct counter {
 	int n_cpus;
 	struct cpu_counter cpus[];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 static void events_close(struct counter *c)
 {
@@ -66,15 +58,15 @@ static int events_look(struct counter *c)
 /* Waits on the CPU: idle, there would be nothing for the counter to count. */
 static int events_prove(struct counter *c)
 {
-	uint64_t begin = now_ns(), look = begin;
+	uint64_t begin = clock_ns(), look = begin;
 	int err;
 
 	do {
 		look += LOOK_NS;
-		while (now_ns() < look)
+		while (clock_ns() < look)
 			;
 		err = events_look(c);
-	} while (err == -EAGAIN && now_ns() < begin + TURN_NS);
+	} while (err == -EAGAIN && clock_ns() < begin + TURN_NS);
 	return err == -EAGAIN ? -EBUSY : err;
 }
 
@@ -276,7 +268,7 @@ int counter_read(const struct counter *c, unsigned cpu, uint64_t *ret)
 	struct perf_reading r;
 
 	if (c->metric == METRIC_TASK_CLOCK) {
-		*ret = now_ns();
+		*ret = clock_ns();
 		return 0;
 	}
 	if (cpu >= (unsigned)c->n_cpus || c->cpus[cpu].fd < 0)

@@ -19,7 +19,8 @@ struct counter;
 
 /*
  * wanted 0: instructions where the PMU counts them, else cycles, else
- * task-clock; this at once when others hold the PMU.  A metric asked for by name that is not to be had is an error:
+ * task-clock; this at once when others hold the PMU.  A metric asked for by name
+ * that is not to be had is an error:
  * -ENOENT no such event here (no PMU, or a virtual machine without one), -ENXIO
  * on some CPUs only, -ENODATA it stands still while we run, -EBUSY taken by
  * others, -EACCES, -EPERM or -ENOSYS no right to it; counter_reason() has words.

@@ -11,36 +11,22 @@
 #include "exact.skel.h"
 #include "userspace/counter.h"
 #include "userspace/doctor.h"
+#include "userspace/exact.h"
 #include "userspace/kernel.h"
 
 /* The verifier sees another program for each family of layouts. */
 static const int minors[] = {9, 10, 15};
 
 /* Any register: what is verified does not depend on which. */
-#define SOME_REG 3
+static const struct exact_regs some_regs = {3, 3, 3, 3, 3, 3};
 
 static int exact_load(const struct kernel *k, int minor)
 {
-	const struct cpython_layout *layout = layout_for(minor);
-	struct exact_bpf *x = exact_bpf__open();
-	int err;
+	struct exact_bpf *x = NULL;
+	int err = exact_open(k, minor, &some_regs, &x);
 
-	if (!x || !layout) {
-		exact_bpf__destroy(x);
-		return -ENOMEM;
-	}
-	err = kernel_share(k, x->obj);
-	if (!err) {
-		x->rodata->task_clock = k->task_clock;
-		memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));
-		x->rodata->entry_frame_reg = SOME_REG;
-		x->rodata->return_frame_reg = SOME_REG;
-		x->rodata->return_file_reg = SOME_REG;
-		x->rodata->return_name_reg = SOME_REG;
-		x->rodata->return_line_reg = SOME_REG;
-		x->rodata->entry_line_reg = SOME_REG;
+	if (!err)
 		err = exact_bpf__load(x);
-	}
 	exact_bpf__destroy(x);
 	return err;
 }

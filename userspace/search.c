@@ -30,21 +30,21 @@ double search_of_returns(const struct wire_search *s, const struct line_table *l
 	return all(s, lines, cost->empty_return) + s->shims * cost->lone_return;
 }
 
+static uint64_t fired(const struct wire_search *s)
+{
+	return s->count[0] + s->count[1] + s->others;
+}
+
 int64_t search_lone_entries(const struct wire_search *s, uint64_t calls)
 {
-	uint64_t fired = s->count[0] + s->count[1] + s->others;
-
-	return fired ? fired - calls : 0;
+	return fired(s) ? fired(s) - calls : 0;
 }
 
 double search_of_entries(const struct wire_search *s, const struct line_table *lines,
 			 uint64_t calls, const struct build_cost *cost)
 {
-	uint64_t fired;
-
 	if (!s)
 		return lines ? calls * (line_table_start(lines) - cost->empty_entry) : 0;
-	fired = s->count[0] + s->count[1] + s->others;
 	/* More than calls: 3.15 fires one when a generator is made, too. */
-	return all(s, lines, cost->empty_entry) + ((double)fired - calls) * cost->lone_entry;
+	return all(s, lines, cost->empty_entry) + ((double)fired(s) - calls) * cost->lone_entry;
 }

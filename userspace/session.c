@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
+#include "userspace/clock.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/counter_reason.h"
@@ -41,14 +42,6 @@ struct session {
 	double running; /* of the counter, at the end of the measurement */
 	bool told_shared, told_uncounted;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 /* The first error of the sink ends the session; the rest follows from it. */
 static void tell(struct session *s, int err)
@@ -197,7 +190,7 @@ static int session_follow(struct session *s, pid_t pid, struct known_build *know
 			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
 				       : strerror(-err));
 	} else if (s->tracker.followed == 1) {
-		s->started = s->drained = now_ns();
+		s->started = s->drained = clock_ns();
 		counter_start(s->counter);
 		if (s->kernel_counter)
 			counter_start(s->kernel_counter);
@@ -381,7 +374,7 @@ int session_poll(struct session *s, int timeout_ms)
 		return err;
 	launched_reap(s, tracker_is_dead(&s->tracker, s->launched.pid));
 	tracker_look(&s->tracker);
-	now = now_ns();
+	now = clock_ns();
 	if (now - s->drained < DRAIN_NS)
 		return s->tracker.sink_error;
 	s->drained = now;
@@ -397,7 +390,7 @@ int session_finish(struct session *s)
 {
 	ring_buffer__consume(s->ring);
 	tell(s, drain_finish(s->drain, s->counter));
-	s->finished = now_ns();
+	s->finished = clock_ns();
 	s->running = counters_running(s);
 	tracker_release(&s->tracker);
 	/* The machine may have changed its pace: what is told is the mean of both ends. */
@@ -418,7 +411,7 @@ void session_status(struct session *s, struct session_status *ret)
 		.followed = s->tracker.followed,
 		.calls = drain_calls(s->drain),
 		.paths = drain_nodes(s->drain),
-		.duration_ns = s->tracker.followed ? (s->finished ? s->finished : now_ns()) - s->started : 0,
+		.duration_ns = s->tracker.followed ? (s->finished ? s->finished : clock_ns()) - s->started : 0,
 		.launched_status = s->launched_status,
 		.kernel_mode = s->kernel_counter != NULL,
 	};

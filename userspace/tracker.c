@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bpf/wire.h"
 #include "symbolizer/layout.h"
+#include "userspace/clock.h"
 #include "userspace/codes.h"
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
@@ -24,14 +24,6 @@
  * its probes until it is: so it is done seldom, and many at a time.
  */
 #define RELEASE_BATCH 256
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
 
 static void tell(struct tracker *t, int err)
 {
@@ -160,7 +152,7 @@ static void process_watch(struct tracker *t, struct process *p)
 		p->names = names;
 	}
 	t->looking += !p->look_until;
-	p->look_until = now_ns() + LOOK_NS;
+	p->look_until = clock_ns() + LOOK_NS;
 }
 
 /* 0 when Python was found in it and its probes are on. */
@@ -197,7 +189,7 @@ static int process_look(struct tracker *t, struct process *p)
 void tracker_look(struct tracker *t)
 {
 	struct process *p, *next;
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 
 	if (!t->looking)
 		return;
