@@ -20,12 +20,22 @@
 #define PROBE_ARGS_MAX 4
 #define PROBE_NAME_SIZE 32
 
+enum site_kind {
+	SITE_NOTE,     /* USDT nop, live while its semaphore is above 0 */
+	SITE_HANDLER,  /* instruction in an opcode's handler */
+	SITE_FUNCTION, /* of a function of the interpreter */
+};
+
 struct probe_site {
 	char name[PROBE_NAME_SIZE]; /* "function__entry" */
-	uint64_t offset;	    /* file offset of the nop */
+	uint64_t offset;	    /* file offset of the instruction */
 	uint64_t semaphore;	    /* file offset of its counter, 0: none */
 	unsigned n_args;
 	struct usdt_arg args[PROBE_ARGS_MAX];
+	enum site_kind kind;
+	bool emulated;	   /* by the kernel: else it is single-stepped */
+	uint8_t frame_reg; /* enum usdt_reg that holds the frame, or PROBE_NO_REG */
+	char insn[24];	   /* "je", as a disassembler prints it */
 };
 
 /* The register (enum usdt_reg) that an argument is in, PROBE_NO_REG: in none. */
