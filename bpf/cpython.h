@@ -46,6 +46,7 @@ struct cpython_layout {
 	unsigned short frame_func;   /* PY_NONE up to 3.10: no function in the frame */
 	unsigned short frame_locals; /* slots: locals, cells, free variables, stack */
 	unsigned short frame_instr;  /* instr_ptr; PY_NONE up to 3.10 */
+	unsigned short frame_lasti;  /* f_lasti; PY_NONE from 3.11 */
 	/* PyCodeObject */
 	unsigned short code_flags;
 	unsigned short code_firstlineno;
@@ -58,6 +59,8 @@ struct cpython_layout {
 	unsigned short code_nfreevars; /* int; PY_NONE up to 3.10 */
 	unsigned short code_linetable; /* bytes: co_linetable, co_lnotab up to 3.9 */
 	unsigned short code_bytecode;  /* co_code_adaptive; PY_NONE up to 3.10 */
+	unsigned short code_code;      /* bytes: co_code; PY_NONE from 3.11 */
+	unsigned short code_tlbc; /* free-threaded builds' copies of the bytecode, or PY_NONE */
 	/* PyFunctionObject, PyCellObject, tuple, str */
 	unsigned short func_qualname;
 	unsigned short func_closure;
@@ -74,6 +77,37 @@ struct cpython_layout {
 	unsigned short minor; /* the "9" of 3.9 */
 	/* Low bits of frame_code and frame_func that are no address (_PyStackRef). */
 	unsigned short code_tag_mask;
+};
+
+/*
+ * How a thread's state is found, and what hangs on it; for sampling.  In 3.6 there
+ * is no _PyRuntime: its variables are symbols of their own.
+ */
+struct cpython_runtime {
+	/* from _PyRuntime */
+	unsigned short runtime_interpreters; /* the main interpreter */
+	unsigned short runtime_current;	     /* gilstate's tstate_current; PY_NONE from 3.12 */
+	unsigned short runtime_autotss; /* Py_tss_t; PY_NONE from 3.15: thread-local by then */
+	unsigned short runtime_gc_collecting; /* PY_NONE from 3.9 */
+	/* PyInterpreterState */
+	unsigned short interp_next;
+	unsigned short interp_threads;	    /* the newest thread's state */
+	unsigned short interp_gc_collecting; /* int; PY_NONE up to 3.8 */
+	/* PyThreadState */
+	unsigned short tstate_next;
+	unsigned short tstate_interp;
+	unsigned short tstate_thread_id; /* pthread_self() */
+	unsigned short tstate_native_id; /* in its own PID namespace; PY_NONE up to 3.10 */
+	unsigned short tstate_frame;	 /* PY_NONE in 3.11 and 3.12: in the cframe */
+	unsigned short tstate_cframe;
+	unsigned short cframe_frame;
+	unsigned short cframe_previous;
+	/* asyncio, from 3.14; else PY_NONE */
+	unsigned short tstate_task; /* asyncio_running_task of _PyThreadStateImpl */
+	unsigned short task_coro;
+	unsigned short task_awaited_by;
+	unsigned short task_awaited_by_is_set; /* one byte */
+	unsigned short gen_frame; /* gi_iframe, a frame and no pointer; gi_frame up to 3.10 */
 };
 
 #endif

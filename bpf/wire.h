@@ -131,6 +131,7 @@ enum wire_loss {
 	WIRE_LOSS_SLICES,  /* time slices whose start or end was not seen */
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
 	WIRE_LOSS_UNCOUNTED, /* advances on a CPU without a counter, or with another since */
+	WIRE_LOSS_SAMPLES,   /* samples that did not fit the ring */
 	WIRE_LOSS_MAX,
 };
 
@@ -140,6 +141,7 @@ enum wire_event_kind {
 	WIRE_EVENT_FORK,
 	WIRE_EVENT_EXEC,
 	WIRE_EVENT_EXIT,
+	WIRE_EVENT_SAMPLE,
 };
 
 struct wire_event {
@@ -179,6 +181,47 @@ struct wire_event_code {
 	__u8 qualname_data[WIRE_QUALNAME_MAX];
 	__u8 wraps_data[WIRE_QUALNAME_MAX];
 	__u8 linetable[WIRE_LINETABLE_MAX];
+};
+
+/*
+ * One sample: where a thread was when the event fired.  After the head come the
+ * Python frames, innermost first, then the native addresses, likewise.
+ */
+#define WIRE_SAMPLE_FRAMES 1024
+#define WIRE_SAMPLE_NATIVES 64
+
+struct wire_sample_frame {
+	__u64 code;
+	__u32 print; /* of the code object's names, as in struct wire_node */
+	__u32 instr; /* bytes into the bytecode, WIRE_FRAME_*; WIRE_NO_INSTR: unknown */
+};
+#define WIRE_NO_INSTR 0x3fffffffu
+/* No caller but what awaits the frame before it: the frame is not on the stack. */
+#define WIRE_FRAME_AWAITS 0x80000000u
+
+enum wire_sample_state {
+	WIRE_SAMPLE_RUNS,
+	WIRE_SAMPLE_GC, /* collecting garbage */
+};
+
+/* Why frames are missing.  Such a sample counts, but its path is not complete. */
+#define WIRE_SAMPLE_NO_THREAD 0x1 /* no thread state: not a Python thread, or not yet */
+#define WIRE_SAMPLE_UNREAD 0x2	  /* memory that could not be read */
+#define WIRE_SAMPLE_DEEP 0x4	  /* more frames than are kept */
+#define WIRE_SAMPLE_TORN 0x8	  /* met while the interpreter changed it: no path is claimed */
+
+struct wire_sample {
+	struct wire_event head;
+	__u32 tid;
+	__u16 frames;
+	__u16 natives; /* the first is the thread's own instruction pointer */
+	__u16 flags;
+	__u8 state;
+	__u8 opcode; /* of the innermost frame, as it is in memory: its specialised form */
+	__u8 has_opcode;
+	__u8 in_kernel; /* the event fired in kernel mode */
+	__u8 pad[6];
+	/* struct wire_sample_frame[frames], __u64[natives] */
 };
 
 #endif

@@ -34,47 +34,54 @@
 	.code_flags = 32, .code_firstlineno = 36, .code_filename = 96,        \
 	.code_name = 104, .code_qualname = PY_NONE, .code_nlocals = 24,       \
 	.code_cellvars = 80, .code_freevars = 72, .code_nfreevars = PY_NONE,   \
-	.code_linetable = 112, .code_bytecode = PY_NONE
+	.code_linetable = 112, .code_bytecode = PY_NONE,                      \
+	.code_code = 40, .code_tlbc = PY_NONE
 #define CODE_38                                                               \
 	.code_flags = 36, .code_firstlineno = 40, .code_filename = 104,       \
 	.code_name = 112, .code_qualname = PY_NONE, .code_nlocals = 28,       \
 	.code_cellvars = 88, .code_freevars = 80, .code_nfreevars = PY_NONE,   \
-	.code_linetable = 120, .code_bytecode = PY_NONE
+	.code_linetable = 120, .code_bytecode = PY_NONE,                      \
+	.code_code = 48, .code_tlbc = PY_NONE
 #define CODE_311(bytecode)                                                              \
 	.code_flags = 48, .code_firstlineno = 72, .code_filename = 112,       \
 	.code_name = 120, .code_qualname = 128, .code_nlocals = 80,           \
 	.code_cellvars = PY_NONE, .code_freevars = PY_NONE,                   \
-	.code_nfreevars = 92, .code_linetable = 136, .code_bytecode = (bytecode)
+	.code_nfreevars = 92, .code_linetable = 136, .code_bytecode = (bytecode), \
+	.code_code = PY_NONE, .code_tlbc = PY_NONE
 #define CODE_312(bytecode)                                                              \
 	.code_flags = 48, .code_firstlineno = 68, .code_filename = 112,       \
 	.code_name = 120, .code_qualname = 128, .code_nlocals = 80,           \
 	.code_cellvars = PY_NONE, .code_freevars = PY_NONE,                   \
-	.code_nfreevars = 88, .code_linetable = 136, .code_bytecode = (bytecode)
+	.code_nfreevars = 88, .code_linetable = 136, .code_bytecode = (bytecode), \
+	.code_code = PY_NONE, .code_tlbc = PY_NONE
 
-#define FRAME_36(locals)                                                      \
-	.frame_code = 32, .frame_previous = 24, .frame_owner = PY_NONE,       \
+#define FRAME_36(locals, lasti)                                               \
+	.frame_lasti = (lasti), .frame_code = 32, .frame_previous = 24, .frame_owner = PY_NONE,       \
 	.frame_func = PY_NONE, .frame_locals = (locals),                      \
 	.frame_instr = PY_NONE,                                               \
 	.owner_c_min = PY_NONE, .owner_generator = PY_NONE
 #define FRAME_311                                                             \
+	.frame_lasti = PY_NONE,                                               \
 	.frame_code = 32, .frame_previous = 48, .frame_owner = 69,            \
 	.frame_func = 0, .frame_locals = 72, .frame_instr = 56,               \
 	.owner_c_min = PY_NONE, .owner_generator = 1
 #define FRAME_312                                                             \
+	.frame_lasti = PY_NONE,                                               \
 	.frame_code = 0, .frame_previous = 8, .frame_owner = 70,              \
 	.frame_func = 16, .frame_locals = 72, .frame_instr = 56,              \
 	.owner_c_min = 3, .owner_generator = 1
 #define FRAME_314                                                             \
+	.frame_lasti = PY_NONE,                                               \
 	.frame_code = 0, .frame_previous = 8, .frame_owner = 74,              \
 	.frame_func = 16, .frame_locals = 80, .frame_instr = 56,              \
 	.owner_c_min = 3, .owner_generator = 1, .code_tag_mask = 3
 
 static const struct cpython_layout layouts[] = {
-	{ .minor = 6, FRAME_36(376), CODE_36, OBJECTS_36 },
-	{ .minor = 7, FRAME_36(360), CODE_36, OBJECTS_36 },
-	{ .minor = 8, FRAME_36(360), CODE_38, OBJECTS_36 },
-	{ .minor = 9, FRAME_36(360), CODE_38, OBJECTS_36 },
-	{ .minor = 10, FRAME_36(352), CODE_38, OBJECTS_310 },
+	{ .minor = 6, FRAME_36(376, 120), CODE_36, OBJECTS_36 },
+	{ .minor = 7, FRAME_36(360, 104), CODE_36, OBJECTS_36 },
+	{ .minor = 8, FRAME_36(360, 104), CODE_38, OBJECTS_36 },
+	{ .minor = 9, FRAME_36(360, 104), CODE_38, OBJECTS_36 },
+	{ .minor = 10, FRAME_36(352, 96), CODE_38, OBJECTS_310 },
 	{ .minor = 11, FRAME_311, CODE_311(184), OBJECTS_310 },
 	{ .minor = 12, FRAME_312, CODE_312(192), OBJECTS_312 },
 	{ .minor = 13, FRAME_312, CODE_312(200), OBJECTS_312 },

@@ -21,6 +21,9 @@
  *
  * META_KERNEL_MODE, since version 2, adds fields to the end of all calibrations and
  * costs and allows FACT_LONE; without it there is none of these.
+ *
+ * META_SAMPLED, since version 3, adds the period to the end of the meta fact and
+ * allows FACT_NATIVE, FACT_SAMPLE and FACT_PASSAGE.
  */
 #ifndef PYCOST_RECORDING_FORMAT_H
 #define PYCOST_RECORDING_FORMAT_H
@@ -30,7 +33,7 @@
 
 #define RECORDING_MAGIC "\x89PYCOST\n"
 #define RECORDING_MAGIC_SIZE 8
-#define RECORDING_VERSION 2
+#define RECORDING_VERSION 3
 #define RECORDING_HEADER_SIZE 12
 #define RECORDING_BLOCK_HEADER_SIZE 16
 
@@ -56,6 +59,9 @@ enum fact_type {
 	FACT_LOSS = 7,	      /* loss, total */
 	FACT_SEARCH = 8,      /* node, search_self, search_caller (zigzag); since version 2 */
 	FACT_LONE = 9,	      /* node, lone_self, lone_caller (zigzag); kernel mode only */
+	FACT_NATIVE = 10,     /* id - parent (0: none), symbol, object; from here on sampled only */
+	FACT_SAMPLE = 11,     /* node, line, native, opcode + 1 (0: none), state, in_kernel, count */
+	FACT_PASSAGE = 12,    /* node, line, count */
 };
 
 enum meta_flag {
@@ -63,7 +69,8 @@ enum meta_flag {
 	META_METRIC_FALLBACK = 2,
 	META_PER_THREAD = 4,
 	META_KERNEL_MODE = 8,
-	META_FLAGS = 15,
+	META_SAMPLED = 16,
+	META_FLAGS = 31,
 };
 
 /* No probe costs as much; keeps the correction's arithmetic finite.  NaN is not valid. */

@@ -188,6 +188,10 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_SLICES] = "time slices counted in part, as the kernel did not tell their start or "
 			"end",
 	[LOSS_UNCOUNTED] = "stretches not counted, as their CPU had no counter yet or a new one",
+	[LOSS_SAMPLES] = "samples dropped because the ring was full",
+	[LOSS_THROTTLED] = "times that the kernel held sampling back, as it took too long",
+	[LOSS_UNWALKED] = "samples whose path could not be read, counted outside any function",
+	[LOSS_DEEP] = "samples of stacks too deep to be read to their outer end",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

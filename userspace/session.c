@@ -313,6 +313,7 @@ static const enum loss losses_of_wire[WIRE_LOSS_MAX] = {
 	[WIRE_LOSS_SLICES] = LOSS_SLICES,
 	[WIRE_LOSS_EVENTS] = LOSS_EVENTS,
 	[WIRE_LOSS_UNCOUNTED] = LOSS_UNCOUNTED,
+	[WIRE_LOSS_SAMPLES] = LOSS_SAMPLES,
 };
 
 static void losses_read(const struct session *s, uint64_t ret[LOSS_MAX])

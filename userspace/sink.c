@@ -19,6 +19,10 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_SLICES] = "slices",
 	[LOSS_EVENTS] = "events",
 	[LOSS_UNCOUNTED] = "uncounted",
+	[LOSS_SAMPLES] = "samples",
+	[LOSS_THROTTLED] = "throttled",
+	[LOSS_UNWALKED] = "unwalked",
+	[LOSS_DEEP] = "deep",
 };
 
 const char *loss_name(enum loss loss)

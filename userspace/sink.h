@@ -35,6 +35,12 @@ struct sink_meta {
 	const char *kernel;
 	const char *version; /* of pycost */
 	bool kernel_mode;    /* counted too: kernel_self and the calibration's kernel_* hold */
+	/*
+	 * Of samples: what passes of the metric, on one CPU, from one to the next; 0 of an
+	 * exact measurement.  A sample stands for so much: costs are estimates, and no
+	 * calls are known.
+	 */
+	uint64_t period;
 };
 
 struct sink_process {
@@ -105,6 +111,45 @@ struct sink_cost {
 	int64_t lone_self, lone_caller;
 };
 
+/* A native function on a thread's stack, below its Python frames. */
+struct sink_native {
+	uint32_t id;	 /* from 1, dense */
+	uint32_t parent; /* the native that called it; 0: none is known */
+	const char *symbol; /* "" when unknown */
+	const char *object; /* path, "[vdso]"…; "" when unknown */
+};
+
+/* Values are written to disk: never renumber. */
+enum sample_state {
+	SAMPLE_RUNS = 0,
+	SAMPLE_GC = 1,	   /* collecting garbage */
+	SAMPLE_IMPORT = 2, /* within an import */
+	SAMPLE_GIL = 3,	   /* on its way to the GIL */
+	SAMPLE_STATES,
+};
+#define SINK_NO_OPCODE 0xffff
+
+/*
+ * Samples, since the previous ones of the same kind, that found `node` innermost.
+ * Each adds one period to the node's self.
+ */
+struct sink_sample {
+	uint32_t node;
+	uint32_t line;	 /* current; 0 when unknown */
+	uint32_t native; /* innermost; 0: none is known */
+	uint16_t opcode; /* in its specialised form, numbered as in that Python; SINK_NO_OPCODE */
+	uint8_t state;	 /* enum sample_state */
+	bool in_kernel;
+	uint64_t count;
+};
+
+/* Likewise, samples that found `node` calling another function from this line. */
+struct sink_passage {
+	uint32_t node;
+	uint32_t line;
+	uint64_t count;
+};
+
 /* Everything that was not seen or not kept.  Totals, not differences. */
 enum loss {
 	LOSS_NODES = 1,	      /* calls charged to their caller: call tree full */
@@ -121,6 +166,10 @@ enum loss {
 	LOSS_SLICES,	      /* time slices whose start or end was not seen */
 	LOSS_EVENTS,	      /* fork, exec and exit notes that were dropped */
 	LOSS_UNCOUNTED,	      /* advances of a thread on a CPU that had no counter */
+	LOSS_SAMPLES,	      /* samples that were dropped */
+	LOSS_THROTTLED,	      /* times that the kernel held sampling back */
+	LOSS_UNWALKED,	      /* samples whose path could not be read: outside any function */
+	LOSS_DEEP,	      /* samples of a stack too deep: its outer end is missing */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */
@@ -132,6 +181,10 @@ struct sink {
 	int (*function)(struct sink *s, const struct sink_function *f);
 	int (*node)(struct sink *s, const struct sink_node *n);
 	int (*cost)(struct sink *s, const struct sink_cost *c);
+	/* These three only of samples. */
+	int (*native)(struct sink *s, const struct sink_native *n);
+	int (*sample)(struct sink *s, const struct sink_sample *c);
+	int (*passage)(struct sink *s, const struct sink_passage *c);
 	int (*loss)(struct sink *s, enum loss loss, uint64_t total);
 	/* Everything so far is consistent: a writer makes it durable here. */
 	int (*flush)(struct sink *s, uint64_t duration_ns);
