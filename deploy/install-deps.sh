@@ -14,7 +14,7 @@ packages=(
     clang bpftool gcc libc6-dev make pkg-config
     protobuf-compiler protobuf-c-compiler
     # The libraries.
-    libbpf-dev libelf-dev zlib1g-dev libjansson-dev libxxhash-dev uthash-dev
+    libbpf-dev libelf-dev libcapstone-dev zlib1g-dev libjansson-dev libxxhash-dev uthash-dev
     libprotobuf-c-dev libncurses-dev libcap-dev
     # make check and make fuzz: unit tests, and clang's sanitizers.
     libcunit1-dev libclang-rt-dev
