@@ -108,6 +108,7 @@ section asan-unit sanitized_unit
 section fuzz fuzzers
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
+section opcodes tests/opcodes/check.sh
 section qualname tests/qualname/check.sh
 section lines tests/lines/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
