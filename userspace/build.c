@@ -99,12 +99,18 @@ static int build_attach(struct build *b, char *text, size_t len)
 int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build **ret, char *text,
 	       size_t len)
 {
-	struct build *b = calloc(1, sizeof(*b));
+	struct build *b;
 	int err;
 
+	*text = 0;
+	if (in->probes == PROBES_SITES) {
+		snprintf(text, len, "this build has no live function probes; "
+				    "3.9, 3.10 or 3.15 would do");
+		return -ENOTSUP;
+	}
+	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
-	*text = 0;
 	err = survey_run(in, pid, &b->survey, text, len);
 	if (!err)
 		err = survey_judge(in, &b->survey, text, len);
