@@ -4,7 +4,7 @@
  * them out of a target's memory.  This header crosses the kernel line: it holds
  * plain data only and includes nothing.
  *
- * All offsets are in bytes, for 64-bit little-endian builds with the GIL.
+ * All offsets are in bytes, for 64-bit little-endian builds.
  * 0xffff marks a member that version does not have.
  */
 #ifndef PYCOST_CPYTHON_H
@@ -60,7 +60,11 @@ struct cpython_layout {
 	unsigned short code_linetable; /* bytes: co_linetable, co_lnotab up to 3.9 */
 	unsigned short code_bytecode;  /* co_code_adaptive; PY_NONE up to 3.10 */
 	unsigned short code_code;      /* bytes: co_code; PY_NONE from 3.11 */
-	unsigned short code_tlbc; /* free-threaded builds' copies of the bytecode, or PY_NONE */
+	/*
+	 * Pointer to the copies of the bytecode, of which frame_instr is in one, in
+	 * free-threaded builds: a count of 64 bits, then a pointer for each.  Or PY_NONE.
+	 */
+	unsigned short code_tlbc;
 	/* PyFunctionObject, PyCellObject, tuple, str */
 	unsigned short func_qualname;
 	unsigned short func_closure;
@@ -77,6 +81,13 @@ struct cpython_layout {
 	unsigned short minor; /* the "9" of 3.9 */
 	/* Low bits of frame_code and frame_func that are no address (_PyStackRef). */
 	unsigned short code_tag_mask;
+	/*
+	 * In free-threaded builds each object's head is longer by so many bytes: add
+	 * them to what is the same in every minor, above.  Other members hold them.
+	 */
+	unsigned short object_extra;
+	unsigned short str_state_shift; /* bits: PY_STR_KIND(state >> it) and so on */
+	unsigned short frame_tlbc; /* i32: which of code_tlbc's arrays runs; or PY_NONE */
 };
 
 /*
