@@ -131,45 +131,55 @@ void landings_free(struct landings *l)
 	*l = (struct landings){ 0 };
 }
 
-static void reach_add(struct reach *r, uint64_t vaddr)
+bool reach_has(const struct reach *r, uint64_t vaddr)
 {
-	if (r->n < REACH_MAX && !reach_has(r, vaddr))
-		r->v[r->n++] = vaddr;
+	uint64_t at = vaddr - r->text;
+
+	return at < r->size && r->seen[at / 8] & 1u << at % 8;
 }
 
-int reach_find(struct disassembler *d, const uint64_t *starts, size_t n, struct reach *ret)
+static void reach_add(struct reach *r, uint64_t vaddr, size_t max)
 {
-	struct reach r = { .v = malloc(REACH_MAX * sizeof(uint64_t)) };
+	uint64_t at = vaddr - r->text;
 
-	if (!r.v)
+	if (r->n == max || at >= r->size || reach_has(r, vaddr))
+		return;
+	r->seen[at / 8] |= (uint8_t)(1u << at % 8);
+	r->v[r->n++] = vaddr;
+}
+
+int reach_find(struct disassembler *d, const uint64_t *starts, size_t n, size_t max,
+	       struct reach *ret)
+{
+	const struct elf_section *text = disassembler_text(d);
+	struct reach r = { .text = text->vaddr, .size = text->size };
+
+	r.v = malloc(max * sizeof(*r.v));
+	r.seen = calloc(1, text->size / 8 + 1);
+	if (!r.v || !r.seen) {
+		reach_free(&r);
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < n; i++)
-		reach_add(&r, starts[i]);
-	/* Those found on the way are looked at in turn: nearest first. */
+		reach_add(&r, starts[i], max);
+	/* Those found on the way are looked at in turn. */
 	for (size_t i = 0; i < r.n; i++) {
 		struct insn insn;
 
 		if (!disassembler_at(d, r.v[i], &insn))
 			continue;
 		if (insn.kind == INSN_JUMP || insn.kind == INSN_BRANCH)
-			reach_add(&r, insn.target);
+			reach_add(&r, insn.target, max);
 		if (insn.kind == INSN_PLAIN || insn.kind == INSN_BRANCH || insn.kind == INSN_CALL)
-			reach_add(&r, insn.vaddr + insn.size);
+			reach_add(&r, insn.vaddr + insn.size, max);
 	}
 	*ret = r;
 	return 0;
 }
 
-bool reach_has(const struct reach *r, uint64_t vaddr)
-{
-	for (size_t i = 0; i < r->n; i++)
-		if (r->v[i] == vaddr)
-			return true;
-	return false;
-}
-
 void reach_free(struct reach *r)
 {
 	free(r->v);
+	free(r->seen);
 	*r = (struct reach){ 0 };
 }
