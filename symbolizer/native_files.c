@@ -358,7 +358,8 @@ int native_files_find(struct native_files *f, pid_t pid, struct native_mapping *
 	if (!o || !native_object_vaddr(o, ip - m->start + m->offset, &vaddr) ||
 	    !native_table_find(o->table, vaddr, &function))
 		return -ENOENT;
-	*ret = (struct native_place){ id, function.index, function.name, function.offset };
+	*ret = (struct native_place){ id, function.index, function.name, function.offset,
+				      o->table };
 	return 0;
 }
 
