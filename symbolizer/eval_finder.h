@@ -61,5 +61,6 @@ bool eval_handlers(struct finder *s, struct probe_sites *sites, enum eval_role r
 bool eval_frame_function(struct finder *s); /* 3.6 to 3.10: both */
 bool eval_unwind(struct finder *s);	    /* 3.11: returns but for yields */
 bool eval_pop_function(struct finder *s);   /* from 3.12 on: returns but for yields */
+bool eval_throw(struct finder *s);	    /* from 3.11 on: entries by throw(), where it is plain */
 
 #endif

@@ -70,7 +70,7 @@ static bool find_sites(struct finder *s)
 		return finder_fail(s, 0, "the table of its opcode handlers was not found");
 	return !s->err && find_frame_register(s) && eval_handlers(s, &s->entries, EVAL_ENTRY) &&
 	       eval_handlers(s, &s->returns, EVAL_YIELD) &&
-	       (s->minor == 11 ? eval_unwind(s) : eval_pop_function(s));
+	       (s->minor == 11 ? eval_unwind(s) : eval_pop_function(s)) && eval_throw(s);
 }
 
 const char *eval_sites_find(struct elf_file *f, struct interpreter *in, int *ret_err)
