@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#include "symbolizer/usdt_arg.h"
-
 #define EVAL_FUNCTION "_PyEval_EvalFrameDefault"
 #define PROLOGUE_MAX 400
 #define SLOTS_MAX 4
