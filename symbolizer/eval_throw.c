@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define EVAL_FUNCTION "_PyEval_EvalFrameDefault"
-#define PROLOGUE_MAX 400
+#define PROLOGUE_MAX 800
 #define SLOTS_MAX 4
 
 /* Where throwflag and the frame are, on the way through the prologue. */
@@ -59,23 +59,38 @@ static void prologue_step(struct prologue *p, const struct insn *insn)
 	p->frames = eval_frames_after(p->frames, insn);
 }
 
-/* The code that runs only for a throw; 0: not found. */
-static uint64_t find_block(struct finder *s, uint64_t start, struct prologue *p)
+/*
+ * The code that runs only for a throw, 0: not found; and what is where then.
+ * Both ways of each other branch are looked at, while the budget of
+ * instructions lasts.
+ */
+static uint64_t find_block(struct finder *s, uint64_t start, struct prologue *p, unsigned *budget)
 {
 	uint64_t at = start;
 	struct insn insn;
 
-	for (unsigned i = 0; i < PROLOGUE_MAX && disassembler_at(s->d, at, &insn); i++) {
-		uint64_t next = at + insn.size;
+	while (*budget && disassembler_at(s->d, at, &insn)) {
+		uint64_t next = at + insn.size, found;
+		bool branches = insn.kind == INSN_BRANCH;
 
-		if (p->tested && insn.kind == INSN_BRANCH && !strcmp(insn.name, "jne"))
+		--*budget;
+		if (p->tested && branches && !strcmp(insn.name, "jne"))
 			return insn.target;
-		if (p->tested && insn.kind == INSN_BRANCH && !strcmp(insn.name, "je"))
+		if (p->tested && branches && !strcmp(insn.name, "je"))
 			return next;
-		if (insn.kind == INSN_INDIRECT || insn.kind == INSN_RETURN || insn.kind == INSN_STOP)
+		if (insn.kind == INSN_INDIRECT || insn.kind == INSN_RETURN ||
+		    insn.kind == INSN_STOP || !(p->flags || p->n_slots || p->tested))
 			return 0;
 		prologue_step(p, &insn);
-		at = insn.kind == INSN_JUMP ? insn.target : next;
+		if (branches) {
+			struct prologue here = *p;
+
+			found = find_block(s, next, p, budget);
+			if (found)
+				return found;
+			*p = here;
+		}
+		at = insn.kind == INSN_JUMP || branches ? insn.target : next;
 	}
 	return 0;
 }
@@ -84,11 +99,12 @@ bool eval_throw(struct finder *s)
 {
 	struct prologue p = { .flags = 1u << USDT_X86_RDX, .frames = 1u << USDT_X86_RSI };
 	struct place emulated, stepped;
+	unsigned budget = PROLOGUE_MAX;
 	uint64_t start, size, block;
 
 	if (elf_file_function(s->f, EVAL_FUNCTION, &start, &size))
 		return true;
-	block = find_block(s, start, &p);
+	block = find_block(s, start, &p, &budget);
 	if (!block)
 		return true;
 	eval_walk(s->d, block, p.frames, &emulated, &stepped);

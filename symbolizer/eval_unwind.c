@@ -63,7 +63,7 @@ static bool add_question(struct finder *s, uint64_t at, bool is_return)
 	if (s->err)
 		return false;
 	return finder_add(s, &s->returns, is_return ? SITE_HANDLER : SITE_FUNCTION,
-			  is_return ? "RETURN_VALUE" : "exit_unwind", &emulated);
+			  is_return ? "RETURN_VALUE" : "exit", &emulated);
 }
 
 bool eval_unwind(struct finder *s)
