@@ -4,12 +4,19 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py315|web|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
+#   py311  Python 3.11 (bookworm), greenlet, Django, gunicorn; uWSGI, which embeds
+#          the shared libpython3.11
+#   py313  Python 3.13 (trixie), greenlet; austin, another profiler
+#   py314  Python 3.14 (forky, else sid), greenlet
 #   py315  Python 3.15 (forky, else sid), greenlet, Django, gunicorn, Flask
 #   web    the root that tests/web runs in: the same as py315
-#   all    both; also what no argument means
+#   all    all of them; also what no argument means
+#
+# 3.9 and 3.15 have live function probes; the others have none, or dead ones.
+# Debian has no free-threaded build of any version.
 #
 # Prints each root's directory on standard output, progress on standard error.
 # Other scripts source this one for its roots of their own; see tests/rig/rig.sh.
@@ -164,8 +171,12 @@ EOF
 finish() {
     local root=$1 python=$2
     write_runner "$root"
-    grep -aq 'function__entry' "$root/usr/bin/$python" ||
-        die "$python has no function__entry probe"
+    case $python in
+    python3.9 | python3.15)
+        grep -aq 'function__entry' "$root/usr/bin/$python" ||
+            die "$python has no function__entry probe"
+        ;;
+    esac
     [ -z "$arch" ] || return 0
     [ "$(id -u)" = 0 ] || { say "not root: $python is not tried out"; return 0; }
     chroot "$root" "/usr/bin/$python" -m compileall -q \
@@ -203,15 +214,30 @@ build() {
     echo "$root"
 }
 
+# What is in each root; prints where it is.
+root_of() {
+    case $1 in
+    py39) build py39 python3.9 bullseye python3.9 python3-greenlet ;;
+    py311) build py311 python3.11 bookworm python3.11 python3-greenlet \
+        python3-django gunicorn libpython3.11 uwsgi-core uwsgi-plugin-python3 ;;
+    py313) build py313 python3.13 trixie python3.13 python3-greenlet austin ;;
+    py314) build py314 python3.14 "forky sid" python3.14 python3-greenlet ;;
+    py315) build py315 python3.15 "forky sid" python3.15 python3-greenlet \
+        python3-django gunicorn python3-flask ;;
+    esac
+}
+
 main() {
-    local want py39='' py315=''
+    local want name all='py39 py311 py313 py314 py315' wanted=' '
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
         case $want in
-        py39) py39=1 ;;
-        py315 | web) py315=1 ;;
-        all) py39=1 py315=1 ;;
-        *) die "usage: tests/fetch.sh [py39|py315|web|all]..." ;;
+        web) wanted+='py315 ' ;;
+        all) wanted+="$all " ;;
+        *)
+            [[ " $all " = *" $want "* ]] || die "usage: tests/fetch.sh [${all// /|}|web|all]..."
+            wanted+="$want "
+            ;;
         esac
     done
     command -v apt-get >/dev/null || die "needs a Debian machine (no apt-get here)"
@@ -219,9 +245,9 @@ main() {
     # apt takes no relative directories.
     cache=$(cd "$cache" && pwd -P)
     need_tools
-    [ -z "$py39" ] || build py39 python3.9 bullseye python3.9 python3-greenlet
-    [ -z "$py315" ] || build py315 python3.15 "forky sid" python3.15 python3-greenlet \
-        python3-django gunicorn python3-flask
+    for name in $all; do
+        [[ $wanted != *" $name "* ]] || root_of "$name"
+    done
 }
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

@@ -71,7 +71,7 @@ static int profile_meta(struct sink *s, const struct sink_meta *meta)
 	struct sink_meta kept = *meta;
 	int err;
 
-	if (p->has_meta)
+	if (p->has_meta || (meta->period && meta->kernel_mode))
 		return -EINVAL;
 	err = STRINGS_KEEP(p, &kept.host, &kept.kernel, &kept.version);
 	if (err)
@@ -195,7 +195,7 @@ static int profile_cost(struct sink *s, const struct sink_cost *c)
 	struct profile *p = profile_of(s);
 	struct profile_node *node;
 
-	if (!c->node || c->node >= p->node_count)
+	if (!c->node || c->node >= p->node_count || p->meta.period)
 		return -EINVAL;
 	node = &p->nodes[c->node];
 	node->calls = saturating_add(node->calls, c->calls);
@@ -205,6 +205,68 @@ static int profile_cost(struct sink *s, const struct sink_cost *c)
 	node->kernel_raw = saturating_add(node->kernel_raw, c->kernel_self);
 	node->lone_self = saturating_add_signed(node->lone_self, c->lone_self);
 	node->lone_caller = saturating_add_signed(node->lone_caller, c->lone_caller);
+	return 0;
+}
+
+static int profile_native(struct sink *s, const struct sink_native *n)
+{
+	struct profile *p = profile_of(s);
+	struct sink_native kept = *n;
+	int err;
+
+	if (!p->meta.period || n->id != p->native_count || n->parent >= n->id)
+		return -EINVAL;
+	err = grow(&p->natives, p->native_count, &p->native_capacity, sizeof(*p->natives));
+	if (!err)
+		err = STRINGS_KEEP(p, &kept.symbol, &kept.object);
+	if (err)
+		return err;
+	p->natives[p->native_count++] = kept;
+	return 0;
+}
+
+/* Keys are compared as bytes. */
+_Static_assert(offsetof(struct sink_sample, count) == 3 * 4 + 2 + 1 + 1, "no padding");
+
+static int profile_sample(struct sink *s, const struct sink_sample *c)
+{
+	struct profile *p = profile_of(s);
+	struct profile_node *node;
+	struct sink_sample *kept;
+	uint64_t cost;
+	int err;
+
+	if (!p->meta.period || !c->node || c->node >= p->node_count ||
+	    c->native >= p->native_count || c->state >= SAMPLE_STATES || !c->count)
+		return -EINVAL;
+	err = tally_at(&p->sample_tally, c, &kept);
+	if (err)
+		return err;
+	kept->count = saturating_add(kept->count, c->count);
+	p->samples = p->sample_tally.items;
+	p->sample_count = p->sample_tally.count;
+	if (__builtin_mul_overflow(c->count, p->meta.period, &cost))
+		cost = UINT64_MAX;
+	node = &p->nodes[c->node];
+	node->samples = saturating_add(node->samples, c->count);
+	node->self_raw = saturating_add(node->self_raw, cost);
+	return 0;
+}
+
+static int profile_passage(struct sink *s, const struct sink_passage *c)
+{
+	struct profile *p = profile_of(s);
+	struct sink_passage *kept;
+	int err;
+
+	if (!p->meta.period || !c->node || c->node >= p->node_count || !c->count)
+		return -EINVAL;
+	err = tally_at(&p->passage_tally, c, &kept);
+	if (err)
+		return err;
+	kept->count = saturating_add(kept->count, c->count);
+	p->passages = p->passage_tally.items;
+	p->passage_count = p->passage_tally.count;
 	return 0;
 }
 
@@ -235,6 +297,9 @@ static const struct sink profile_sink = {
 	.function = profile_function,
 	.node = profile_node,
 	.cost = profile_cost,
+	.native = profile_native,
+	.sample = profile_sample,
+	.passage = profile_passage,
 	.loss = profile_loss,
 	.flush = profile_flush,
 	.end = profile_end,
@@ -246,21 +311,29 @@ int profile_create(struct profile **ret)
 	static const struct sink_function no_function = { .name = "",	.qualname = "",
 							  .class_name = "", .module = "",
 							  .file = "",	.wraps = "" };
+	static const struct sink_native no_native = { .symbol = "", .object = "" };
 	struct profile *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return -ENOMEM;
 	p->sink = profile_sink;
+	/* Their keys are all that is before the count. */
+	p->sample_tally = (struct tally){ .item_size = sizeof(struct sink_sample),
+					  .key_size = offsetof(struct sink_sample, count) };
+	p->passage_tally = (struct tally){ .item_size = sizeof(struct sink_passage),
+					   .key_size = offsetof(struct sink_passage, count) };
 	p->meta = (struct sink_meta){ .host = "", .kernel = "", .version = "" };
 	if (grow(&p->calibrations, 0, &p->calibration_capacity, sizeof(*p->calibrations)) ||
 	    grow(&p->functions, 0, &p->function_capacity, sizeof(*p->functions)) ||
-	    grow(&p->nodes, 0, &p->node_capacity, sizeof(*p->nodes))) {
+	    grow(&p->nodes, 0, &p->node_capacity, sizeof(*p->nodes)) ||
+	    grow(&p->natives, 0, &p->native_capacity, sizeof(*p->natives))) {
 		profile_free(p);
 		return -ENOMEM;
 	}
 	p->calibrations[0] = no_calibration;
 	p->functions[0] = no_function;
-	p->calibration_count = p->function_count = p->node_count = 1;
+	p->natives[0] = no_native;
+	p->calibration_count = p->function_count = p->node_count = p->native_count = 1;
 	*ret = p;
 	return 0;
 }
@@ -280,7 +353,34 @@ void profile_free(struct profile *p)
 	free(p->functions);
 	free(p->nodes);
 	free(p->processes);
+	free(p->natives);
+	tally_clear(&p->sample_tally);
+	tally_clear(&p->passage_tally);
 	free(p);
+}
+
+/* Of what samples tell, only that of nodes that were kept, under their new ids. */
+static void samples_keep(struct profile *p, const uint32_t *node_ids)
+{
+	struct sink_sample *samples = p->sample_tally.items;
+	struct sink_passage *passages = p->passage_tally.items;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->sample_count; i++)
+		if (node_ids[samples[i].node]) {
+			samples[kept] = samples[i];
+			samples[kept].node = node_ids[samples[kept].node];
+			kept++;
+		}
+	p->sample_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < p->passage_count; i++)
+		if (node_ids[passages[i].node]) {
+			passages[kept] = passages[i];
+			passages[kept].node = node_ids[passages[kept].node];
+			kept++;
+		}
+	p->passage_count = kept;
 }
 
 int profile_keep_pid(struct profile *p, uint32_t pid)
@@ -311,6 +411,7 @@ int profile_keep_pid(struct profile *p, uint32_t pid)
 		}
 	for (size_t i = 1; i < nodes; i++)
 		p->nodes[i].process = process_ids[p->nodes[i].process];
+	samples_keep(p, node_ids);
 	p->node_count = nodes;
 	p->process_count = processes;
 	free(node_ids);

@@ -14,6 +14,7 @@
 
 #include "userspace/arena.h"
 #include "userspace/sink.h"
+#include "userspace/tally.h"
 
 struct profile_node {
 	uint32_t parent;
@@ -25,6 +26,7 @@ struct profile_node {
 	int64_t search_self, search_caller; /* as in struct sink_cost */
 	uint64_t kernel_raw; /* self, in kernel mode */
 	int64_t lone_self, lone_caller; /* as in struct sink_cost */
+	uint64_t samples; /* that found it innermost: self_raw is so many periods */
 };
 
 struct profile {
@@ -44,6 +46,17 @@ struct profile {
 	size_t node_count;
 	size_t process_count;
 
+	/*
+	 * What samples tell beyond the nodes: natives by id, slot 0 "none"; and each place
+	 * once, from 0, with the sum of its counts.
+	 */
+	struct sink_native *natives;
+	const struct sink_sample *samples;
+	const struct sink_passage *passages;
+	size_t native_count; /* slot 0 included */
+	size_t sample_count;
+	size_t passage_count;
+
 	/* private */
 	struct arena strings;
 	struct profile_pid *pids;
@@ -51,6 +64,8 @@ struct profile {
 	size_t function_capacity;
 	size_t node_capacity;
 	size_t process_capacity;
+	size_t native_capacity;
+	struct tally sample_tally, passage_tally;
 };
 
 int profile_create(struct profile **ret);

@@ -1,152 +1,50 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sink -> file.  One buffer of about a block is all the memory it needs: nodes
- * and functions are written once and forgotten, only their counts are kept.
+ * Sink -> file.  Nodes and functions are written once and forgotten, only their
+ * counts are kept.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-#include <xxhash.h>
 
 #include "userspace/bytes.h"
 #include "userspace/recording.h"
-#include "userspace/recording_format.h"
+#include "userspace/recording_block.h"
 
 struct recording {
 	struct sink sink; /* first */
-	int fd;
-	int error; /* sticks: after a failed write the file's end is unknown */
+	struct block block;
 	bool ended;
 	/* Told so far: what would be refused by the reader is refused here. */
 	uint32_t calibrations;
 	uint32_t functions;
 	uint32_t nodes;
-	bool kernel_mode;
-	/* A block under construction: room for its header and duration, then facts. */
-	uint8_t *buf;
-	size_t capacity;
-	size_t size;
+	uint32_t natives;
+	bool kernel_mode, sampled;
 };
-
-/* Facts start here, so header and duration can be put in front of them. */
-#define FACTS_START (RECORDING_BLOCK_HEADER_SIZE + VARINT_MAX)
 
 static struct recording *recording_of(struct sink *s)
 {
 	return (struct recording *)s;
 }
 
-static int write_all(int fd, const uint8_t *data, size_t size)
-{
-	while (size) {
-		ssize_t n = write(fd, data, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		size -= n;
-	}
-	return 0;
-}
-
-/* Writes the facts so far as one block; prefix is the payload ahead of them. */
-static int block_write(struct recording *r, enum block_type type, const uint8_t *prefix,
-		       size_t prefix_size)
-{
-	uint8_t *payload = r->buf + FACTS_START - prefix_size;
-	uint8_t *block = payload - RECORDING_BLOCK_HEADER_SIZE;
-	uint32_t length = r->size - FACTS_START + prefix_size;
-
-	if (r->error)
-		return r->error;
-	if (prefix_size)
-		memcpy(payload, prefix, prefix_size);
-	put_u32(block, type);
-	put_u32(block + 4, length);
-	put_u64(block + 8, XXH64(payload, length, block_seed(type, length)));
-	r->error = write_all(r->fd, block, RECORDING_BLOCK_HEADER_SIZE + length);
-	r->size = FACTS_START;
-	return r->error;
-}
-
-static int block_write_at(struct recording *r, enum block_type type, uint64_t duration_ns)
-{
-	uint8_t prefix[VARINT_MAX];
-
-	return block_write(r, type, prefix, put_varint(prefix, duration_ns));
-}
-
-/* Makes room for a fact of at most size bytes and puts its type. */
 static int fact_begin(struct recording *r, enum fact_type type, size_t size)
 {
-	int err = r->error;
-
-	if (!err && r->ended)
-		err = -EINVAL;
-	if (!err && r->size + size > FACTS_START + RECORDING_BLOCK_SOFT_SIZE &&
-	    r->size > FACTS_START)
-		err = block_write(r, BLOCK_FACTS, NULL, 0);
-	if (err)
-		return err;
-
-	size += VARINT_MAX;
-	if (r->size + size > r->capacity) {
-		size_t capacity = r->size + size + r->capacity;
-		uint8_t *buf = realloc(r->buf, capacity);
-
-		if (!buf)
-			return -ENOMEM;
-		r->buf = buf;
-		r->capacity = capacity;
-	}
-	r->size += put_varint(r->buf + r->size, type);
-	return 0;
+	return r->ended && !r->block.error ? -EINVAL : block_fact(&r->block, type, size);
 }
 
 static void add_varint(struct recording *r, uint64_t value)
 {
-	r->size += put_varint(r->buf + r->size, value);
+	block_varint(&r->block, value);
 }
 
 static void add_double(struct recording *r, double value)
 {
-	put_double(r->buf + r->size, value);
-	r->size += sizeof(value);
-}
-
-/* A name longer than the format allows is cut: no reader could show it anyway. */
-static size_t string_size(const char *s)
-{
-	return s ? strnlen(s, RECORDING_STRING_MAX) : 0;
-}
-
-static void add_string(struct recording *r, const char *s)
-{
-	size_t size = string_size(s);
-
-	add_varint(r, size);
-	if (size)
-		memcpy(r->buf + r->size, s, size);
-	r->size += size;
-}
-
-static size_t strings_size(const char *const *strings, size_t count)
-{
-	size_t size = 0;
-
-	for (size_t i = 0; i < count; i++)
-		size += VARINT_MAX + string_size(strings[i]);
-	return size;
+	block_double(&r->block, value);
 }
 
 static void add_strings(struct recording *r, const char *const *strings, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		add_string(r, strings[i]);
+	block_strings(&r->block, strings, count);
 }
 
 static int recording_meta(struct sink *s, const struct sink_meta *meta)
@@ -155,19 +53,23 @@ static int recording_meta(struct sink *s, const struct sink_meta *meta)
 	const char *strings[] = { meta->host, meta->kernel, meta->version };
 	int err;
 
-	if (meta->kernel_mode && meta->metric == METRIC_TASK_CLOCK)
+	if (meta->kernel_mode && (meta->metric == METRIC_TASK_CLOCK || meta->period))
 		return -EINVAL;
-	err = fact_begin(r, FACT_META, 3 * VARINT_MAX + strings_size(strings, 3));
+	err = fact_begin(r, FACT_META, 4 * VARINT_MAX + block_strings_size(strings, 3));
 	if (err)
 		return err;
 	add_varint(r, meta->metric);
 	add_varint(r, (meta->user_only ? META_USER_ONLY : 0) |
 			      (meta->metric_fallback ? META_METRIC_FALLBACK : 0) |
 			      (meta->per_thread ? META_PER_THREAD : 0) |
-			      (meta->kernel_mode ? META_KERNEL_MODE : 0));
+			      (meta->kernel_mode ? META_KERNEL_MODE : 0) |
+			      (meta->period ? META_SAMPLED : 0));
 	add_varint(r, meta->start_realtime_ns);
 	add_strings(r, strings, 3);
+	if (meta->period)
+		add_varint(r, meta->period);
 	r->kernel_mode = meta->kernel_mode;
+	r->sampled = meta->period;
 	return 0;
 }
 
@@ -204,7 +106,7 @@ static int recording_calibration(struct sink *s, const struct sink_calibration *
 	    !kernel_overheads_are_valid(c))
 		return -EINVAL;
 	err = fact_begin(r, FACT_CALIBRATION,
-			 VARINT_MAX + strings_size(strings, 2) +
+			 VARINT_MAX + block_strings_size(strings, 2) +
 				 (7 + KERNEL_OVERHEADS) * sizeof(double));
 	if (err)
 		return err;
@@ -227,7 +129,7 @@ static int recording_process(struct sink *s, const struct sink_process *p)
 {
 	struct recording *r = recording_of(s);
 	const char *strings[] = { p->comm, p->python, p->exe };
-	int err = fact_begin(r, FACT_PROCESS, 3 * VARINT_MAX + strings_size(strings, 3));
+	int err = fact_begin(r, FACT_PROCESS, 3 * VARINT_MAX + block_strings_size(strings, 3));
 
 	if (err)
 		return err;
@@ -247,7 +149,7 @@ static int recording_function(struct sink *s, const struct sink_function *f)
 
 	if (f->id != r->functions + 1)
 		return -EINVAL;
-	err = fact_begin(r, FACT_FUNCTION, 2 * VARINT_MAX + strings_size(strings, 6));
+	err = fact_begin(r, FACT_FUNCTION, 2 * VARINT_MAX + block_strings_size(strings, 6));
 	if (err)
 		return err;
 	r->functions = f->id;
@@ -310,7 +212,7 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 	struct recording *r = recording_of(s);
 	int err;
 
-	if (!c->node || c->node > r->nodes)
+	if (!c->node || c->node > r->nodes || r->sampled)
 		return -EINVAL;
 	err = fact_begin(r, FACT_COST, 4 * VARINT_MAX);
 	if (err)
@@ -322,6 +224,60 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 		add_varint(r, c->kernel_self);
 	err = c->search_self || c->search_caller ? recording_search(r, c) : 0;
 	return err ? err : recording_lone(r, c);
+}
+
+static int recording_native(struct sink *s, const struct sink_native *n)
+{
+	struct recording *r = recording_of(s);
+	const char *strings[] = { n->symbol, n->object };
+	int err;
+
+	if (!r->sampled || n->id != r->natives + 1 || n->parent >= n->id)
+		return -EINVAL;
+	err = fact_begin(r, FACT_NATIVE, VARINT_MAX + block_strings_size(strings, 2));
+	if (err)
+		return err;
+	r->natives = n->id;
+	add_varint(r, n->parent ? n->id - n->parent : 0);
+	add_strings(r, strings, 2);
+	return 0;
+}
+
+static int recording_sample(struct sink *s, const struct sink_sample *c)
+{
+	struct recording *r = recording_of(s);
+	int err;
+
+	if (!r->sampled || !c->node || c->node > r->nodes || c->native > r->natives ||
+	    c->state >= SAMPLE_STATES || !c->count)
+		return -EINVAL;
+	err = fact_begin(r, FACT_SAMPLE, 7 * VARINT_MAX);
+	if (err)
+		return err;
+	add_varint(r, c->node);
+	add_varint(r, c->line);
+	add_varint(r, c->native);
+	add_varint(r, c->opcode == SINK_NO_OPCODE ? 0 : c->opcode + 1);
+	add_varint(r, c->state);
+	add_varint(r, c->in_kernel);
+	add_varint(r, c->count);
+	return 0;
+}
+
+static int recording_passage(struct sink *s, const struct sink_passage *c)
+{
+	struct recording *r = recording_of(s);
+	int err;
+
+	if (!r->sampled || !c->node || c->node > r->nodes || !c->count)
+		return -EINVAL;
+	err = fact_begin(r, FACT_PASSAGE, 3 * VARINT_MAX);
+	if (err)
+		return err;
+	add_varint(r, c->node);
+	add_varint(r, c->line);
+	add_varint(r, c->count);
+	return 0;
 }
 
 static int recording_loss(struct sink *s, enum loss loss, uint64_t total)
@@ -343,7 +299,7 @@ static int recording_flush(struct sink *s, uint64_t duration_ns)
 {
 	struct recording *r = recording_of(s);
 
-	return r->ended ? -EINVAL : block_write_at(r, BLOCK_FLUSH, duration_ns);
+	return r->ended ? -EINVAL : block_end(&r->block, BLOCK_FLUSH, duration_ns);
 }
 
 static int recording_end(struct sink *s, uint64_t duration_ns)
@@ -353,7 +309,7 @@ static int recording_end(struct sink *s, uint64_t duration_ns)
 	if (r->ended)
 		return -EINVAL;
 	r->ended = true;
-	return block_write_at(r, BLOCK_END, duration_ns);
+	return block_end(&r->block, BLOCK_END, duration_ns);
 }
 
 static const struct sink recording_sink = {
@@ -363,63 +319,39 @@ static const struct sink recording_sink = {
 	.function = recording_function,
 	.node = recording_node,
 	.cost = recording_cost,
+	.native = recording_native,
+	.sample = recording_sample,
+	.passage = recording_passage,
 	.loss = recording_loss,
 	.flush = recording_flush,
 	.end = recording_end,
 };
 
-static int recording_open(const char *path)
-{
-	int fd;
-
-	if (!strcmp(path, "-"))
-		fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	else
-		fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	return fd < 0 ? -errno : fd;
-}
-
 int recording_create(const char *path, struct sink **ret)
 {
-	uint8_t header[RECORDING_HEADER_SIZE] = RECORDING_MAGIC;
 	struct recording *r = calloc(1, sizeof(*r));
 	int err;
 
 	if (!r)
 		return -ENOMEM;
 	r->sink = recording_sink;
-	r->capacity = 64 << 10;
-	r->size = FACTS_START;
-	r->fd = -1;
-	r->buf = malloc(r->capacity);
-	if (!r->buf) {
-		err = -ENOMEM;
-		goto fail;
+	err = block_open(path, &r->block);
+	if (err) {
+		recording_close(&r->sink);
+		return err;
 	}
-	r->fd = err = recording_open(path);
-	if (err < 0)
-		goto fail;
-	put_u32(header + RECORDING_MAGIC_SIZE, RECORDING_VERSION);
-	err = write_all(r->fd, header, sizeof(header));
-	if (err)
-		goto fail;
 	*ret = &r->sink;
 	return 0;
-fail:
-	recording_close(&r->sink);
-	return err;
 }
 
 int recording_close(struct sink *s)
 {
 	struct recording *r = recording_of(s);
-	int err = 0;
+	int err;
 
 	if (!r)
 		return 0;
-	if (r->fd >= 0 && close(r->fd) < 0)
-		err = -errno;
-	free(r->buf);
+	err = block_close(&r->block);
 	free(r);
 	return err;
 }

@@ -85,10 +85,8 @@ rig_python() {
     [ "${2:-3.9}" = 3.9 ] && name=py39 || name=py315
     if [ "$arch" = "$(dpkg --print-architecture)" ]; then arch=''; else name=$name-$of; fi
     case $name in
-    py39) build "$name" python3.9 bullseye python3.9 python3-greenlet ;;
+    py39 | py315) root_of "$name" ;;
     py39-*) build "$name" python3.9 bullseye python3.9 ;;
-    py315) build "$name" python3.15 "forky sid" python3.15 python3-greenlet \
-        python3-django gunicorn python3-flask ;;
     py315-*) build "$name" python3.15 "forky sid" python3.15 ;;
     esac
 }

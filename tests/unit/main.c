@@ -2,7 +2,7 @@
 /*
  * unit                            run all suites
  * unit --write-sample WHAT FILE   a recording for the other tests: shop,
- *                                 shop-clock or a number of call paths
+ *                                 shop-clock, shop-kernel, shop-sampled or a number of call paths
  */
 #include <stdio.h>
 #include <string.h>

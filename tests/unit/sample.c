@@ -14,17 +14,21 @@
 			return err_; \
 	} while (0)
 
-static int tell_meta(struct sink *to, enum metric metric, bool kernel_mode)
+static struct sink_meta shop_meta(enum metric metric)
 {
-	struct sink_meta meta = {
+	return (struct sink_meta){
 		.metric = metric,
 		.user_only = metric != METRIC_TASK_CLOCK,
 		.start_realtime_ns = 1700000000000000000,
 		.host = "testhost",
 		.kernel = "6.1.0",
 		.version = "0.1.0",
-		.kernel_mode = kernel_mode,
 	};
+}
+
+static int tell_meta(struct sink *to, enum metric metric, bool kernel_mode)
+{
+	struct sink_meta meta = shop_meta(metric);
 	struct sink_calibration calibration = {
 		.id = 1,
 		.python = "3.12.1",
@@ -36,6 +40,7 @@ static int tell_meta(struct sink *to, enum metric metric, bool kernel_mode)
 		.total_error = 5,
 	};
 
+	meta.kernel_mode = kernel_mode;
 	if (kernel_mode) {
 		calibration.kernel_entry = 50;
 		calibration.kernel_exit = 10;
@@ -115,6 +120,58 @@ int sample_shop_kernel(struct sink *to, enum metric metric)
 	return tell_shop(to, metric, true);
 }
 
+static const struct sink_native shop_natives[] = {
+	{ 1, 0, "_PyEval_EvalFrameDefault", "/usr/bin/python3.12" },
+	{ 2, 1, "sha256_compress", "/usr/lib/libcrypto.so.3" },
+	{ 3, 0, "gc_collect_main", "/usr/bin/python3.12" },
+	{ 4, 0, "", "[vdso]" },
+};
+
+static const struct sink_sample shop_samples[] = {
+	{ 1, 0, 4, SINK_NO_OPCODE, SAMPLE_RUNS, false, 5 },
+	{ 2, 3, 1, 171, SAMPLE_IMPORT, false, 7 },
+	{ 3, 42, 1, 100, SAMPLE_RUNS, false, 8 },
+	{ 5, 12, 1, 171, SAMPLE_RUNS, false, 20 },
+	{ 5, 12, 2, 171, SAMPLE_RUNS, false, 30 },
+	{ 5, 13, 3, 25, SAMPLE_GC, false, 4 },
+	{ 5, 13, 0, 25, SAMPLE_GIL, true, 6 },
+	{ 8, 5, 1, 122, SAMPLE_RUNS, false, 15 },
+	{ 5, 12, 1, 171, SAMPLE_RUNS, false, 10 },
+	{ 11, 2, 1, SINK_NO_OPCODE, SAMPLE_RUNS, false, 15 },
+};
+
+static const struct sink_passage shop_passages[] = {
+	{ 1, 0, 90 }, { 2, 4, 93 }, { 3, 43, 60 }, { 3, 44, 25 }, { 4, 9, 70 },
+	{ 6, 5, 15 }, { 7, 5, 15 }, { 9, 0, 15 }, { 10, 6, 10 }, { 10, 6, 5 },
+};
+
+int sample_shop_sampled(struct sink *to, enum metric metric)
+{
+	struct sink_process first = { 100, 0, "python3", "3.12.1", "/usr/bin/python3", 0 };
+	struct sink_process second = { 101, 100, "python3", "3.15.2", "/opt/bin/python3", 0 };
+	struct sink_meta meta = shop_meta(metric);
+
+	meta.period = 1000;
+	TRY(to->meta(to, &meta));
+	TRY(to->process(to, &first));
+	TRY(to->process(to, &second));
+	for (size_t i = 0; i < sizeof(shop_functions) / sizeof(*shop_functions); i++)
+		TRY(to->function(to, &shop_functions[i]));
+	for (size_t i = 0; i < sizeof(shop_nodes) / sizeof(*shop_nodes); i++)
+		TRY(to->node(to, &shop_nodes[i].node));
+	for (size_t i = 0; i < sizeof(shop_natives) / sizeof(*shop_natives); i++)
+		TRY(to->native(to, &shop_natives[i]));
+	for (size_t i = 0; i < sizeof(shop_samples) / sizeof(*shop_samples); i++) {
+		TRY(to->sample(to, &shop_samples[i]));
+		if (i == 7)
+			TRY(to->flush(to, 1000000000));
+	}
+	for (size_t i = 0; i < sizeof(shop_passages) / sizeof(*shop_passages); i++)
+		TRY(to->passage(to, &shop_passages[i]));
+	TRY(to->loss(to, LOSS_UNWALKED, 2));
+	return to->end(to, 2500000000);
+}
+
 #define LARGE_FUNCTIONS 2000
 #define LARGE_ROUNDS 3
 
@@ -169,6 +226,8 @@ int sample_write(const char *what, const char *path)
 		err = sample_shop(s, METRIC_INSTRUCTIONS);
 	else if (!strcmp(what, "shop-kernel"))
 		err = sample_shop_kernel(s, METRIC_INSTRUCTIONS);
+	else if (!strcmp(what, "shop-sampled"))
+		err = sample_shop_sampled(s, METRIC_INSTRUCTIONS);
 	else if (!strcmp(what, "shop-clock"))
 		err = sample_shop(s, METRIC_TASK_CLOCK);
 	else

@@ -17,10 +17,17 @@ int sample_shop(struct sink *to, enum metric metric);
  */
 int sample_shop_kernel(struct sink *to, enum metric metric);
 
+/*
+ * The same shop, sampled each 1,000 units: 120 samples, of which native code, lines,
+ * opcodes and states are known as test_sampled.c says.
+ */
+int sample_shop_sampled(struct sink *to, enum metric metric);
+
 /* As many call paths over 2,000 functions, by several flushes. */
 int sample_large(struct sink *to, uint32_t paths);
 
-/* The same, for all who only know a file's name; "shop" or a number of paths. */
+/* The same, for all who only know a file's name; "shop", "shop-kernel",
+ * "shop-clock", "shop-sampled" or a number of paths. */
 int sample_write(const char *what, const char *path);
 
 #endif

@@ -42,6 +42,34 @@ static int replay(const void *data, size_t size, struct profile **ret)
 	return ret_err;
 }
 
+static void check_shop(const struct profile *p)
+{
+	CU_ASSERT(p->meta.kernel_mode && p->nodes[5].kernel_raw == 8500);
+	CU_ASSERT(p->nodes[11].kernel_raw == 5000 && p->nodes[11].self_raw == 60000000);
+	CU_ASSERT(p->calibrations[1].kernel_entry == 50 && p->calibrations[1].kernel_exit == 10);
+	CU_ASSERT(p->calibrations[1].kernel_entry_error == 2);
+	CU_ASSERT(p->calibrations[1].kernel_exit_error == 1);
+	CU_ASSERT(p->calibrations[1].kernel_total_error == 1.5 && p->calibrations[1].entry == 100);
+}
+
+/* As version 2 of the format had it: by `unit --write-sample shop-kernel` of then. */
+static void test_version_2(void)
+{
+	static uint8_t data[8192];
+	FILE *f = fopen("tests/unit/shop-kernel-2.pycost", "r");
+	struct profile *p;
+	size_t size;
+
+	CU_ASSERT_FATAL(f != NULL);
+	size = fread(data, 1, sizeof(data), f);
+	fclose(f);
+	CU_ASSERT_EQUAL(data[RECORDING_MAGIC_SIZE], 2);
+	CU_ASSERT_FATAL(!replay(data, size, &p));
+	CU_ASSERT(p->ended && p->node_count == 12 && !p->meta.period);
+	check_shop(p);
+	profile_free(p);
+}
+
 static void test_round_trip(void)
 {
 	static uint8_t with[8192], without[8192];
@@ -50,12 +78,7 @@ static void test_round_trip(void)
 	struct profile *p;
 
 	CU_ASSERT_FATAL(!replay(with, size, &p));
-	CU_ASSERT(p->meta.kernel_mode && p->nodes[5].kernel_raw == 8500);
-	CU_ASSERT(p->nodes[11].kernel_raw == 5000 && p->nodes[11].self_raw == 60000000);
-	CU_ASSERT(p->calibrations[1].kernel_entry == 50 && p->calibrations[1].kernel_exit == 10);
-	CU_ASSERT(p->calibrations[1].kernel_entry_error == 2);
-	CU_ASSERT(p->calibrations[1].kernel_exit_error == 1);
-	CU_ASSERT(p->calibrations[1].kernel_total_error == 1.5 && p->calibrations[1].entry == 100);
+	check_shop(p);
 	profile_free(p);
 	/* Five doubles, and at least a byte for each of eleven costs. */
 	CU_ASSERT(size >= plain + 5 * 8 + 11);
@@ -145,7 +168,7 @@ static void test_facts(void)
 		CASE(-EPROTO, 2, ON, CALIBRATION, DOUBLE), /* cut */
 		CASE(-EPROTO, 2, ON, CALIBRATION, DOUBLE, DOUBLE, DOUBLE, DOUBLE, DOUBLE, NAN_DOUBLE),
 		CASE(-EPROTO, 2, META(METRIC_TASK_CLOCK, META_KERNEL_MODE)),
-		CASE(-EPROTO, 2, META(METRIC_CYCLES, 16)), /* a flag of the future */
+		CASE(-EPROTO, 2, META(METRIC_CYCLES, META_FLAGS + 1)), /* a flag of the future */
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
@@ -173,6 +196,7 @@ static void test_fields_of_a_version_1(void)
 int suite_kernel_recording(void)
 {
 	CU_TestInfo tests[] = {
+		{ "version 2", test_version_2 },
 		{ "round trip", test_round_trip },
 		{ "round trip of lone hits", test_lone_hits_round_trip },
 		{ "facts", test_facts },
