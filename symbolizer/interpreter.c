@@ -14,6 +14,7 @@
 #include "symbolizer/probe_note.h"
 #include "symbolizer/process_image.h"
 #include "symbolizer/pyversion.h"
+#include "symbolizer/site_memo.h"
 
 /* Descriptor and names of a file that may be the interpreter. */
 struct candidate {
@@ -85,7 +86,23 @@ static bool notes_are_live(const struct interpreter *in)
 	return in->entries.n && in->returns.n && in->minor != 11;
 }
 
-static int load_probes(struct elf_file *f, struct interpreter *in)
+static int load_found_sites(struct elf_file *f, const struct candidate *c, struct interpreter *in)
+{
+	struct stat st;
+	int err;
+
+	if (fstat(c->fd, &st))
+		return -errno;
+	err = site_memo_get(&st, in);
+	if (err != -ENOENT)
+		return err;
+	in->sites_reason = eval_sites_find(f, in, &err);
+	if (!err)
+		site_memo_put(&st, in);
+	return err;
+}
+
+static int load_probes(struct elf_file *f, const struct candidate *c, struct interpreter *in)
 {
 	int err = load_notes(f, in);
 
@@ -95,7 +112,9 @@ static int load_probes(struct elf_file *f, struct interpreter *in)
 		in->probes = PROBES_NOTED;
 		return 0;
 	}
-	in->sites_reason = eval_sites_find(f, in, &err);
+	if (in->free_threaded || in->major != 3)
+		return 0;
+	err = load_found_sites(f, c, in);
 	in->probes = in->sites_reason ? PROBES_ABSENT : PROBES_SITES;
 	return err;
 }
@@ -157,7 +176,7 @@ static int interpreter_load(const struct candidate *c, struct interpreter *ret)
 	if (!err)
 		err = load_identity(f, c, &in);
 	if (!err)
-		err = load_probes(f, &in);
+		err = load_probes(f, c, &in);
 	elf_file_free(f);
 	if (err)
 		interpreter_clear(&in);
