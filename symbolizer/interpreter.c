@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "symbolizer/command.h"
+#include "symbolizer/eval_sites.h"
 #include "symbolizer/probe_note.h"
 #include "symbolizer/process_image.h"
 #include "symbolizer/pyversion.h"
@@ -48,14 +49,16 @@ static int site_append(struct probe_sites *sites, const struct probe_note *note,
 		return -ENOMEM;
 	sites->v = v;
 	site = &v[sites->n++];
-	*site = (struct probe_site){ .offset = note->location, .semaphore = note->semaphore };
+	*site = (struct probe_site){ .offset = note->location,
+				     .semaphore = note->semaphore,
+				     .frame_reg = PROBE_NO_REG };
 	memcpy(site->name, note->name, strnlen(note->name, sizeof(site->name) - 1));
 	n = usdt_args_parse(note->args, machine, site->args, PROBE_ARGS_MAX);
 	site->n_args = n > 0 ? (unsigned)n : 0;
 	return 0;
 }
 
-static int load_sites(struct elf_file *f, struct interpreter *in)
+static int load_notes(struct elf_file *f, struct interpreter *in)
 {
 	struct probe_notes notes;
 	int err = probe_notes_read(f, "python", &notes);
@@ -73,7 +76,27 @@ static int load_sites(struct elf_file *f, struct interpreter *in)
 		err = site_append(sites, &notes.v[i], in->machine);
 	}
 	probe_notes_free(&notes);
-	in->probes = in->entries.n && in->returns.n ? PROBES_NOTED : PROBES_ABSENT;
+	return err;
+}
+
+/* Where 3.11 notes an entry it is one only under a tracer, or by throw(). */
+static bool notes_are_live(const struct interpreter *in)
+{
+	return in->entries.n && in->returns.n && in->minor != 11;
+}
+
+static int load_probes(struct elf_file *f, struct interpreter *in)
+{
+	int err = load_notes(f, in);
+
+	if (err)
+		return err;
+	if (notes_are_live(in)) {
+		in->probes = PROBES_NOTED;
+		return 0;
+	}
+	in->sites_reason = eval_sites_find(f, in, &err);
+	in->probes = in->sites_reason ? PROBES_ABSENT : PROBES_SITES;
 	return err;
 }
 
@@ -134,7 +157,7 @@ static int interpreter_load(const struct candidate *c, struct interpreter *ret)
 	if (!err)
 		err = load_identity(f, c, &in);
 	if (!err)
-		err = load_sites(f, &in);
+		err = load_probes(f, &in);
 	elf_file_free(f);
 	if (err)
 		interpreter_clear(&in);
@@ -234,20 +257,15 @@ const char *interpreter_exact_reason(const struct interpreter *in)
 		return "probes are understood on x86-64 and arm64 only";
 	if (in->major < 0 || in->minor < 0)
 		return "its version could not be found out";
-	if (in->major != 3 || in->minor < 9)
-		return "Python before 3.9 is not supported; 3.9, 3.10 or 3.15 would do";
+	if (in->major != 3 || in->minor < 6)
+		return "Python before 3.6 is not supported";
 	if (in->minor > 15)
 		return "this Python is newer than any whose structures are known here; "
-		       "3.9, 3.10 or 3.15 would do";
+		       "3.6 to 3.15 would do";
 	if (in->free_threaded)
 		return "free-threaded Python is not supported; a build with the GIL would do";
-	if (in->minor == 11)
-		return "Python 3.11 fires its function__entry probe under a tracer only; "
-		       "3.9, 3.10 or 3.15 would do";
-	if (in->minor >= 12 && in->minor <= 14)
-		return "Python 3.12 to 3.14 have no function probes; 3.9, 3.10 or 3.15 would do";
-	if (in->probes != PROBES_NOTED)
-		return "this Python was built without probes; one configured --with-dtrace, "
-		       "such as Debian's, would do";
+	if (in->probes == PROBES_ABSENT)
+		return in->sites_reason ? in->sites_reason :
+					  "this Python was built without function probes";
 	return NULL;
 }

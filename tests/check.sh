@@ -108,7 +108,9 @@ section asan-unit sanitized_unit
 section fuzz fuzzers
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
+section opcodes tests/opcodes/check.sh
 section qualname tests/qualname/check.sh
+section lines tests/lines/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
 again=1

@@ -40,6 +40,9 @@ void report_free(struct report *r);
 
 /* Whether there are costs in kernel mode. */
 bool report_has_kernel(const struct report *r);
+/* Whether costs are estimates, from how many samples in all. */
+bool report_is_sampled(const struct report *r);
+uint64_t report_samples(const struct report *r);
 
 /* What a row or edge is sorted by. */
 uint64_t report_sort_key(const struct call_costs *costs, enum report_sort sort);
