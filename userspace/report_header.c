@@ -98,7 +98,8 @@ static void print_calibration(const struct report *r, const struct report_style 
 		if (searched) {
 			fprintf(out, ", %s", searched < 0 ? "less " : "");
 			print_amount(r, style, out, fmin(fabs(searched), 0x1p63));
-			fputs(" for line numbers", out);
+			fputs(c->search_error > 0 ? " for line numbers" : " for probes of no call",
+			      out);
 		}
 		fprintf(out, ", Python %s)\n", c->python);
 		if (r->costs.scale[i] < 1)

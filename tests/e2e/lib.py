@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 ORACLE = os.path.join(TOP, "tests", "oracle")
 PYCOST = os.environ.get("PYCOST", os.path.join(TOP, "build", "pycost"))
-PYTHONS = {"3.9": "py39", "3.15": "py315"}
+PYTHONS = {"3.9": "py39", "3.11": "py311", "3.13": "py313", "3.14": "py314", "3.15": "py315"}
 # Long enough for a machine that does much else, too: nothing waits in vain for it.
 PATIENCE = 60
 
