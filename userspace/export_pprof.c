@@ -38,9 +38,10 @@ enum {
 	STRING_THREAD,
 	STRING_PROCESS,
 	STRING_KERNEL,
-	STRING_STATE,
+	STRING_EXACT, /* where those of an exact recording end */
+	STRING_STATE = STRING_EXACT,
 	STRING_STATES, /* one each */
-	STRING_FIXED = STRING_STATES + SAMPLE_STATES,
+	STRING_SAMPLED = STRING_STATES + SAMPLE_STATES,
 };
 
 struct pprof {
@@ -110,13 +111,18 @@ static void put_strings(struct pprof *p, char **strings, size_t count)
 	put_fragment(p, &fragment);
 }
 
+static size_t fixed_strings(const struct pprof *p)
+{
+	return report_is_sampled(p->report) ? STRING_SAMPLED : STRING_EXACT;
+}
+
 static void put_fixed_strings(struct pprof *p)
 {
 	enum metric metric = p->report->profile->meta.metric;
 	bool time = metric == METRIC_TASK_CLOCK;
 	char share[128] = "", sampled[160], period[96];
 	bool is_sampled = report_is_sampled(p->report);
-	char *strings[STRING_FIXED] = {
+	char *strings[STRING_SAMPLED] = {
 		[STRING_EMPTY] = "",
 		[STRING_CALLS] = is_sampled ? "samples" : "calls",
 		[STRING_COUNT] = "count",
@@ -137,9 +143,9 @@ static void put_fixed_strings(struct pprof *p)
 	};
 
 	estimate_period_text(period, sizeof(period), &p->report->profile->meta);
-	snprintf(sampled, sizeof(sampled), "pycost " PYCOST_VERSION ": %s", period);
+	snprintf(sampled, sizeof(sampled), "pycost " PYCOST_VERSION ": sampled, %s", period);
 	counter_share_text(p->report->losses, share, sizeof(share));
-	put_strings(p, strings, STRING_FIXED);
+	put_strings(p, strings, fixed_strings(p));
 }
 
 static size_t value_count(const struct report *r)
@@ -189,8 +195,8 @@ static void put_row(struct pprof *p, size_t row)
 
 	pprof_function.id = line.function_id = location.id = row + 1;
 	/* Without a system_name: pprof would demangle it, and strip "<module>". */
-	pprof_function.name = STRING_FIXED + 2 * row;
-	pprof_function.filename = STRING_FIXED + 2 * row + 1;
+	pprof_function.name = fixed_strings(p) + 2 * row;
+	pprof_function.filename = fixed_strings(p) + 2 * row + 1;
 	pprof_function.start_line = line.line = f->line;
 	location.n_line = 1;
 	location.line = lines;
@@ -220,7 +226,7 @@ static void put_sample(struct pprof *p, uint32_t node, int64_t *values, uint32_t
 	pid.key = STRING_PID;
 	pid.num = r->profile->processes[n->process].pid;
 	process.key = STRING_PROCESS;
-	process.str = STRING_FIXED + 2 * r->functions.row_count + n->process;
+	process.str = fixed_strings(p) + 2 * r->functions.row_count + n->process;
 	thread.key = STRING_THREAD;
 	thread.num = n->tid;
 	sample.n_location_id = depth;

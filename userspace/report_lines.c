@@ -44,7 +44,7 @@ static void print_share(const struct view *v, uint64_t samples)
 	print_right(v->out, error, 6);
 }
 
-static void print_bar(const struct view *v, uint64_t samples)
+static void print_bar(const struct view *v, uint64_t samples, bool padded)
 {
 	double share = v->most ? (double)samples / v->most : 0;
 	int cells = (int)(BAR_CELLS * share + 0.5);
@@ -54,7 +54,8 @@ static void print_bar(const struct view *v, uint64_t samples)
 		fputs("\xe2\x96\x88", v->out);
 	if (samples && !cells)
 		fputs("\xe2\x96\x8f", v->out);
-	fprintf(v->out, "%*s", BAR_CELLS - (cells ? cells : samples > 0), "");
+	if (padded)
+		fprintf(v->out, "%*s", BAR_CELLS - (cells ? cells : samples > 0), "");
 }
 
 /* place NULL: a line without samples.  line 0: they have no line. */
@@ -77,7 +78,7 @@ static void print_line(const struct view *v, uint32_t line, const struct place *
 		print_share(v, place ? place->samples : 0);
 		print_share(v, place ? place->cumulative : 0);
 		fputs("  ", v->out);
-		print_bar(v, place ? place->cumulative : 0);
+		print_bar(v, place ? place->cumulative : 0, *text);
 	}
 	if (*text)
 		fprintf(v->out, "  %.*s",
