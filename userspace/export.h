@@ -3,8 +3,8 @@
  * A report in other tools' formats.  All values are corrected ones.  Errors of
  * the stream itself are left to whoever closes it.
  *
- * Of a sampled recording costs are estimates, and calls, which are not known, are left
- * out or, where a format wants a number, 0 with a note; pstats cannot do without.
+ * Of a sampled recording costs are estimates, and calls are not known: callgrind has
+ * self costs only, by line, and pstats cannot do without.
  *
  * Costs in kernel mode are in json, pprof and callgrind when they were counted;
  * the other formats have room for one cost.

@@ -2,8 +2,9 @@
 /*
  * The callgrind format, for callgrind_annotate and KCachegrind.  A call is put
  * on its caller's first line: which line it came from is not measured.  Samples
- * know their lines, so a sampled function's own cost is on these; its calls are not
- * known, and 0, which the format has to have, with a note.
+ * know their lines, so a sampled function's own cost is on these.  How often it was
+ * called they do not know, and the format has no cumulative cost without that number
+ * (callgrind_annotate takes it for a self cost when it is 0): there are no calls then.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -84,8 +85,8 @@ static void put_header(const struct report *r, FILE *out)
 		fprintf(out, "\ndesc: Note: %s", share);
 	if (report_is_sampled(r)) {
 		estimate_period_text(share, sizeof(share), &p->meta);
-		fprintf(out, "\ndesc: Sampled: %s, %" PRIu64 " samples; calls are not known, and "
-			     "written as 0",
+		fprintf(out, "\ndesc: Sampled: %s, %" PRIu64 " samples; without calls, which are not "
+			     "known, so all costs are self costs",
 			share, report_samples(r));
 	}
 	fprintf(out,
@@ -142,6 +143,8 @@ int export_callgrind(const struct report *r, FILE *out)
 		fputc('\n', out);
 		put_name(r, own_keys, row, &known[row], out);
 		put_self(r, row, &lines, out);
+		if (report_is_sampled(r))
+			continue;
 		for (; edge < fc->edge_count && fc->edges[edge].caller == row; edge++) {
 			const struct function_edge *e = &fc->edges[edge];
 
