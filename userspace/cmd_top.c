@@ -192,6 +192,7 @@ static int show(struct top *t)
 	interval_free(&t->shown);
 	t->shown = v;
 	t->has_shown = true;
+	t->state.sampled = report_is_sampled(&v.report);
 	return 0;
 }
 
