@@ -4,8 +4,8 @@
  * them out of a target's memory.  This header crosses the kernel line: it holds
  * plain data only and includes nothing.
  *
- * All offsets are in bytes, for 64-bit little-endian builds.
- * 0xffff marks a member that version does not have.
+ * All offsets are in bytes, for 64-bit little-endian builds.  0xffff marks a member
+ * that version does not have.
  */
 #ifndef PYCOST_CPYTHON_H
 #define PYCOST_CPYTHON_H
@@ -19,7 +19,10 @@
 #define PY_CO_ASYNC_GENERATOR 0x0200
 #define PY_CO_RESUMABLE (PY_CO_GENERATOR | PY_CO_COROUTINE | PY_CO_ASYNC_GENERATOR)
 
-/* The same in every minor. */
+/*
+ * The same in every minor, with the GIL.  A free-threaded build's objects have a
+ * longer head: see object_size.
+ */
 #define PY_OBJECT_TYPE 8  /* PyObject.ob_type */
 #define PY_TUPLE_SIZE 16  /* PyVarObject.ob_size, 64 bits */
 #define PY_STR_LENGTH 16  /* PyASCIIObject.length, 64 bits, in characters */
@@ -47,6 +50,8 @@ struct cpython_layout {
 	unsigned short frame_locals; /* slots: locals, cells, free variables, stack */
 	unsigned short frame_instr;  /* instr_ptr; PY_NONE up to 3.10 */
 	unsigned short frame_lasti;  /* f_lasti; PY_NONE from 3.11 */
+	unsigned short frame_is_entry; /* of 3.11 alone: a frame that C called */
+	unsigned short frame_tlbc;     /* index into code_tlbc, or PY_NONE */
 	/* PyCodeObject */
 	unsigned short code_flags;
 	unsigned short code_firstlineno;
@@ -60,11 +65,7 @@ struct cpython_layout {
 	unsigned short code_linetable; /* bytes: co_linetable, co_lnotab up to 3.9 */
 	unsigned short code_bytecode;  /* co_code_adaptive; PY_NONE up to 3.10 */
 	unsigned short code_code;      /* bytes: co_code; PY_NONE from 3.11 */
-	/*
-	 * Pointer to the copies of the bytecode, of which frame_instr is in one, in
-	 * free-threaded builds: a count of 64 bits, then a pointer for each.  Or PY_NONE.
-	 */
-	unsigned short code_tlbc;
+	unsigned short code_tlbc; /* free-threaded builds' copies of the bytecode, or PY_NONE */
 	/* PyFunctionObject, PyCellObject, tuple, str */
 	unsigned short func_qualname;
 	unsigned short func_closure;
@@ -81,14 +82,16 @@ struct cpython_layout {
 	unsigned short minor; /* the "9" of 3.9 */
 	/* Low bits of frame_code and frame_func that are no address (_PyStackRef). */
 	unsigned short code_tag_mask;
-	/*
-	 * In free-threaded builds each object's head is longer by so many bytes: add
-	 * them to what is the same in every minor, above.  Other members hold them.
-	 */
-	unsigned short object_extra;
-	unsigned short str_state_shift; /* bits: PY_STR_KIND(state >> it) and so on */
-	unsigned short frame_tlbc; /* i32: which of code_tlbc's arrays runs; or PY_NONE */
+	unsigned short object_size;	/* of PyObject; its last 8 bytes are ob_type */
+	unsigned short str_state_shift; /* of a str's state, before PY_STR_* hold */
 };
+
+/*
+ * PyThreadState._status.active, Include/cpython/pystate.h: the state is its thread's
+ * current one, which with the GIL holds it.
+ */
+#define PY_TSTATE_ACTIVE 0x10
+#define PY_TSTATE_PREV 0 /* PyThreadState.prev, in every minor */
 
 /*
  * How a thread's state is found, and what hangs on it; for sampling.  In 3.6 there
@@ -109,6 +112,7 @@ struct cpython_runtime {
 	unsigned short tstate_interp;
 	unsigned short tstate_thread_id; /* pthread_self() */
 	unsigned short tstate_native_id; /* in its own PID namespace; PY_NONE up to 3.10 */
+	unsigned short tstate_status;	 /* bits: PY_TSTATE_ACTIVE; PY_NONE up to 3.11 */
 	unsigned short tstate_frame;	 /* PY_NONE in 3.11 and 3.12: in the cframe */
 	unsigned short tstate_cframe;
 	unsigned short cframe_frame;
@@ -116,6 +120,7 @@ struct cpython_runtime {
 	/* asyncio, from 3.14; else PY_NONE */
 	unsigned short tstate_task; /* asyncio_running_task of _PyThreadStateImpl */
 	unsigned short task_coro;
+	unsigned short task_is_task; /* one byte; 0: a future, which has no coroutine */
 	unsigned short task_awaited_by;
 	unsigned short task_awaited_by_is_set; /* one byte */
 	unsigned short gen_frame; /* gi_iframe, a frame and no pointer; gi_frame up to 3.10 */

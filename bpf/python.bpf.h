@@ -9,10 +9,8 @@
 #ifndef PYCOST_PYTHON_BPF_H
 #define PYCOST_PYTHON_BPF_H
 
+#include "bpf/layout.bpf.h"
 #include "bpf/maps.bpf.h"
-#include "bpf/cpython.h"
-
-const volatile struct cpython_layout layout;
 
 /* Indices into pt_regs, in units of 8 bytes; REG_NONE when not in a register. */
 #define REG_NONE 0xff
@@ -76,14 +74,6 @@ static __always_inline __u64 reg_read(void *ctx, __u8 reg)
 		REG_CASE(32); /* the program counter */
 #endif
 	}
-	return v;
-}
-
-static __always_inline __u64 user_u64(__u64 address)
-{
-	__u64 v = 0;
-
-	bpf_probe_read_user(&v, sizeof(v), (void *)address);
 	return v;
 }
 

@@ -184,6 +184,23 @@ struct wire_event_code {
 };
 
 /*
+ * A process whose threads are sampled, by tgid.  All addresses are its own.
+ *
+ * 3.6 has no _PyRuntime: `interpreters` is &interp_head, `current` is
+ * &_PyThreadState_Current.  Later they lie in it: see struct cpython_runtime.
+ */
+struct wire_sampled {
+	__u64 interpreters; /* of the pointer to the first PyInterpreterState */
+	__u64 current;	    /* of the pointer to the state with the GIL; 0 from 3.12 */
+	__u64 collecting;   /* of an int: garbage is collected; 0 from 3.9, and in 3.6 */
+	__u64 code_type;    /* PyCode_Type; 0: not known, code objects are not checked */
+	__u32 build; /* index of its program in `walkers`; WIRE_NO_BUILD: no frames */
+	__u32 epoch; /* another after each exec: addresses say nothing across one */
+};
+#define WIRE_NO_BUILD 0xffffffffu
+#define WIRE_MAX_BUILDS 64
+
+/*
  * One sample: where a thread was when the event fired.  After the head come the
  * Python frames, innermost first, then the native addresses, likewise.
  */
@@ -196,8 +213,13 @@ struct wire_sample_frame {
 	__u32 instr; /* bytes into the bytecode, WIRE_FRAME_*; WIRE_NO_INSTR: unknown */
 };
 #define WIRE_NO_INSTR 0x3fffffffu
-/* No caller but what awaits the frame before it: the frame is not on the stack. */
+/*
+ * No caller but what awaits the frame before it: the frame is not on the stack.  Where
+ * an asyncio task runs, the frames end with its coroutine's, and those of the event
+ * loop below it are left out; then come the coroutines of the tasks that await it.
+ */
 #define WIRE_FRAME_AWAITS 0x80000000u
+#define WIRE_SAMPLE_AWAITS 16
 
 enum wire_sample_state {
 	WIRE_SAMPLE_RUNS,
@@ -209,6 +231,7 @@ enum wire_sample_state {
 #define WIRE_SAMPLE_UNREAD 0x2	  /* memory that could not be read */
 #define WIRE_SAMPLE_DEEP 0x4	  /* more frames than are kept */
 #define WIRE_SAMPLE_TORN 0x8	  /* met while the interpreter changed it: no path is claimed */
+#define WIRE_SAMPLE_AWAITED_BY_SET 0x10 /* several tasks await one: none of them is told */
 
 struct wire_sample {
 	struct wire_event head;
@@ -220,7 +243,7 @@ struct wire_sample {
 	__u8 opcode; /* of the innermost frame, as it is in memory: its specialised form */
 	__u8 has_opcode;
 	__u8 in_kernel; /* the event fired in kernel mode */
-	__u8 pad[6];
+	__u8 pad[10]; /* what follows is aligned to 8 bytes */
 	/* struct wire_sample_frame[frames], __u64[natives] */
 };
 

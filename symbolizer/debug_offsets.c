@@ -4,8 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define FIRST_MINOR 13
-#define LAST_MINOR 15
+#define FIRST_MINOR DEBUG_FIRST_MINOR
+#define LAST_MINOR DEBUG_LAST_MINOR
 #define MINORS (LAST_MINOR - FIRST_MINOR + 1)
 #define NONE DEBUG_NO_WORD
 
@@ -26,6 +26,7 @@ static const signed char words[DEBUG_WORDS][MINORS] = {
 	[DEBUG_TSTATE_FRAME] = { 23, 26, 26 },
 	[DEBUG_TSTATE_THREAD_ID] = { 24, 27, 30 },
 	[DEBUG_TSTATE_NATIVE_ID] = { 25, 28, 31 },
+	[DEBUG_TSTATE_STATUS] = { 27, 30, 33 },
 	[DEBUG_FRAME_STRUCT] = { 28, 31, 39 },
 	[DEBUG_FRAME_PREVIOUS] = { 29, 32, 40 },
 	[DEBUG_FRAME_CODE] = { 30, 33, 41 },
@@ -86,7 +87,8 @@ static bool states_fit(const struct debug_offsets *d)
 	       fits(d, DEBUG_TSTATE_STRUCT, DEBUG_TSTATE_INTERP, 8) &&
 	       fits(d, DEBUG_TSTATE_STRUCT, DEBUG_TSTATE_FRAME, 8) &&
 	       fits(d, DEBUG_TSTATE_STRUCT, DEBUG_TSTATE_THREAD_ID, 8) &&
-	       fits(d, DEBUG_TSTATE_STRUCT, DEBUG_TSTATE_NATIVE_ID, 8);
+	       fits(d, DEBUG_TSTATE_STRUCT, DEBUG_TSTATE_NATIVE_ID, 8) &&
+	       fits(d, DEBUG_TSTATE_STRUCT, DEBUG_TSTATE_STATUS, 4);
 }
 
 static bool frames_fit(const struct debug_offsets *d)
@@ -148,7 +150,7 @@ static bool heads_as_ever(const struct debug_offsets *d)
 static const char *implausible(const struct debug_offsets *d)
 {
 	if (!states_fit(d) || !apart(d, DEBUG_INTERP_NEXT, DEBUG_INTERP_GC) ||
-	    !apart(d, DEBUG_TSTATE_NEXT, DEBUG_TSTATE_NATIVE_ID))
+	    !apart(d, DEBUG_TSTATE_NEXT, DEBUG_TSTATE_STATUS))
 		return "its debug offsets of threads and interpreters make no sense";
 	if (!frames_fit(d) || !apart(d, DEBUG_FRAME_PREVIOUS, DEBUG_FRAME_TLBC) ||
 	    !apart(d, DEBUG_CODE_FILENAME, DEBUG_CODE_TLBC))
@@ -262,6 +264,7 @@ void debug_offsets_apply(const struct debug_offsets *d, struct cpython_layout *l
 	put(&r->tstate_frame, d, DEBUG_TSTATE_FRAME);
 	put(&r->tstate_thread_id, d, DEBUG_TSTATE_THREAD_ID);
 	put(&r->tstate_native_id, d, DEBUG_TSTATE_NATIVE_ID);
+	put(&r->tstate_status, d, DEBUG_TSTATE_STATUS);
 	put(&r->gen_frame, d, DEBUG_GEN_FRAME);
 }
 
@@ -269,6 +272,7 @@ void debug_offsets_apply(const struct debug_offsets *d, struct cpython_layout *l
 enum {
 	TASK_STRUCT = 0,
 	TASK_AWAITED_BY = 2,
+	TASK_IS_TASK = 3,
 	TASK_AWAITED_BY_IS_SET = 4,
 	TASK_CORO = 5,
 	THREAD_STRUCT = 9,
@@ -278,13 +282,14 @@ enum {
 
 int asyncio_offsets_apply(const void *bytes, size_t size, struct cpython_runtime *r)
 {
-	uint64_t task, thread, awaited_by, is_set, coro, running;
+	uint64_t task, thread, awaited_by, is_task, is_set, coro, running;
 
 	if (size < 8 * ASYNCIO_WORDS)
 		return -EBADMSG;
 	task = word(bytes, TASK_STRUCT);
 	thread = word(bytes, THREAD_STRUCT);
 	awaited_by = word(bytes, TASK_AWAITED_BY);
+	is_task = word(bytes, TASK_IS_TASK);
 	is_set = word(bytes, TASK_AWAITED_BY_IS_SET);
 	coro = word(bytes, TASK_CORO);
 	running = word(bytes, THREAD_TASK);
@@ -292,11 +297,12 @@ int asyncio_offsets_apply(const void *bytes, size_t size, struct cpython_runtime
 		return -EBADMSG;
 	if (awaited_by % 8 || coro % 8 || running % 8 || awaited_by == coro || awaited_by < 16 ||
 	    coro < 16 || awaited_by + 8 > task || coro + 8 > task || is_set >= task ||
-	    running + 8 > thread)
+	    is_task >= task || is_task == is_set || running + 8 > thread)
 		return -EBADMSG;
 	r->tstate_task = (unsigned short)running;
 	r->task_coro = (unsigned short)coro;
 	r->task_awaited_by = (unsigned short)awaited_by;
+	r->task_is_task = (unsigned short)is_task;
 	r->task_awaited_by_is_set = (unsigned short)is_set;
 	return 0;
 }

@@ -38,6 +38,7 @@ enum debug_word {
 	DEBUG_TSTATE_FRAME,
 	DEBUG_TSTATE_THREAD_ID,
 	DEBUG_TSTATE_NATIVE_ID,
+	DEBUG_TSTATE_STATUS,
 	DEBUG_FRAME_STRUCT,
 	DEBUG_FRAME_PREVIOUS,
 	DEBUG_FRAME_CODE,
@@ -70,8 +71,12 @@ enum debug_word {
 	DEBUG_WORDS,
 };
 
+/* The minors whose struct we know. */
+#define DEBUG_FIRST_MINOR 13
+#define DEBUG_LAST_MINOR 15
+
 #define DEBUG_NO_WORD -1
-/* Which word it is in Python 3.MINOR (13 to 15), from 0; or DEBUG_NO_WORD. */
+/* Which word it is in one of them, from 0; or DEBUG_NO_WORD. */
 int debug_word_at(int minor, enum debug_word word);
 
 struct debug_offsets {

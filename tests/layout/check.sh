@@ -73,7 +73,8 @@ compare() { # directory [FLAG]
 	echo '#include <Python.h>' |
 		$CC -std=gnu11 -w -I"$1" -I"${1%/*}" -fsyntax-only -x c - 2>"$work/errors" || return 2
 	$CC -std=gnu11 -w -I. -I"$1" -I"$1/internal" -I"$1/internal/mimalloc" -I"${1%/*}" ${2-} \
-		tests/layout/*.c symbolizer/layout.c symbolizer/debug_offsets.c \
+		tests/layout/layout.c tests/layout/runtime.c tests/layout/debug.c \
+		symbolizer/layout.c symbolizer/debug_offsets.c \
 		-o "$work/layout" 2>&1 || return 1
 	"$work/layout"
 }
@@ -103,5 +104,22 @@ for minor in 6 7 8 9 10 11 12 13 14 15; do
 	download $minor
 	check $minor
 	[ $minor -lt 13 ] || check $minor -DPy_GIL_DISABLED=1
+done
+
+# What an interpreter tells of itself, where one is: in the cache of tests/fetch.sh, or
+# pyenv's.
+$CC -D_GNU_SOURCE -std=gnu11 -I. tests/layout/read.c symbolizer/layout_read.c symbolizer/layout.c \
+	symbolizer/debug_offsets.c symbolizer/elf_file.c symbolizer/process_image.c \
+	symbolizer/procmap.c -lelf -o "$work/read"
+for minor in 13 14 15; do
+	verdict=SKIP
+	for python in "${CACHE%/*}/py3$minor-"[0-9]"/usr/bin/python3.$minor" \
+		"$HOME/.pyenv/versions/3.$minor".*/lib/libpython3.$minor.so \
+		"$HOME/.pyenv/versions/3.$minor".*/bin/python3.$minor; do
+		[ -e "$python" ] && readelf -SW "$python" | grep -q '\.PyRuntime' || continue
+		[ $verdict = FAIL ] || verdict=PASS
+		"$work/read" "$python" $minor || { verdict=FAIL && status=1; }
+	done
+	echo "$verdict layout_read 3.$minor"
 done
 exit $status

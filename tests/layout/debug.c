@@ -49,6 +49,7 @@ static void compare_states(void)
 	WORD(DEBUG_TSTATE_FRAME, thread_state.current_frame);
 	WORD(DEBUG_TSTATE_THREAD_ID, thread_state.thread_id);
 	WORD(DEBUG_TSTATE_NATIVE_ID, thread_state.native_thread_id);
+	WORD(DEBUG_TSTATE_STATUS, thread_state.status);
 	WORD(DEBUG_GC_STRUCT, gc.size);
 	WORD(DEBUG_GC_COLLECTING, gc.collecting);
 }

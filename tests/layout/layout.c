@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Compares layout_of() with the headers this file is compiled against.
+ * Compares layout_for_build() with the headers this file is compiled against.
  * tests/layout/check.sh builds it once for each CPython it can find.
  * Exit status: 0 all equal, 1 not; each difference is printed.
  */
@@ -25,6 +25,8 @@
 #else
 #define FREE_THREADED false
 #endif
+/* What a free-threaded build's objects have in front. */
+#define EXTRA (sizeof(PyObject) - 16)
 
 #define FRAME_SINCE_311 (PY_VERSION_HEX >= 0x030b0000)
 #if FRAME_SINCE_311
@@ -88,6 +90,11 @@ static void compare_frame(const struct cpython_layout *l)
 	compare("owner_generator", l->owner_generator, PY_NONE);
 	compare("frame_lasti", l->frame_lasti, offsetof(PyFrameObject, f_lasti));
 #endif
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+	compare("frame_is_entry", l->frame_is_entry, offsetof(frame_t, is_entry));
+#else
+	compare("frame_is_entry", l->frame_is_entry, PY_NONE);
+#endif
 #if FREE_THREADED_CODE
 	compare("frame_tlbc", l->frame_tlbc, offsetof(frame_t, tlbc_index));
 	compare("sizeof tlbc_index", sizeof(((frame_t *)0)->tlbc_index), 4);
@@ -147,13 +154,13 @@ static void compare_objects(const struct cpython_layout *l)
 	compare("str_ascii_data", l->str_ascii_data, sizeof(PyASCIIObject));
 	compare("str_unicode_data", l->str_unicode_data, sizeof(PyCompactUnicodeObject));
 	/* What bpf/cpython.h holds as constants. */
-	compare("object_extra", l->object_extra, sizeof(PyObject) - 16);
-	compare("PY_STR_LENGTH", PY_STR_LENGTH + l->object_extra, offsetof(PyASCIIObject, length));
-	compare("PY_STR_STATE", PY_STR_STATE + l->object_extra, offsetof(PyASCIIObject, state));
-	compare("PY_TUPLE_SIZE", PY_TUPLE_SIZE + l->object_extra, offsetof(PyVarObject, ob_size));
-	compare("PY_BYTES_SIZE", PY_BYTES_SIZE + l->object_extra, offsetof(PyVarObject, ob_size));
-	compare("PY_BYTES_DATA", PY_BYTES_DATA + l->object_extra, offsetof(PyBytesObject, ob_sval));
-	compare("PY_OBJECT_TYPE", PY_OBJECT_TYPE + l->object_extra, offsetof(PyObject, ob_type));
+	compare("object_size", l->object_size, sizeof(PyObject));
+	compare("PY_STR_LENGTH", PY_STR_LENGTH + EXTRA, offsetof(PyASCIIObject, length));
+	compare("PY_STR_STATE", PY_STR_STATE + EXTRA, offsetof(PyASCIIObject, state));
+	compare("PY_TUPLE_SIZE", PY_TUPLE_SIZE + EXTRA, offsetof(PyVarObject, ob_size));
+	compare("PY_BYTES_SIZE", PY_BYTES_SIZE + EXTRA, offsetof(PyVarObject, ob_size));
+	compare("PY_BYTES_DATA", PY_BYTES_DATA + EXTRA, offsetof(PyBytesObject, ob_sval));
+	compare("PY_OBJECT_TYPE", PY_OBJECT_TYPE + EXTRA, offsetof(PyObject, ob_type));
 	compare("PY_CO_NESTED", PY_CO_NESTED, CO_NESTED);
 	compare("PY_CO_GENERATOR", PY_CO_GENERATOR, CO_GENERATOR);
 	compare("PY_CO_COROUTINE", PY_CO_COROUTINE, CO_COROUTINE);
@@ -166,7 +173,7 @@ static void compare_str_state(const struct cpython_layout *l)
 		PyASCIIObject str;
 		unsigned int word[sizeof(PyASCIIObject) / 4];
 	} u;
-	const unsigned int *state = &u.word[(PY_STR_STATE + l->object_extra) / 4];
+	const unsigned int *state = &u.word[(PY_STR_STATE + EXTRA) / 4];
 
 	memset(&u, 0, sizeof(u));
 	u.str.state.kind = 4;
@@ -181,8 +188,8 @@ static void compare_str_state(const struct cpython_layout *l)
 
 int main(void)
 {
-	const struct cpython_layout *l = layout_of(PY_MINOR_VERSION, FREE_THREADED);
-	const struct cpython_runtime *r = runtime_of(PY_MINOR_VERSION, FREE_THREADED);
+	const struct cpython_layout *l = layout_for_build(PY_MINOR_VERSION, FREE_THREADED);
+	const struct cpython_runtime *r = runtime_for(PY_MINOR_VERSION, FREE_THREADED);
 
 	if (!l || !r) {
 		printf("  no layout for 3.%d%s\n", PY_MINOR_VERSION, FREE_THREADED ? "t" : "");

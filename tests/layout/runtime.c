@@ -75,6 +75,19 @@ static void compare_interpreter(const struct cpython_runtime *r)
 #endif
 }
 
+#if PY_VERSION_HEX >= 0x030c0000
+static void compare_active(void)
+{
+	PyThreadState t;
+	unsigned int word = 0;
+
+	memset(&t, 0, sizeof(t));
+	t._status.active = 1;
+	memcpy(&word, &t._status, sizeof(word));
+	compare("PY_TSTATE_ACTIVE", PY_TSTATE_ACTIVE, word);
+}
+#endif
+
 static void compare_thread(const struct cpython_runtime *r)
 {
 	compare("tstate_next", r->tstate_next, AT(PyThreadState, next));
@@ -84,6 +97,13 @@ static void compare_thread(const struct cpython_runtime *r)
 	compare("tstate_native_id", r->tstate_native_id, AT(PyThreadState, native_thread_id));
 #else
 	compare("tstate_native_id", r->tstate_native_id, PY_NONE);
+#endif
+	compare("PY_TSTATE_PREV", PY_TSTATE_PREV, AT(PyThreadState, prev));
+#if PY_VERSION_HEX >= 0x030c0000
+	compare("tstate_status", r->tstate_status, AT(PyThreadState, _status));
+	compare_active();
+#else
+	compare("tstate_status", r->tstate_status, PY_NONE);
 #endif
 #if PY_VERSION_HEX >= 0x030d0000
 	compare("tstate_frame", r->tstate_frame, AT(PyThreadState, current_frame));
@@ -119,10 +139,12 @@ static void compare_tasks(const struct cpython_runtime *r)
 	/* The object's head is the only part that builds differ in. */
 	compare("task_coro", r->task_coro, 112 + sizeof(PyObject));
 	compare("task_awaited_by", r->task_awaited_by, 80 + sizeof(PyObject));
+	compare("task_is_task", r->task_is_task, 92 + sizeof(PyObject));
 	compare("task_awaited_by_is_set", r->task_awaited_by_is_set, 93 + sizeof(PyObject));
 #else
 	compare("tstate_task", r->tstate_task, PY_NONE);
 	compare("task_coro", r->task_coro, PY_NONE);
+	compare("task_is_task", r->task_is_task, PY_NONE);
 	compare("task_awaited_by", r->task_awaited_by, PY_NONE);
 	compare("task_awaited_by_is_set", r->task_awaited_by_is_set, PY_NONE);
 #endif
