@@ -225,6 +225,7 @@ static void read_writes(csh handle, const cs_insn *raw, struct insn *ret)
 
 		if (reg != INSN_NO_REG)
 			ret->writes |= 1u << reg;
+		ret->sets_flags |= written[i] == X86_REG_EFLAGS;
 	}
 }
 

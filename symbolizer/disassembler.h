@@ -39,6 +39,7 @@ struct insn {
 	bool emulated;
 	bool landing_pad;   /* endbr64 */
 	uint64_t target;    /* of a direct jump, branch or call */
+	bool sets_flags;    /* changes the condition codes */
 	uint32_t writes;    /* registers that it changes: 1 << enum usdt_reg */
 	bool calls;	    /* through a register or memory */
 	/* A register is copied from another, 4 or 8 bytes of it; or INSN_NO_REG. */

@@ -6,16 +6,9 @@
 #include <string.h>
 
 #include "symbolizer/landing.h"
-#include "symbolizer/usdt_arg.h"
 
 /* How far from its start a straight line is followed. */
 #define WALK_MAX 48
-
-/* What a C function may change, System V ABI of x86-64. */
-#define CALLER_SAVED                                                                      \
-	(1u << USDT_X86_RAX | 1u << USDT_X86_RCX | 1u << USDT_X86_RDX | 1u << USDT_X86_RSI | \
-	 1u << USDT_X86_RDI | 1u << USDT_X86_R8 | 1u << USDT_X86_R9 | 1u << USDT_X86_R10 |   \
-	 1u << USDT_X86_R11)
 
 bool finder_fail(struct finder *s, int err, const char *why)
 {
@@ -74,7 +67,7 @@ uint32_t eval_frames_after(uint32_t frames, const struct insn *insn)
 
 	frames &= ~insn->writes;
 	if (insn->kind == INSN_CALL || insn->calls)
-		frames &= ~CALLER_SAVED;
+		frames &= ~EVAL_CALLER_SAVED;
 	if (copied)
 		frames |= 1u << insn->copy_to;
 	return frames;

@@ -12,6 +12,13 @@
 #include "symbolizer/eval_opcodes.h"
 #include "symbolizer/interpreter.h"
 #include "symbolizer/layout.h"
+#include "symbolizer/usdt_arg.h"
+
+/* What a C function may change, System V ABI of x86-64. */
+#define EVAL_CALLER_SAVED                                                                 \
+	(1u << USDT_X86_RAX | 1u << USDT_X86_RCX | 1u << USDT_X86_RDX | 1u << USDT_X86_RSI | \
+	 1u << USDT_X86_RDI | 1u << USDT_X86_R8 | 1u << USDT_X86_R9 | 1u << USDT_X86_R10 |   \
+	 1u << USDT_X86_R11)
 
 struct finder {
 	struct elf_file *f;
@@ -59,7 +66,8 @@ void eval_walk(struct disassembler *d, uint64_t start, uint32_t frames, struct p
 /* Each adds to s->entries or s->returns; false when it fails. */
 bool eval_handlers(struct finder *s, struct probe_sites *sites, enum eval_role role);
 bool eval_frame_function(struct finder *s); /* 3.6 to 3.10: both */
-bool eval_unwind(struct finder *s);	    /* 3.11: returns but for yields */
+bool eval_unwind(struct finder *s);	    /* 3.11, and where the next is compiled in */
 bool eval_pop_function(struct finder *s);   /* from 3.12 on: returns but for yields */
+bool eval_throw(struct finder *s);	    /* from 3.11 on: entries by throw(), where it is plain */
 
 #endif

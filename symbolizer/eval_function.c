@@ -14,8 +14,6 @@
 
 #include <errno.h>
 
-#include "symbolizer/usdt_arg.h"
-
 #define EVAL_FUNCTION "_PyEval_EvalFrameDefault"
 
 /* PyThreadState.frame, Include/pystate.h (3.6, 3.7), cpython/pystate.h (to 3.10) */
@@ -25,23 +23,41 @@
 #define HANDLER_MAX 400
 #define FUNCTION_MAX (1 << 20)
 
-/* The store of the frame to tstate->frame, near the function's start. */
-static bool find_push(struct finder *s, uint64_t start, struct insn *ret, uint32_t *ret_frames)
+/* Registers that hold the frame and the thread state after the prologue, as bits. */
+struct held {
+	uint32_t frames, threads;
+};
+
+static bool is_push(const struct insn *insn, const struct held *h)
 {
-	/* PyEval_EvalFrameDefault(f, throwflag) gained tstate before f in 3.9. */
-	uint32_t frames = 1u << (s->minor >= 9 ? USDT_X86_RSI : USDT_X86_RDI);
+	return insn->store_base != INSN_NO_REG && h->threads & 1u << insn->store_base &&
+	       insn->store_at == TSTATE_FRAME && insn->store_size == 8 &&
+	       insn->store_reg != INSN_NO_REG && h->frames & 1u << insn->store_reg;
+}
+
+/*
+ * The store of the frame to tstate->frame, near the function's start.  Before
+ * 3.9 (f, throwflag) the thread state comes from a global variable, so it is
+ * what the store says; from then on it is the first argument.
+ */
+static bool find_push(struct finder *s, uint64_t start, struct insn *ret, struct held *ret_held)
+{
+	bool early = s->minor < 9;
+	struct held h = { 1u << (early ? USDT_X86_RDI : USDT_X86_RSI), 1u << USDT_X86_RDI };
 	uint64_t at = start;
 
-	for (unsigned i = 0; i < PROLOGUE_MAX && frames && disassembler_at(s->d, at, ret); i++) {
-		if (ret->store_base != INSN_NO_REG && ret->store_base != USDT_X86_RSP &&
-		    ret->store_at == TSTATE_FRAME && ret->store_size == 8 &&
-		    ret->store_reg != INSN_NO_REG && frames & 1u << ret->store_reg) {
-			*ret_frames = frames;
+	for (unsigned i = 0; i < PROLOGUE_MAX && h.frames && disassembler_at(s->d, at, ret); i++) {
+		if (early && ret->store_base != INSN_NO_REG && ret->store_base != USDT_X86_RSP)
+			h.threads = 1u << ret->store_base;
+		if (is_push(ret, &h)) {
+			*ret_held = h;
 			return true;
 		}
 		if (ret->kind == INSN_INDIRECT || ret->kind == INSN_RETURN || ret->kind == INSN_STOP)
 			return false;
-		frames = eval_frames_after(frames, ret);
+		h.frames = eval_frames_after(h.frames, ret);
+		if (!early)
+			h.threads = eval_frames_after(h.threads, ret);
 		at = ret->kind == INSN_JUMP ? ret->target : at + ret->size;
 	}
 	return false;
@@ -67,12 +83,12 @@ static bool add_after(struct finder *s, struct probe_sites *sites, const struct 
 
 /*
  * Each "tstate->frame = f->f_back": what is loaded from the frame is stored to
- * the thread state, on one straight line.
+ * the thread state, on one straight line.  The load may spoil the register of
+ * the frame; then the one on top of the stack is meant.
  */
-static bool find_pops(struct finder *s, uint64_t start, uint64_t size, uint8_t thread,
-		      uint8_t frame)
+static bool find_pops(struct finder *s, uint64_t start, uint64_t size, const struct held *h)
 {
-	uint32_t back = 0; /* registers that hold f->f_back */
+	uint32_t back = 0, frames = 0; /* registers that hold f->f_back, and f still */
 	struct insn insn;
 
 	for (uint64_t at = start; at < start + size; at += insn.size) {
@@ -81,15 +97,18 @@ static bool find_pops(struct finder *s, uint64_t start, uint64_t size, uint8_t t
 			back = 0;
 			continue;
 		}
-		if (back && insn.store_base == thread && insn.store_at == TSTATE_FRAME &&
-		    insn.store_size == 8 && insn.store_reg != INSN_NO_REG &&
-		    back & 1u << insn.store_reg &&
-		    !add_after(s, &s->returns, &insn, 1u << frame, false))
+		if (insn.store_base != INSN_NO_REG && h->threads & 1u << insn.store_base &&
+		    insn.store_at == TSTATE_FRAME && insn.store_size == 8 &&
+		    insn.store_reg != INSN_NO_REG && back & 1u << insn.store_reg &&
+		    !add_after(s, &s->returns, &insn, frames, false))
 			return false;
 		back = insn.kind == INSN_PLAIN ? eval_frames_after(back, &insn) : 0;
-		if (insn.load_base == frame && insn.load_at == s->layout->frame_previous &&
-		    insn.load_to != INSN_NO_REG)
+		frames = eval_frames_after(frames, &insn);
+		if (insn.load_base != INSN_NO_REG && h->frames & 1u << insn.load_base &&
+		    insn.load_at == s->layout->frame_previous && insn.load_to != INSN_NO_REG) {
 			back |= 1u << insn.load_to;
+			frames = h->frames & ~(1u << insn.load_to);
+		}
 	}
 	return true;
 }
@@ -97,7 +116,7 @@ static bool find_pops(struct finder *s, uint64_t start, uint64_t size, uint8_t t
 bool eval_frame_function(struct finder *s)
 {
 	uint64_t start, size;
-	uint32_t frames;
+	struct held held;
 	struct insn push;
 
 	s->err = elf_file_function(s->f, EVAL_FUNCTION, &start, &size);
@@ -105,11 +124,15 @@ bool eval_frame_function(struct finder *s)
 		return finder_fail(s, 0, EVAL_FUNCTION " is not among its symbols");
 	if (s->err)
 		return false;
-	if (size == 0 || size > FUNCTION_MAX || !find_push(s, start, &push, &frames))
+	if (size == 0 || size > FUNCTION_MAX || !find_push(s, start, &push, &held))
 		return finder_fail(s, 0, EVAL_FUNCTION " of this build does not show where it "
 						       "begins a frame");
-	if (!add_after(s, &s->entries, &push, frames, true) ||
-	    !find_pops(s, start, size, push.store_base, push.store_reg))
+	if (!add_after(s, &s->entries, &push, held.frames, true))
+		return false;
+	/* Only these last until the function's end. */
+	held.frames &= ~EVAL_CALLER_SAVED;
+	held.threads &= ~EVAL_CALLER_SAVED;
+	if (!find_pops(s, start, size, &held))
 		return false;
 	return s->returns.n ? true :
 			      finder_fail(s, 0, EVAL_FUNCTION " of this build does not show "
@@ -163,7 +186,7 @@ bool eval_pop_function(struct finder *s)
 	struct place emulated, stepped;
 
 	if (!start)
-		return finder_fail(s, 0, "the function that ends a frame was not found");
+		return eval_unwind(s); /* compiled into its callers */
 	eval_walk(s->d, start, 1u << USDT_X86_RSI, &emulated, &stepped);
 	if (emulated.insn.size && emulated.frame != INSN_NO_REG &&
 	    !finder_is_entered(s, start + 1, emulated.insn.vaddr))

@@ -10,18 +10,23 @@
 /* How far into a handler its first store is looked for. */
 #define STORE_MAX 48
 
+/* How many of them must have one. */
+#define VOTES_MIN 24
+
 /* The register of a handler's first store to frame->instr_ptr; or INSN_NO_REG. */
 static uint8_t stored_frame(struct finder *s, uint64_t start)
 {
+	uint32_t written = 0;
 	uint64_t at = start;
 	struct insn insn;
 
 	for (unsigned i = 0; i < STORE_MAX && disassembler_at(s->d, at, &insn); i++) {
 		if (insn.store_base != INSN_NO_REG && insn.store_reg != INSN_NO_REG &&
 		    insn.store_size == 8 && insn.store_at == s->layout->frame_instr)
-			return insn.store_base;
+			return written & 1u << insn.store_base ? INSN_NO_REG : insn.store_base;
 		if (insn.kind != INSN_PLAIN)
 			break;
+		written |= insn.writes;
 		at += insn.size;
 	}
 	return INSN_NO_REG;
@@ -29,7 +34,7 @@ static uint8_t stored_frame(struct finder *s, uint64_t start)
 
 /*
  * Handlers are reached from each other, so all of them expect the frame in one
- * register; nearly all begin by storing next_instr to it (3.11: prev_instr, in
+ * register; many begin by storing next_instr to it (3.11: prev_instr, in
  * INSTRUCTION_START of Python/ceval.c; later Tools/cases_generator).
  */
 static bool find_frame_register(struct finder *s)
@@ -49,7 +54,7 @@ static bool find_frame_register(struct finder *s)
 			best = reg;
 	}
 	s->frame = (uint8_t)best;
-	if (all >= DISPATCH_SIZE / 4 && votes[best] > all * 3 / 4)
+	if (all >= VOTES_MIN && votes[best] > all * 3 / 4)
 		return true;
 	return finder_fail(s, 0, "the opcode handlers of this build do not say where they keep "
 				 "the frame");
@@ -70,7 +75,7 @@ static bool find_sites(struct finder *s)
 		return finder_fail(s, 0, "the table of its opcode handlers was not found");
 	return !s->err && find_frame_register(s) && eval_handlers(s, &s->entries, EVAL_ENTRY) &&
 	       eval_handlers(s, &s->returns, EVAL_YIELD) &&
-	       (s->minor == 11 ? eval_unwind(s) : eval_pop_function(s));
+	       (s->minor == 11 ? eval_unwind(s) : eval_pop_function(s)) && eval_throw(s);
 }
 
 const char *eval_sites_find(struct elf_file *f, struct interpreter *in, int *ret_err)

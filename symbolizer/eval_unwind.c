@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Returns in 3.11, where each exit of a frame but a yield asks whether the
- * frame was entered from C: "if (frame->is_entry)" in RETURN_VALUE and at
- * exit_unwind of Python/ceval.c.  So does RETURN_GENERATOR, which makes a
- * generator and ends no call of it.
+ * Returns that are compiled into the evaluation function: by what each exit of a
+ * frame but a yield asks.  In 3.11 it is "if (frame->is_entry)", in RETURN_VALUE
+ * and at exit_unwind of Python/ceval.c; RETURN_GENERATOR asks it too, which makes
+ * a generator and ends no call of it.  Later it is "if (frame->owner ==
+ * FRAME_OWNED_BY_THREAD)", the first of _PyEval_FrameClearAndPop().
  */
 #include "symbolizer/eval_finder.h"
 
@@ -16,13 +17,22 @@
 #define HANDLER_MAX 400
 
 #define RETURN_GENERATOR_311 75 /* Include/opcode.h, 3.11.2 */
-#define RETURN_VALUE_311 83
 
 static bool asks(const struct finder *s, const struct insn *insn)
 {
 	/* is_entry is before owner: Include/internal/pycore_frame.h, 3.11.2 */
-	return insn->test_base == s->frame && insn->test_size == 1 &&
-	       insn->test_at == s->layout->frame_owner - 1;
+	int64_t at = s->layout->frame_owner - (s->minor == 11 ? 1 : 0);
+
+	return insn->test_base == s->frame && insn->test_size == 1 && insn->test_at == at;
+}
+
+/* The handler of the plain form of a return. */
+static unsigned plain_return(const struct finder *s)
+{
+	for (size_t i = 0; i < EVAL_OPCODES_MAX && s->ops->ops[i].role; i++)
+		if (s->ops->ops[i].role == EVAL_RETURN)
+			return s->ops->ops[i].number;
+	return 0;
 }
 
 /* Where a handler asks, on the way that no branch leaves; 0: nowhere. */
@@ -53,19 +63,19 @@ static bool add_question(struct finder *s, uint64_t at, bool is_return)
 	if (s->err)
 		return false;
 	return finder_add(s, &s->returns, is_return ? SITE_HANDLER : SITE_FUNCTION,
-			  is_return ? "RETURN_VALUE" : "exit_unwind", &emulated);
+			  is_return ? "RETURN_VALUE" : "exit", &emulated);
 }
 
 bool eval_unwind(struct finder *s)
 {
-	uint64_t generator = handler_asks(s, RETURN_GENERATOR_311);
-	uint64_t plain = handler_asks(s, RETURN_VALUE_311);
+	uint64_t generator = s->minor == 11 ? handler_asks(s, RETURN_GENERATOR_311) : 0;
+	uint64_t plain = handler_asks(s, plain_return(s));
 	struct reach all;
 	struct insn insn;
 	size_t others = 0;
 	bool fine = true;
 
-	if (!generator || !plain || generator == plain)
+	if ((!generator && s->minor == 11) || !plain || generator == plain)
 		return finder_fail(s, 0, "where a function returns was not found");
 	s->err = reach_find(s->d, s->table.targets, DISPATCH_SIZE, CODE_MAX, &all);
 	if (s->err)
