@@ -321,7 +321,7 @@ static int call_lines_find(struct pprof *p)
 	return known && p->call_lines ? 0 : -ENOMEM;
 }
 
-static void put_leaves(struct pprof *p, const struct leaf *leaf, const struct leaf *end)
+static void put_leaves(struct pprof *p, const struct leaf *leaf, size_t count)
 {
 	const struct report *r = p->report;
 	const struct profile_node *nodes = r->profile->nodes;
@@ -331,7 +331,7 @@ static void put_leaves(struct pprof *p, const struct leaf *leaf, const struct le
 	uint32_t root = 0;
 
 	p->err = path ? 0 : -ENOMEM;
-	while (!p->err && leaf < end && call_walk_next(&walk)) {
+	while (!p->err && count && call_walk_next(&walk)) {
 		uint32_t row = r->functions.row_of[nodes[walk.node].function];
 		bool rootless;
 
@@ -339,7 +339,7 @@ static void put_leaves(struct pprof *p, const struct leaf *leaf, const struct le
 			continue;
 		root = walk.depth == 1 ? walk.node : root;
 		rootless = walk.depth > 1 && !nodes[root].function;
-		for (; leaf < end && leaf->node == walk.node; leaf++) {
+		for (; count && leaf->node == walk.node; leaf++, count--) {
 			int64_t values[] = { value_of(leaf->samples),
 					     value_of(estimate_cost(leaf->samples,
 								    r->profile->meta.period)) };
@@ -362,7 +362,7 @@ static void put_sampled(struct pprof *p)
 	if (!p->err)
 		p->err = leaves_compute(p->report, false, &leaves);
 	if (!p->err)
-		put_leaves(p, leaves.items, (const struct leaf *)leaves.items + leaves.count);
+		put_leaves(p, leaves.items, leaves.count);
 	tally_clear(&leaves);
 	tally_clear(&p->locations);
 	free(p->call_lines);
