@@ -125,6 +125,57 @@ static void test_refused(void)
 	CU_ASSERT_EQUAL(in.returns.n, 0);
 }
 
+/* Before 3.11 by tstate->frame, set and set back. */
+static void test_function(void)
+{
+	static struct small_elf e;
+	struct interpreter in;
+
+	small_start(&e);
+	/* push %rbx; mov %rdi,%rbx; mov %rbx,0x18(%r14); test %eax,%eax; je */
+	CODE(&e, EVAL, 0x53, 0x48, 0x89, 0xfb, 0x49, 0x89, 0x5e, 0x18, 0x85, 0xc0, 0x74, 0x00,
+	     /* mov 0x18(%rbx),%rax; mov %rax,0x18(%r14); call; pop %rbx; ret */
+	     0x48, 0x8b, 0x43, 0x18, 0x49, 0x89, 0x46, 0x18, 0xe8, 0, 0, 0, 0, 0x5b, 0xc3);
+	small_function(&e, "_PyEval_EvalFrameDefault", EVAL, 27);
+	CU_ASSERT_PTR_NULL(find(&e, 8, &in));
+	CU_ASSERT_EQUAL(in.entries.n, 1);
+	CU_ASSERT_EQUAL(in.returns.n, 1);
+	check(&in.entries, "_PyEval_EvalFrameDefault", EVAL + 10, "je", true, USDT_X86_RBX);
+	check(&in.returns, "_PyEval_EvalFrameDefault", EVAL + 20, "call", true, USDT_X86_RBX);
+	interpreter_clear(&in);
+	/* From 3.9 on the frame is the second argument. */
+	CU_ASSERT_PTR_NOT_NULL(find(&e, 9, &in));
+	/* What is loaded is not what is stored. */
+	CODE(&e, EVAL + 12, 0x48, 0x8b, 0x4b, 0x18);
+	CU_ASSERT_PTR_NOT_NULL(find(&e, 8, &in));
+}
+
+/* In 3.11 each exit asks frame->is_entry, at 68; RETURN_GENERATOR does too. */
+static void test_unwind(void)
+{
+	static struct small_elf e;
+	struct interpreter in;
+
+	small_start(&e);
+	for (unsigned n = 0; n < OPCODES; n++) {
+		CODE(&e, handler(n), STORE, DISPATCH);
+		small_pointer(&e, TABLE_AT + n, n < 181 || n == 255 ? handler(n) : UNKNOWN);
+	}
+	CODE(&e, UNKNOWN, 0x0f, 0x0b);
+	/* cmpb $0,0x44(%rbx); jne */
+	CODE(&e, handler(83), STORE, 0x80, 0x7b, 0x44, 0x00, 0x75, 0x00, DISPATCH);
+	CODE(&e, handler(75), STORE, 0x80, 0x7b, 0x44, 0x00, 0x74, 0x00, DISPATCH);
+	CODE(&e, POP, 0x80, 0x7b, 0x44, 0x00, 0x75, 0x00, DISPATCH);
+	CU_ASSERT_STRING_EQUAL(find(&e, 11, &in),
+			       "where an exception leaves a function was not found");
+	far_jump(&e, handler(1), 0xe9, POP);
+	CU_ASSERT_PTR_NULL(find(&e, 11, &in));
+	CU_ASSERT_EQUAL(in.returns.n, 3);
+	check(&in.returns, "RETURN_VALUE", handler(83) + 8, "jne", true, USDT_X86_RBX);
+	check(&in.returns, "exit", POP + 4, "jne", true, USDT_X86_RBX);
+	interpreter_clear(&in);
+}
+
 static void test_table(void)
 {
 	static struct small_elf e;
@@ -249,6 +300,7 @@ int suite_eval_sites(void)
 	CU_pSuite s = CU_add_suite("eval sites", NULL, NULL);
 
 	return !s || !CU_ADD_TEST(s, test_sites) || !CU_ADD_TEST(s, test_landing) ||
-	       !CU_ADD_TEST(s, test_refused) || !CU_ADD_TEST(s, test_table) ||
+	       !CU_ADD_TEST(s, test_refused) || !CU_ADD_TEST(s, test_function) ||
+	       !CU_ADD_TEST(s, test_unwind) || !CU_ADD_TEST(s, test_table) ||
 	       !CU_ADD_TEST(s, test_instructions) || !CU_ADD_TEST(s, test_real);
 }
