@@ -156,11 +156,12 @@ static __always_inline int code_is_shim(struct wire_thread *t, __u64 code)
  * A frame that was made but never ran: its arguments were wrong, or it hit the
  * recursion limit.  From 3.12 on such a one is cleared as others are, where their
  * returns are seen (_PyEvalFramePushAndInit() and start_frame in Python/ceval.c).
- * Before its first instruction it points at that, or in front of it.
+ * It points at its first instruction, up to 3.12 in front of it.
  */
 static __always_inline int frame_never_ran(const struct py_frame *f)
 {
-	return layout.code_bytecode != PY_NONE && f->instr <= f->code + layout.code_bytecode;
+	return layout.code_bytecode != PY_NONE &&
+	       f->instr < f->code + layout.code_bytecode + (layout.minor >= 13 ? 2 : 0);
 }
 
 /* What `frame` calls its caller, C-entry frames and shims skipped; 0: nobody. */

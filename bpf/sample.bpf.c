@@ -63,7 +63,6 @@ static __always_inline void sample_begin(struct bpf_perf_event_data *ctx, struct
 	w->process = *p;
 	w->self = self_read();
 	w->slack = SELF_SLACK;
-	w->begun = 0;
 }
 
 SEC("perf_event")
@@ -77,8 +76,7 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	if (!w)
 		return 0;
 	sample_begin(ctx, w, p, id);
-	if (p->build < WIRE_MAX_BUILDS)
-		bpf_tail_call(ctx, &walkers, WIRE_WALKER(p->build));
+	bpf_tail_call(ctx, &walkers, p->build);
 	w->sample.flags = WIRE_SAMPLE_NO_THREAD;
 	sample_send(ctx, w);
 	return 0;

@@ -3,8 +3,8 @@
  * A sample in the making, from the program that begins it to the one that sends it.
  *
  * Perf events come as interrupts that cannot be masked, so all maps here have their
- * memory from the start.  No program here may have subprograms: arm64 has no tail calls
- * from those before 6.0.
+ * memory from the start.  A program with a tail call may have no subprograms, which
+ * arm64 has from 6.0 on only.
  */
 #ifndef PYCOST_SAMPLES_BPF_H
 #define PYCOST_SAMPLES_BPF_H
@@ -33,10 +33,10 @@ struct {
 	__type(value, struct walk);
 } scratch SEC(".maps");
 
-/* By WIRE_WALKER() and WIRE_NAMER(). */
+/* By build: see struct wire_sampled. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
-	__uint(max_entries, 2 * WIRE_MAX_BUILDS);
+	__uint(max_entries, WIRE_MAX_BUILDS);
 	__uint(key_size, sizeof(__u32));
 	__uint(value_size, sizeof(__u32));
 } walkers SEC(".maps");
@@ -59,10 +59,12 @@ static __always_inline struct walk *scratch_here(void)
 /* Its native addresses follow the frames, and all go to the ring. */
 static __always_inline void sample_send(struct bpf_perf_event_data *ctx, struct walk *w)
 {
-	__u32 n = w->sample.frames, size;
+	__u32 n = READ_ONCE(w->sample.frames), size;
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	long bytes;
 
+	/* Compared as 16 bits, it would not be known to be bounded as 64. */
+	asm volatile("" : "+r"(n));
 	if (n > WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS)
 		return;
 	bytes = bpf_get_stack(ctx, &w->frames[n], sizeof(w->natives), BPF_F_USER_STACK);

@@ -48,7 +48,6 @@ struct walk {
 	__u64 interp, candidate;
 	__u64 state; /* found; 0: none */
 	__u32 fit;   /* of it: enum walk_fit */
-	__u32 begun; /* the state has been looked for */
 	/* On the way. */
 	__u32 steps;
 	__u64 frame;   /* the next; 0: there is none */
@@ -62,8 +61,6 @@ struct walk {
 	__u8 entry;    /* the frame met last is one that C called */
 	__u8 settled;  /* the task's coroutine was met: the rest is only looked at */
 	__u8 inlined;  /* a frame above was left out: its caller's opcode is past */
-	__u32 unnamed; /* frames without print */
-	__u32 named;   /* frames that the namer has been through */
 	__u64 frame_words[WALK_FRAME_WORDS];
 	__u64 code_words[WALK_CODE_WORDS];
 	/* The result.  Those that await come after the frames. */
@@ -241,7 +238,7 @@ static __always_inline void walk_start(struct walk *w)
 	__u64 cframe, below;
 
 	w->frame = w->mark = w->outer = w->coro_frame = w->task = 0;
-	w->steps = w->unnamed = w->named = 0;
+	w->steps = 0;
 	w->grounded = 1;
 	w->entry = w->settled = w->inlined = 0;
 	w->sample.frames = 0;
@@ -445,8 +442,11 @@ static __always_inline int walk_step(struct walk *w)
 	if (w->frame == w->mark)
 		w->sample.flags |= WIRE_SAMPLE_TORN;
 	if (walk_is_foreign(&f)) {
-		/* It lies on the C stack: below its end it is no more. */
-		if (layout.minor >= 13 && w->stack && f.address < w->stack)
+		/*
+		 * It lies on the C stack: below its end it is no more.  But 3.15's
+		 * outermost lies in the thread's state.
+		 */
+		if (layout.minor >= 13 && w->stack && f.previous && f.address < w->stack)
 			w->sample.flags |= WIRE_SAMPLE_TORN;
 		return -1;
 	}

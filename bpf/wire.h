@@ -194,14 +194,11 @@ struct wire_sampled {
 	__u64 current;	    /* of the pointer to the state with the GIL; 0 from 3.12 */
 	__u64 collecting;   /* of an int: garbage is collected; 0 from 3.9, and in 3.6 */
 	__u64 code_type;    /* PyCode_Type; 0: not known, code objects are not checked */
-	__u32 build;	    /* whose walker; WIRE_NO_BUILD: samples without frames */
+	__u32 build; /* index of its program in `walkers`; WIRE_NO_BUILD: no frames */
 	__u32 epoch; /* another after each exec: addresses say nothing across one */
 };
 #define WIRE_NO_BUILD 0xffffffffu
-/* The map `walkers` has two programs for each build. */
 #define WIRE_MAX_BUILDS 64
-#define WIRE_WALKER(build) (2 * (build))
-#define WIRE_NAMER(build) (2 * (build) + 1)
 
 /*
  * One sample: where a thread was when the event fired.  After the head come the

@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -119,6 +120,14 @@ static int load_probes(struct elf_file *f, const struct candidate *c, struct int
 	return err;
 }
 
+/* 0: the file does not tell. */
+static uint64_t address_of(struct elf_file *f, const struct interpreter *in, const char *symbol)
+{
+	uint64_t vaddr;
+
+	return elf_file_symbol(f, symbol, &vaddr) ? 0 : vaddr + in->bias;
+}
+
 static int load_addresses(struct elf_file *f, const struct candidate *c, struct interpreter *in)
 {
 	uint64_t code;
@@ -126,17 +135,19 @@ static int load_addresses(struct elf_file *f, const struct candidate *c, struct 
 
 	if (err)
 		return err;
-	if (elf_file_symbol(f, "_PyRuntime", &in->runtime))
-		in->runtime = 0;
-	if (!c->image)
-		return 0;
-	err = elf_file_code_vaddr(f, c->image->offset, &code);
-	if (err)
-		return err;
-	in->bias = c->image->start - code;
+	if (c->image) {
+		err = elf_file_code_vaddr(f, c->image->offset, &code);
+		if (err)
+			return err;
+		in->bias = c->image->start - code;
+	}
 	in->function_type += in->bias;
-	if (in->runtime)
-		in->runtime += in->bias;
+	in->runtime = address_of(f, in, "_PyRuntime");
+	in->code_type = address_of(f, in, "PyCode_Type");
+	if (!in->runtime) {
+		in->interp_head = address_of(f, in, "interp_head");
+		in->thread_current = address_of(f, in, "_PyThreadState_Current");
+	}
 	return 0;
 }
 
@@ -236,6 +247,16 @@ int interpreter_find(pid_t pid, struct interpreter *ret)
 	}
 	images_free(&images);
 	return err ? refused : 0;
+}
+
+void interpreter_explain(int err, char *text, size_t len)
+{
+	snprintf(text, len, "%s",
+		 err == -ENOENT	  ? "it is not Python: no CPython interpreter is mapped in it"
+		 : err == -ESTALE ? "its interpreter's file was replaced on disk and cannot be "
+				    "reached any more: restart it"
+		 : err == -EACCES || err == -EPERM ? "no right to look at it"
+						   : strerror(-err));
 }
 
 static int load_path(const char *path, struct interpreter *ret)

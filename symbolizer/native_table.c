@@ -207,6 +207,11 @@ bool native_table_find(const struct native_table *t, uint64_t address,
 	return false;
 }
 
+const char *native_table_name(const struct native_table *t, size_t index)
+{
+	return t->names + t->v[index].name + 1;
+}
+
 size_t native_table_count(const struct native_table *t)
 {
 	return t->n;

@@ -110,8 +110,6 @@ static int link_one(struct build *b, struct bpf_program *p, uint64_t offset)
 static int sites_attach(struct build *b, const struct probe_sites *sites, int reg, bool returns,
 			struct bpf_program *p)
 {
-	uint64_t offsets[sites->n + 1];
-	size_t n = 0;
 	int err = 0;
 
 	for (size_t i = 0; i < sites->n && !err; i++) {
@@ -120,10 +118,8 @@ static int sites_attach(struct build *b, const struct probe_sites *sites, int re
 		if (sites->v[i].kind == SITE_NOTE)
 			err = link_one(b, p, sites->v[i].offset);
 		else
-			offsets[n++] = sites->v[i].offset;
+			err = traps_add(b->traps, sites->v[i].offset, returns, bpf_program__fd(p));
 	}
-	if (!err && n)
-		err = traps_add(b->traps, offsets, n, returns, bpf_program__fd(p));
 	return err;
 }
 
@@ -186,7 +182,7 @@ static int build_try(struct interpreter *in, pid_t pid, struct survey *ret, char
 	struct proof_calls calls;
 	int err;
 
-	if (proof_is_due(in))
+	if (in->probes == PROBES_SITES)
 		return proof_run(in, pid, &calls, text, len);
 	err = survey_run(in, pid, ret, text, len);
 	return err ? err : survey_judge(in, ret, text, len);
@@ -212,7 +208,7 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 	b->links = calloc(b->in.entries.n + b->in.returns.n, sizeof(*b->links));
 	if (!b->links)
 		err = -ENOMEM;
-	else if (proof_is_due(&b->in))
+	else if (b->in.probes == PROBES_SITES)
 		err = traps_load(b, k, text, len);
 	else
 		err = probes_load(b, k, &survey, text, len);

@@ -121,14 +121,6 @@ static void proving_free(void *arg)
 	free(p);
 }
 
-bool proof_is_due(const struct interpreter *in)
-{
-	for (size_t i = 0; i < in->entries.n; i++)
-		if (in->entries.v[i].kind != SITE_NOTE)
-			return true;
-	return false;
-}
-
 /* The n-th of all sites: entries, then returns. */
 static struct probe_site *site_at(const struct interpreter *in, size_t i)
 {

@@ -7,15 +7,11 @@
 #ifndef PYCOST_PROOF_H
 #define PYCOST_PROOF_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct interpreter;
-
-/* Has this interpreter such sites, and not USDT probes for all? */
-bool proof_is_due(const struct interpreter *in);
 
 struct proof_calls {
 	uint64_t calls; /* that the script made, every one of them seen at both ends */

@@ -191,7 +191,7 @@ static int id_read(unsigned number, int *ret)
 }
 
 /* The file by its descriptor: a path would have to be without blanks. */
-static int event_define(int fd, const uint64_t *offsets, size_t n, struct trace_event *ret)
+static int event_define(int fd, uint64_t offset, struct trace_event *ret)
 {
 	char line[128];
 	int err = tracefs_open();
@@ -199,11 +199,9 @@ static int event_define(int fd, const uint64_t *offsets, size_t n, struct trace_
 	if (err)
 		return err;
 	ret->number = ++*defined;
-	for (size_t i = 0; !err && i < n; i++) {
-		snprintf(line, sizeof(line), "p:" GROUP "/" NAME " /proc/self/fd/%d:0x%llx\n",
-			 getpid(), ret->number, fd, (unsigned long long)offsets[i]);
-		err = events_write(line);
-	}
+	snprintf(line, sizeof(line), "p:" GROUP "/" NAME " /proc/self/fd/%d:0x%llx\n", getpid(),
+		 ret->number, fd, (unsigned long long)offset);
+	err = events_write(line);
 	if (!err)
 		err = id_read(ret->number, &ret->id);
 	if (err) {
@@ -213,12 +211,12 @@ static int event_define(int fd, const uint64_t *offsets, size_t n, struct trace_
 	return err;
 }
 
-int trace_event_define(int fd, const uint64_t *offsets, size_t n, struct trace_event *ret)
+int trace_event_define(int fd, uint64_t offset, struct trace_event *ret)
 {
 	int err;
 
 	pthread_mutex_lock(&lock);
-	err = event_define(fd, offsets, n, ret);
+	err = event_define(fd, offset, ret);
 	pthread_mutex_unlock(&lock);
 	return err;
 }

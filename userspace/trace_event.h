@@ -16,7 +16,6 @@
 #ifndef PYCOST_TRACE_EVENT_H
 #define PYCOST_TRACE_EVENT_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 struct trace_event {
@@ -25,11 +24,13 @@ struct trace_event {
 };
 
 /*
- * One event that fires at each of these offsets of a file, given by an open
- * descriptor.  -EPERM or -EACCES: no right to; -ENOTSUP: the kernel has no tracefs
+ * An event that fires at this offset of a file, given by an open descriptor.  Not at
+ * several: of such an event the kernel frees all places but one when it is to be
+ * removed, without a look at whether it is in use (unregister_trace_uprobe() up to
+ * 6.18 at least), and a process that gets to one of them is killed.  -EPERM or -EACCES: no right to; -ENOTSUP: the kernel has no tracefs
  * or no uprobe events; -ENOENT: not a file that can have them.
  */
-int trace_event_define(int fd, const uint64_t *offsets, size_t n, struct trace_event *ret);
+int trace_event_define(int fd, uint64_t offset, struct trace_event *ret);
 
 /* Once nobody has it open any more; waits a little for that. */
 void trace_event_remove(struct trace_event *e);

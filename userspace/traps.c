@@ -14,7 +14,7 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/trace_event.h"
 
-#define EVENTS_MAX 8
+#define EVENTS_MAX 32
 
 struct traps {
 	int file; /* the interpreter's */
@@ -63,14 +63,14 @@ int traps_new(const struct interpreter *in, struct traps **ret)
 	return 0;
 }
 
-int traps_add(struct traps *t, const uint64_t *offsets, size_t n, bool returns, int program_fd)
+int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
 {
 	struct trace_event e;
 	int err, anchor;
 
 	if (t->n == EVENTS_MAX)
 		return -E2BIG;
-	err = trace_event_define(t->file, offsets, n, &e);
+	err = trace_event_define(t->file, offset, &e);
 	if (err)
 		return err;
 	anchor = event_open(&e, 0, false);

@@ -32,10 +32,10 @@ struct traps;
 int traps_new(const struct interpreter *in, struct traps **ret);
 
 /*
- * This program at these offsets of the file.  Returns: at the ends of functions,
+ * This program at this offset of the file.  Returns: at the ends of functions,
  * see trapped_close_returns().  Errors as trace_event_define() has them.
  */
-int traps_add(struct traps *t, const uint64_t *offsets, size_t n, bool returns, int program_fd);
+int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd);
 
 /* After all processes' are closed. */
 void traps_free(struct traps *t);

@@ -6,7 +6,6 @@ root directory: none of them looks through /proc/PID/root.
 """
 import collections
 import itertools
-import json
 import re
 import shutil
 import subprocess

@@ -22,6 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 	if (!demangle(symbol, out, sizeof(out)) && strlen(out) >= sizeof(out))
 		abort();
+	cython_makes_generator(symbol, "__pyx_gb_3mod_9generator");
+	cython_makes_generator("__pyx_pw_3mod_8f", symbol);
 	native_role(symbol);
 	clean_text(symbol);
 	if (strlen(symbol) != len)

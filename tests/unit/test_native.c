@@ -241,6 +241,25 @@ static int64_t distance(void)
 	return (int64_t)(hidden - shown);
 }
 
+/* A library of two containers: two files, one table. */
+static void test_shared(void)
+{
+	struct natives *n = make(0);
+	struct natives_stats s;
+
+	if (have_fixture) {
+		CU_ASSERT_TRUE(fixture_run("cd %s && cp full.so one.so && cp full.so two.so",
+					   tree_path));
+		CU_ASSERT_STRING_EQUAL(resolve(n, load("one.so", "shown")).symbol, "shown");
+		usleep(250000);
+		CU_ASSERT_STRING_EQUAL(resolve(n, load("two.so", "shown")).symbol, "shown");
+		natives_stats(n, &s);
+		CU_ASSERT_EQUAL(s.file_reads, 2);
+		CU_ASSERT_EQUAL(s.tables, 1);
+	}
+	natives_free(n);
+}
+
 static void fake_client(const char *script)
 {
 	tree_write("debuginfod-find", script);
@@ -282,6 +301,21 @@ static void test_debuginfod(void)
 	CU_ASSERT_STRING_EQUAL(resolve(n, hidden).symbol, "hidden");
 	CU_ASSERT_STRING_EQUAL(resolve(n, address).symbol, "shown");
 	natives_free(n);
+	/* One that brings another file's: not believed, and not asked for twice. */
+	snprintf(script, sizeof(script), "#!/bin/sh\necho >>%s/asked\necho %s/other.debug\n",
+		 tree_path, tree_path);
+	fake_client(script);
+	CU_ASSERT_TRUE(fixture_run("cd %s && gcc -O0 -g -shared -fPIC -Wl,--build-id=sha1 -o"
+				   " other.debug full.c",
+				   tree_path));
+	CU_ASSERT_EQUAL_FATAL(natives_new(&options, &n), 0);
+	for (tries = 0; tries < 20; tries++) {
+		CU_ASSERT_STRING_EQUAL(resolve(n, hidden).symbol, "");
+		natives_poll(n);
+		usleep(20000);
+	}
+	CU_ASSERT_TRUE(fixture_run("[ $(wc -l <%s/asked) = 1 ]", tree_path));
+	natives_free(n);
 	/* One that never answers is ended with us. */
 	fake_client("#!/bin/sh\nexec sleep 1000\n");
 	CU_ASSERT_EQUAL_FATAL(natives_new(&options, &n), 0);
@@ -303,5 +337,5 @@ int suite_native(void)
 	       !CU_ADD_TEST(s, test_nowhere) || !CU_ADD_TEST(s, test_loaded_later) ||
 	       !CU_ADD_TEST(s, test_deleted) || !CU_ADD_TEST(s, test_perf_map) ||
 	       !CU_ADD_TEST(s, test_ended) || !CU_ADD_TEST(s, test_evicted) ||
-	       !CU_ADD_TEST(s, test_debuginfod);
+	       !CU_ADD_TEST(s, test_shared) || !CU_ADD_TEST(s, test_debuginfod);
 }
