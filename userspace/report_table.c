@@ -26,7 +26,7 @@ static const struct column kernel_columns[] = {
 
 /* Of samples no calls are known, and each estimate has its error. */
 static const struct column sampled_columns[] = {
-	{ "samples" }, { "self" }, { "\xc2\xb1" }, { "self %" }, { "cumulative" }, { "\xc2\xb1" },
+	{ "samples" }, { "self" }, { "\xc2\xb1" }, { "self %" }, { "cum" }, { "\xc2\xb1" },
 	{ "cum %" }, { "function", true }, { "file:line", true },
 };
 #define SAMPLED_COLUMNS (sizeof(sampled_columns) / sizeof(*sampled_columns))

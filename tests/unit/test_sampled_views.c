@@ -57,13 +57,13 @@ static void test_functions(void)
 	size_t size;
 	char *text = CAPTURE(&size, CU_ASSERT(!report_print_functions(&r, &plain, out)));
 
-	ASSERT_TEXT(text, "samples     self    " PM "  self %  cumulative    " PM "  cum %  function                                           file:line\n"
-		    "     70  70.00 k   8%    58.3     70.00 k   8%   58.3  shop.cart.Shop.checkout                            /srv/shop/shop/cart.py:10\n"
-		    "     15  15.00 k  25%    12.5     30.00 k  16%   25.0  shop.maths.fib                                     /srv/shop/shop/maths.py:3\n"
-		    "     15  15.00 k  25%    12.5     15.00 k  25%   12.5  shop.\xe5\xba\x97.gr\xc3\xbc\xc3\x9f                                       /srv/shop/shop/\xe5\xba\x97 1.py:1\n"
-		    "      8  8.000 k  36%     6.7     93.00 k   5%   77.5  __main__.main                                      /srv/shop/app.py:40\n"
-		    "      7  7.000 k  39%     5.8     100.0 k   4%   83.3  <module>                                           /srv/shop/a;b.py:1\n"
-		    "      0        0          0.0     70.00 k   8%   58.3  shop.tools.timed.<locals>.wrapper \xe2\x86\x92 Shop.checkout  /srv/shop/shop/tools.py:7\n");
+	ASSERT_TEXT(text, "samples     self    " PM "  self %      cum    " PM "  cum %  function                                           file:line\n"
+		    "     70  70.00 k   8%    58.3  70.00 k   8%   58.3  shop.cart.Shop.checkout                            /srv/shop/shop/cart.py:10\n"
+		    "     15  15.00 k  25%    12.5  30.00 k  16%   25.0  shop.maths.fib                                     /srv/shop/shop/maths.py:3\n"
+		    "     15  15.00 k  25%    12.5  15.00 k  25%   12.5  shop.\xe5\xba\x97.gr\xc3\xbc\xc3\x9f                                       /srv/shop/shop/\xe5\xba\x97 1.py:1\n"
+		    "      8  8.000 k  36%     6.7  93.00 k   5%   77.5  __main__.main                                      /srv/shop/app.py:40\n"
+		    "      7  7.000 k  39%     5.8  100.0 k   4%   83.3  <module>                                           /srv/shop/a;b.py:1\n"
+		    "      0        0          0.0  70.00 k   8%   58.3  shop.tools.timed.<locals>.wrapper \xe2\x86\x92 Shop.checkout  /srv/shop/shop/tools.py:7\n");
 	free(text);
 	shop_report_free(&r);
 }
@@ -76,16 +76,16 @@ static void test_edges_and_tree(void)
 	char *text = CAPTURE(&size, CU_ASSERT(!report_print_edges(&r, &plain, 3, true, out)));
 
 	ASSERT_TEXT(text, "shop.maths.fib is called by (self and cumulative are its own, under that caller):\n"
-		    "samples     self    " PM "  self %  cumulative    " PM "  cum %  function                    file:line\n"
-		    "      0        0          0.0     15.00 k  25%   12.5  <outside Python functions>\n"
-		    "      0        0          0.0     15.00 k  25%   12.5  __main__.main               /srv/shop/app.py:40\n"
-		    "     15  15.00 k  25%    12.5     15.00 k  25%   12.5  shop.maths.fib              /srv/shop/shop/maths.py:3\n");
+		    "samples     self    " PM "  self %      cum    " PM "  cum %  function                    file:line\n"
+		    "      0        0          0.0  15.00 k  25%   12.5  <outside Python functions>\n"
+		    "      0        0          0.0  15.00 k  25%   12.5  __main__.main               /srv/shop/app.py:40\n"
+		    "     15  15.00 k  25%    12.5  15.00 k  25%   12.5  shop.maths.fib              /srv/shop/shop/maths.py:3\n");
 	free(text);
 	text = CAPTURE(&size, CU_ASSERT(!report_print_tree(&r, &pruned, out)));
-	ASSERT_TEXT(text, "samples     self    " PM "  self %  cumulative   " PM "  cum %  function           file:line\n"
-		    "      5  5.000 k  47%     4.2     105.0 k  4%   87.5  python3 (pid 100)\n"
-		    "      7  7.000 k  39%     5.8     100.0 k  4%   83.3    <module>         /srv/shop/a;b.py:1\n"
-		    "      8  8.000 k  36%     6.7     93.00 k  5%   77.5      __main__.main  /srv/shop/app.py:40\n");
+	ASSERT_TEXT(text, "samples     self    " PM "  self %      cum   " PM "  cum %  function           file:line\n"
+		    "      5  5.000 k  47%     4.2  105.0 k  4%   87.5  python3 (pid 100)\n"
+		    "      7  7.000 k  39%     5.8  100.0 k  4%   83.3    <module>         /srv/shop/a;b.py:1\n"
+		    "      8  8.000 k  36%     6.7  93.00 k  5%   77.5      __main__.main  /srv/shop/app.py:40\n");
 	free(text);
 	shop_report_free(&r);
 }
