@@ -11,23 +11,10 @@
 #include <stdbool.h>
 
 #include "bpf/kernel_mode.bpf.h"
+#include "bpf/task.bpf.h"
 #include "bpf/thread.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
-
-/* Just the members read here; CO-RE finds where this kernel keeps them. */
-struct signal_struct {
-	struct {
-		int counter;
-	} live;
-} __attribute__((preserve_access_index));
-
-struct task_struct {
-	int pid;
-	int tgid;
-	unsigned long nvcsw, nivcsw;
-	struct signal_struct *signal;
-} __attribute__((preserve_access_index));
 
 const volatile __u8 no_follow; /* children are only announced */
 /*

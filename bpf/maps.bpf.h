@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The maps every kernel program shares, and the small accessors to them.
+ * The maps of the exact mode's programs, and the small accessors to them.
  * User space sizes `nodes`, `searches`, `children`, `threads`, `stacks` and `chains` before
  * loading; free slots come from stacks that user space fills, because 5.10 has
  * no atomic that returns the old value.
@@ -8,13 +8,7 @@
 #ifndef PYCOST_MAPS_BPF_H
 #define PYCOST_MAPS_BPF_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include "bpf/wire.h"
-
-#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
-#define barrier() asm volatile("" ::: "memory")
+#include "bpf/events.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -109,18 +103,6 @@ struct {
 	__type(value, __u8);
 } codes SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20);
-} events SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WIRE_LOSS_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} losses SEC(".maps");
-
 /* One counter of the metric per CPU; empty for task-clock. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
@@ -130,14 +112,6 @@ struct {
 
 const volatile __u8 task_clock; /* the metric is nanoseconds, no counter */
 const volatile __u8 per_thread; /* a root per thread, not per process */
-
-static __always_inline void lose(__u32 what)
-{
-	__u64 *total = bpf_map_lookup_elem(&losses, &what);
-
-	if (total)
-		(*total)++;
-}
 
 /* No reading of a counter: the CPU came online after the counters were opened. */
 #define COUNTER_NONE (~0ull)

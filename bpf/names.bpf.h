@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A code object's names, read when it is first called.
+ * A code object's names, read when it is first met.
  *
  * Reading them here and not from user space means that a process which lives
  * for a millisecond, or a code object that is freed at once, still has names.
@@ -8,7 +8,19 @@
 #ifndef PYCOST_NAMES_BPF_H
 #define PYCOST_NAMES_BPF_H
 
-#include "bpf/python.bpf.h"
+#include "bpf/events.bpf.h"
+#include "bpf/layout.bpf.h"
+
+/* The head of a str; a free-threaded build's has its ob_type where others' lies too. */
+static __always_inline int str_head_read(struct py_str_head *ret, __u64 str)
+{
+	__u64 head = str + layout.object_size - PY_STR_LENGTH;
+
+	if (!str || bpf_probe_read_user(ret, sizeof(*ret), (void *)head))
+		return -1;
+	ret->state >>= layout.str_state_shift;
+	return 0;
+}
 
 static __always_inline void str_read(struct wire_str *ret, __u8 *data, __u32 max, __u64 str)
 {
@@ -17,7 +29,7 @@ static __always_inline void str_read(struct wire_str *ret, __u8 *data, __u32 max
 
 	ret->kind = 0;
 	ret->bytes = 0;
-	if (!str || bpf_probe_read_user(&head, sizeof(head), (void *)str))
+	if (str_head_read(&head, str))
 		return;
 	if (!(head.state & PY_STR_COMPACT))
 		return;
@@ -48,7 +60,7 @@ static __always_inline __u64 str_print(__u64 str, __u64 print, __u64 *ret_head, 
 	struct py_str_head head;
 
 	*ret_head = *ret_tail = 0;
-	if (!str || bpf_probe_read_user(&head, sizeof(head), (void *)str))
+	if (str_head_read(&head, str))
 		return print;
 	data = str + (head.state & PY_STR_ASCII ? layout.str_ascii_data : layout.str_unicode_data);
 	bytes = head.length * PY_STR_KIND(head.state);
@@ -80,7 +92,7 @@ static __always_inline __u64 str_print(__u64 str, __u64 print, __u64 *ret_head, 
  * a module's own code goes after the import, and so does what is compiled from
  * other places than files (exec, namedtuple, templates).
  */
-__noinline int code_print(__u64 code)
+static __always_inline __u32 names_print(__u64 code)
 {
 	__u64 name_head, file_head, file_tail, unused, print;
 	__u32 line = 0;
@@ -102,30 +114,22 @@ static __always_inline void linetable_read(struct wire_event_code *e, __u64 code
 	__u64 table = code_pointer(code, layout.code_linetable), size = 0, captured;
 
 	e->linetable_size = WIRE_LINETABLE_UNREAD;
-	if (!table || bpf_probe_read_user(&size, sizeof(size), (void *)(table + PY_BYTES_SIZE)))
+	if (!table || bpf_probe_read_user(&size, sizeof(size), (void *)(table + layout.object_size)))
 		return;
 	captured = size < WIRE_LINETABLE_MAX ? size : WIRE_LINETABLE_MAX;
-	if (!bpf_probe_read_user(e->linetable, captured, (void *)(table + PY_BYTES_DATA)))
+	table += layout.object_size + PY_BYTES_DATA - PY_BYTES_SIZE;
+	if (!bpf_probe_read_user(e->linetable, captured, (void *)table))
 		e->linetable_size = size;
 }
 
-/*
- * Announces a code object once a process.  A global function: the verifier
- * checks it once, however many loops call it.
- */
-__noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 print)
+/* Sends them.  -1: the ring is full. */
+static __always_inline int names_send(__u64 code, __u64 wrapped, __u32 tgid, __u32 print)
 {
-	struct wire_code_key key = {.code = code, .wrapped = wrapped, .tgid = tgid,
-				    .print = print};
-	struct wire_event_code *e;
-	__u8 one = 1;
+	struct wire_event_code *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
-	if (bpf_map_lookup_elem(&codes, &key))
-		return 0;
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		lose(WIRE_LOSS_NAMES);
-		return 0;
+		return -1;
 	}
 	e->head.kind = WIRE_EVENT_CODE;
 	e->head.tgid = tgid;
@@ -144,8 +148,6 @@ __noinline int code_announce(__u64 code, __u64 wrapped, __u32 tgid, __u32 print)
 	str_read(&e->wraps, e->wraps_data, sizeof(e->wraps_data), wrapped);
 	linetable_read(e, code);
 	bpf_ringbuf_submit(e, 0);
-	/* Only now: had the ring been full, the next new path tries again. */
-	bpf_map_update_elem(&codes, &key, &one, BPF_ANY);
 	return 0;
 }
 

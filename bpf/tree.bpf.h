@@ -10,7 +10,8 @@
 #ifndef PYCOST_TREE_BPF_H
 #define PYCOST_TREE_BPF_H
 
-#include "bpf/names.bpf.h"
+#include "bpf/codes.bpf.h"
+#include "bpf/python.bpf.h"
 
 /* A new child, or 0 when the tree is full.  print: of its key, see child_of(). */
 __noinline int child_create(__u64 code, __u64 wrapped, __u32 parent, __u32 tgid, __u32 print)

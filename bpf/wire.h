@@ -184,6 +184,23 @@ struct wire_event_code {
 };
 
 /*
+ * A process whose threads are sampled, by tgid.  All addresses are its own.
+ *
+ * 3.6 has no _PyRuntime: `interpreters` is &interp_head, `current` is
+ * &_PyThreadState_Current.  Later they lie in it: see struct cpython_runtime.
+ */
+struct wire_sampled {
+	__u64 interpreters; /* of the pointer to the first PyInterpreterState */
+	__u64 current;	    /* of the pointer to the state with the GIL; 0 from 3.12 */
+	__u64 collecting;   /* of an int: garbage is collected; 0 from 3.9, and in 3.6 */
+	__u64 code_type;    /* PyCode_Type; 0: not known, code objects are not checked */
+	__u32 build; /* index of its program in `walkers`; WIRE_NO_BUILD: no frames */
+	__u32 epoch; /* another after each exec: addresses say nothing across one */
+};
+#define WIRE_NO_BUILD 0xffffffffu
+#define WIRE_MAX_BUILDS 64
+
+/*
  * One sample: where a thread was when the event fired.  After the head come the
  * Python frames, innermost first, then the native addresses, likewise.
  */
@@ -196,8 +213,13 @@ struct wire_sample_frame {
 	__u32 instr; /* bytes into the bytecode, WIRE_FRAME_*; WIRE_NO_INSTR: unknown */
 };
 #define WIRE_NO_INSTR 0x3fffffffu
-/* No caller but what awaits the frame before it: the frame is not on the stack. */
+/*
+ * No caller but what awaits the frame before it: the frame is not on the stack.  Where
+ * an asyncio task runs, the frames end with its coroutine's, and those of the event
+ * loop below it are left out; then come the coroutines of the tasks that await it.
+ */
 #define WIRE_FRAME_AWAITS 0x80000000u
+#define WIRE_SAMPLE_AWAITS 16
 
 enum wire_sample_state {
 	WIRE_SAMPLE_RUNS,
@@ -209,6 +231,7 @@ enum wire_sample_state {
 #define WIRE_SAMPLE_UNREAD 0x2	  /* memory that could not be read */
 #define WIRE_SAMPLE_DEEP 0x4	  /* more frames than are kept */
 #define WIRE_SAMPLE_TORN 0x8	  /* met while the interpreter changed it: no path is claimed */
+#define WIRE_SAMPLE_AWAITED_BY_SET 0x10 /* several tasks await one: none of them is told */
 
 struct wire_sample {
 	struct wire_event head;
@@ -220,8 +243,39 @@ struct wire_sample {
 	__u8 opcode; /* of the innermost frame, as it is in memory: its specialised form */
 	__u8 has_opcode;
 	__u8 in_kernel; /* the event fired in kernel mode */
-	__u8 pad[6];
+	__u8 pad[10]; /* what follows is aligned to 8 bytes */
 	/* struct wire_sample_frame[frames], __u64[natives] */
+};
+
+/* What proof.bpf.c counts, and what it is told. */
+#define PROOF_SITES 32
+#define PROOF_NAMES 32
+#define PROOF_COUNTS 64 /* more than names; PROOF_NAMES is of any other name */
+#define PROOF_DEPTH 64
+
+/* Of an ASCII name, with nothing but zeros behind it; 15 characters at most. */
+struct proof_name {
+	__u64 words[2];
+};
+
+enum proof_phase {
+	PROOF_OFF = 0,
+	PROOF_PLAIN,
+	PROOF_THROWN,	    /* into generators */
+	PROOF_INSTRUMENTED, /* under a profile function */
+	PROOF_PHASES = 4,
+};
+
+struct proof {
+	__u32 phase; /* set from outside */
+	__u32 depth;
+	__u64 stack[PROOF_DEPTH]; /* frames entered and not left; from 1 on */
+	__u64 hits[PROOF_SITES];
+	__u8 frame_regs[PROOF_SITES]; /* set from outside */
+	__u32 regs[PROOF_SITES]; /* a bit a register that always held the frame on top */
+	__u64 entries[PROOF_PHASES][PROOF_COUNTS];
+	__u64 returns[PROOF_PHASES][PROOF_COUNTS];
+	__u64 astray; /* returns of a frame that was not on top */
 };
 
 #endif

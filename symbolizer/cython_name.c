@@ -2,7 +2,8 @@
 #include "symbolizer/cython_name.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SCOPES_MAX 32
@@ -216,4 +217,32 @@ int cython_name(const char *symbol, char *out, size_t len)
 	put_all(&w, &m);
 	out[w.n] = 0;
 	return 0;
+}
+
+bool cython_makes_generator(const char *symbol, const char *body)
+{
+	const char *at = body, *end = body + strcspn(body, ".@"), *scopes;
+	char start[512], counter[16] = "";
+	struct mangled m = { 0 };
+	unsigned long n;
+
+	if (!take_prefix(&at, end, &m) || !m.generator)
+		return false;
+	scopes = at;
+	if (!take_scopes(&at, end, &m) || at == end || !is_digit(*at))
+		return false;
+	n = strtoul(at, NULL, 10);
+	if (!skip(&symbol, symbol + strlen(symbol), "__pyx_p"))
+		return false;
+	/* Counted in this order: body of the function, its wrapper, the generator's. */
+	if (n < 2 || n > 1000000 || (*symbol != 'f' && *symbol != 'w'))
+		return false;
+	n -= *symbol == 'w' ? 1 : 2;
+	if (n)
+		snprintf(counter, sizeof(counter), "%lu", n);
+	if (snprintf(start, sizeof(start), "_%.*s%s", (int)(at - scopes), scopes, counter) >=
+	    (int)sizeof(start))
+		return false;
+	n = strlen(start);
+	return !strncmp(symbol + 1, start, n) && is_identifier(symbol + 1 + n, 1);
 }

@@ -11,7 +11,7 @@
  *
  * "f" (cdef functions and cpdef's C side), "api_f", "pw" (the wrapper that Python
  * calls), "pf" (its body), "gb" (a generator's body: Cython does not write the
- * generator's name into it, so it is called <generatorN>), "getprop", "setprop",
+ * generator's name into it, so it is called <generatorN>; but see below), "getprop", "setprop",
  * "tp_SLOT" (Cls.tp_SLOT), and "fuse_N" before any of them.
  *
  * Nothing tells a class from an enclosing function, so there is no "<locals>".
@@ -22,6 +22,7 @@
 #ifndef PYCOST_CYTHON_NAME_H
 #define PYCOST_CYTHON_NAME_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -30,5 +31,12 @@
  * small.  out is untouched then.
  */
 int cython_name(const char *symbol, char *out, size_t len);
+
+/*
+ * Whether symbol is the function that makes the generators which run in body
+ * ("gb"): in its scope, the wrapper that was counted just before it, or the body
+ * of that.
+ */
+bool cython_makes_generator(const char *symbol, const char *body);
 
 #endif

@@ -29,7 +29,8 @@ static void take(const char *text, size_t n, void *ctx)
 
 	if (n >= s->len - s->n)
 		longjmp(s->full, 1);
-	memcpy(s->out + s->n, text, n);
+	if (n) /* text may be NULL then */
+		memcpy(s->out + s->n, text, n);
 	s->n += n;
 }
 

@@ -126,6 +126,7 @@ static void read_kind(const cs_insn *raw, struct insn *ret)
 		return;
 	case X86_INS_CALL:
 		read_flow(raw, ret, INSN_CALL);
+		ret->calls = ret->kind != INSN_CALL;
 		ret->emulated = ret->kind == INSN_CALL && raw->size == 5;
 		return;
 	case X86_INS_JCXZ:
@@ -159,20 +160,15 @@ static void read_kind(const cs_insn *raw, struct insn *ret)
 	}
 }
 
-static void read_move(const cs_insn *raw, struct insn *ret)
+/* base + displacement, and nothing else */
+static bool is_plain_memory(const cs_x86_op *op)
 {
-	const cs_x86 *x = &raw->detail->x86;
-	const cs_x86_op *to = &x->operands[0], *from = &x->operands[1];
+	return op->type == X86_OP_MEM && op->mem.index == X86_REG_INVALID &&
+	       op->mem.segment == X86_REG_INVALID;
+}
 
-	if (raw->id != X86_INS_MOV || x->op_count != 2)
-		return;
-	if (to->type == X86_OP_REG && from->type == X86_OP_REG && to->size == 8) {
-		ret->copy_to = reg_of(to->reg);
-		ret->copy_from = reg_of(from->reg);
-	}
-	if (to->type != X86_OP_MEM || to->mem.index != X86_REG_INVALID ||
-	    to->mem.segment != X86_REG_INVALID)
-		return;
+static void read_store(const cs_x86_op *to, const cs_x86_op *from, struct insn *ret)
+{
 	ret->store_base = reg_of(to->mem.base);
 	ret->store_at = to->mem.disp;
 	ret->store_size = to->size;
@@ -180,6 +176,39 @@ static void read_move(const cs_insn *raw, struct insn *ret)
 		ret->store_reg = reg_of(from->reg);
 	else if (from->type == X86_OP_IMM)
 		ret->store_value = from->imm;
+}
+
+static void read_move(const cs_insn *raw, struct insn *ret)
+{
+	const cs_x86 *x = &raw->detail->x86;
+	const cs_x86_op *to = &x->operands[0], *from = &x->operands[1];
+
+	if (x->op_count != 2)
+		return;
+	if (raw->id == X86_INS_CMP && is_plain_memory(to) && from->type == X86_OP_IMM &&
+	    from->imm == 0) {
+		ret->test_base = reg_of(to->mem.base);
+		ret->test_at = to->mem.disp;
+		ret->test_size = to->size;
+	}
+	if (raw->id == X86_INS_TEST && to->type == X86_OP_REG && from->type == X86_OP_REG &&
+	    to->reg == from->reg)
+		ret->test_reg = reg_of(to->reg);
+	if (raw->id != X86_INS_MOV)
+		return;
+	if (is_plain_memory(to))
+		read_store(to, from, ret);
+	if (to->type != X86_OP_REG)
+		return;
+	if (from->type == X86_OP_REG && to->size >= 4) {
+		ret->copy_to = reg_of(to->reg);
+		ret->copy_from = reg_of(from->reg);
+		ret->copy_size = to->size;
+	} else if (is_plain_memory(from) && to->size == 8) {
+		ret->load_to = reg_of(to->reg);
+		ret->load_base = reg_of(from->mem.base);
+		ret->load_at = from->mem.disp;
+	}
 }
 
 static void read_writes(csh handle, const cs_insn *raw, struct insn *ret)
@@ -196,6 +225,7 @@ static void read_writes(csh handle, const cs_insn *raw, struct insn *ret)
 
 		if (reg != INSN_NO_REG)
 			ret->writes |= 1u << reg;
+		ret->sets_flags |= written[i] == X86_REG_EFLAGS;
 	}
 }
 
@@ -213,6 +243,10 @@ bool disassembler_at(struct disassembler *d, uint64_t vaddr, struct insn *ret)
 		.vaddr = vaddr,
 		.copy_to = INSN_NO_REG,
 		.copy_from = INSN_NO_REG,
+		.load_to = INSN_NO_REG,
+		.load_base = INSN_NO_REG,
+		.test_base = INSN_NO_REG,
+		.test_reg = INSN_NO_REG,
 		.store_base = INSN_NO_REG,
 		.store_reg = INSN_NO_REG,
 	};

@@ -39,9 +39,19 @@ struct insn {
 	bool emulated;
 	bool landing_pad;   /* endbr64 */
 	uint64_t target;    /* of a direct jump, branch or call */
+	bool sets_flags;    /* changes the condition codes */
 	uint32_t writes;    /* registers that it changes: 1 << enum usdt_reg */
-	uint8_t copy_to;    /* a whole register is copied from another; or INSN_NO_REG */
-	uint8_t copy_from;
+	bool calls;	    /* through a register or memory */
+	/* A register is copied from another, 4 or 8 bytes of it; or INSN_NO_REG. */
+	uint8_t copy_to, copy_from, copy_size;
+	/* A whole register is loaded from load_base + load_at; or INSN_NO_REG. */
+	uint8_t load_to;
+	uint8_t load_base;
+	int64_t load_at;
+	/* What is at test_base + test_at is compared with 0; or INSN_NO_REG. */
+	uint8_t test_base, test_size;
+	int64_t test_at;
+	uint8_t test_reg; /* a register is compared with 0; or INSN_NO_REG */
 	/* What it stores at store_base + store_at; INSN_NO_REG: it does not store like this. */
 	uint8_t store_base;
 	uint8_t store_reg; /* INSN_NO_REG: store_value */

@@ -229,7 +229,7 @@ int elf_file_build_id(struct elf_file *f, char ret_hex[ELF_BUILD_ID_SIZE])
 }
 
 static int symbol_in_table(Elf *elf, Elf_Scn *scn, const GElf_Shdr *header, const char *name,
-			   uint64_t *ret_vaddr)
+			   GElf_Sym *ret)
 {
 	Elf_Data *data = elf_getdata(scn, NULL);
 	size_t count;
@@ -247,14 +247,14 @@ static int symbol_in_table(Elf *elf, Elf_Scn *scn, const GElf_Shdr *header, cons
 			continue;
 		s = elf_strptr(elf, header->sh_link, sym.st_name);
 		if (s && !strcmp(s, name)) {
-			*ret_vaddr = sym.st_value;
+			*ret = sym;
 			return 0;
 		}
 	}
 	return -ENOENT;
 }
 
-int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr)
+static int symbol_find(struct elf_file *f, const char *name, GElf_Sym *ret)
 {
 	static const GElf_Word types[] = { SHT_DYNSYM, SHT_SYMTAB };
 
@@ -266,11 +266,36 @@ int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr)
 
 			if (!gelf_getshdr(scn, &header) || header.sh_type != types[i])
 				continue;
-			if (!symbol_in_table(f->elf, scn, &header, name, ret_vaddr))
+			if (!symbol_in_table(f->elf, scn, &header, name, ret))
 				return 0;
 		}
 	}
 	return -ENOENT;
+}
+
+int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr)
+{
+	GElf_Sym sym;
+	int err = symbol_find(f, name, &sym);
+
+	if (!err)
+		*ret_vaddr = sym.st_value;
+	return err;
+}
+
+int elf_file_function(struct elf_file *f, const char *name, uint64_t *ret_vaddr,
+		      uint64_t *ret_size)
+{
+	GElf_Sym sym;
+	int err = symbol_find(f, name, &sym);
+
+	if (err)
+		return err;
+	if (GELF_ST_TYPE(sym.st_info) != STT_FUNC)
+		return -ENOENT;
+	*ret_vaddr = sym.st_value;
+	*ret_size = sym.st_size;
+	return 0;
 }
 
 /* The loadable segment that holds vaddr in its file image. */

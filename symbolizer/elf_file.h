@@ -59,6 +59,9 @@ ssize_t elf_file_bytes(struct elf_file *f, uint64_t offset, void *ret, size_t si
 
 /* A defined symbol of .dynsym or .symtab. */
 int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr);
+/* A function, and its size as the symbol has it: 0 when it has none. */
+int elf_file_function(struct elf_file *f, const char *name, uint64_t *ret_vaddr,
+		      uint64_t *ret_size);
 
 int elf_file_vaddr_to_offset(struct elf_file *f, uint64_t vaddr, uint64_t *ret_offset);
 

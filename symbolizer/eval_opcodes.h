@@ -21,6 +21,7 @@ struct eval_opcode {
 	enum eval_role role; /* 0: after the last */
 	uint8_t number;
 	const char *name;
+	bool instrumented; /* its form under sys.monitoring */
 };
 
 #define EVAL_OPCODES_MAX 10

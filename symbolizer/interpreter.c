@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@
 #include "symbolizer/probe_note.h"
 #include "symbolizer/process_image.h"
 #include "symbolizer/pyversion.h"
+#include "symbolizer/site_memo.h"
 
 /* Descriptor and names of a file that may be the interpreter. */
 struct candidate {
@@ -85,7 +87,23 @@ static bool notes_are_live(const struct interpreter *in)
 	return in->entries.n && in->returns.n && in->minor != 11;
 }
 
-static int load_probes(struct elf_file *f, struct interpreter *in)
+static int load_found_sites(struct elf_file *f, const struct candidate *c, struct interpreter *in)
+{
+	struct stat st;
+	int err;
+
+	if (fstat(c->fd, &st))
+		return -errno;
+	err = site_memo_get(&st, in);
+	if (err != -ENOENT)
+		return err;
+	in->sites_reason = eval_sites_find(f, in, &err);
+	if (!err)
+		site_memo_put(&st, in);
+	return err;
+}
+
+static int load_probes(struct elf_file *f, const struct candidate *c, struct interpreter *in)
 {
 	int err = load_notes(f, in);
 
@@ -95,9 +113,19 @@ static int load_probes(struct elf_file *f, struct interpreter *in)
 		in->probes = PROBES_NOTED;
 		return 0;
 	}
-	in->sites_reason = eval_sites_find(f, in, &err);
+	if (in->free_threaded || in->major != 3)
+		return 0;
+	err = load_found_sites(f, c, in);
 	in->probes = in->sites_reason ? PROBES_ABSENT : PROBES_SITES;
 	return err;
+}
+
+/* 0: the file does not tell. */
+static uint64_t address_of(struct elf_file *f, const struct interpreter *in, const char *symbol)
+{
+	uint64_t vaddr;
+
+	return elf_file_symbol(f, symbol, &vaddr) ? 0 : vaddr + in->bias;
 }
 
 static int load_addresses(struct elf_file *f, const struct candidate *c, struct interpreter *in)
@@ -107,17 +135,19 @@ static int load_addresses(struct elf_file *f, const struct candidate *c, struct 
 
 	if (err)
 		return err;
-	if (elf_file_symbol(f, "_PyRuntime", &in->runtime))
-		in->runtime = 0;
-	if (!c->image)
-		return 0;
-	err = elf_file_code_vaddr(f, c->image->offset, &code);
-	if (err)
-		return err;
-	in->bias = c->image->start - code;
+	if (c->image) {
+		err = elf_file_code_vaddr(f, c->image->offset, &code);
+		if (err)
+			return err;
+		in->bias = c->image->start - code;
+	}
 	in->function_type += in->bias;
-	if (in->runtime)
-		in->runtime += in->bias;
+	in->runtime = address_of(f, in, "_PyRuntime");
+	in->code_type = address_of(f, in, "PyCode_Type");
+	if (!in->runtime) {
+		in->interp_head = address_of(f, in, "interp_head");
+		in->thread_current = address_of(f, in, "_PyThreadState_Current");
+	}
 	return 0;
 }
 
@@ -157,7 +187,7 @@ static int interpreter_load(const struct candidate *c, struct interpreter *ret)
 	if (!err)
 		err = load_identity(f, c, &in);
 	if (!err)
-		err = load_probes(f, &in);
+		err = load_probes(f, c, &in);
 	elf_file_free(f);
 	if (err)
 		interpreter_clear(&in);
@@ -217,6 +247,16 @@ int interpreter_find(pid_t pid, struct interpreter *ret)
 	}
 	images_free(&images);
 	return err ? refused : 0;
+}
+
+void interpreter_explain(int err, char *text, size_t len)
+{
+	snprintf(text, len, "%s",
+		 err == -ENOENT	  ? "it is not Python: no CPython interpreter is mapped in it"
+		 : err == -ESTALE ? "its interpreter's file was replaced on disk and cannot be "
+				    "reached any more: restart it"
+		 : err == -EACCES || err == -EPERM ? "no right to look at it"
+						   : strerror(-err));
 }
 
 static int load_path(const char *path, struct interpreter *ret)

@@ -86,6 +86,10 @@ struct interpreter {
 	uint64_t bias;
 	uint64_t runtime;	/* of _PyRuntime; 0 before 3.7 */
 	uint64_t function_type; /* of PyFunction_Type */
+	uint64_t code_type;	/* of PyCode_Type; 0: not known */
+	/* Only of 3.6, which has no _PyRuntime; 0: not known. */
+	uint64_t interp_head;	 /* of the pointer to the first interpreter */
+	uint64_t thread_current; /* of the pointer to the thread with the GIL */
 	enum probe_state probes;
 	const char *sites_reason; /* PROBES_ABSENT: why nothing does for them; static */
 	struct probe_sites entries; /* python:function__entry, or what does for it */
@@ -100,6 +104,9 @@ struct interpreter {
  * Free with interpreter_clear().
  */
 int interpreter_find(pid_t pid, struct interpreter *ret);
+
+/* Such an error in words. */
+void interpreter_explain(int error, char *err, size_t errlen);
 
 /*
  * The interpreter that executing this command would start: a script's "#!" line

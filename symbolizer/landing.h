@@ -35,16 +35,18 @@ int landings_find(struct disassembler *d, const struct code_range *ranges, size_
 		  struct landings *ret);
 void landings_free(struct landings *l);
 
-/* Instructions that are reached from these by falling through and by direct jumps. */
+/* Instructions that are reached from some by falling through and by direct jumps. */
 struct reach {
-	uint64_t *v;
+	uint64_t *v; /* the nearest first */
 	size_t n;
+	uint8_t *seen; /* bits, of the bytes of .text */
+	uint64_t text;
+	size_t size;
 };
 
-#define REACH_MAX 512
-
-/* At most REACH_MAX of them, the nearest first.  -ENOMEM.  Free with reach_free(). */
-int reach_find(struct disassembler *d, const uint64_t *starts, size_t n, struct reach *ret);
+/* At most max of them.  -ENOMEM.  Free with reach_free(). */
+int reach_find(struct disassembler *d, const uint64_t *starts, size_t n, size_t max,
+	       struct reach *ret);
 bool reach_has(const struct reach *r, uint64_t vaddr);
 void reach_free(struct reach *r);
 

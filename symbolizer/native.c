@@ -8,6 +8,7 @@
 #include <uthash.h>
 
 #include "symbolizer/clean_text.h"
+#include "symbolizer/cython_name.h"
 #include "symbolizer/debuginfod.h"
 #include "symbolizer/demangle.h"
 #include "symbolizer/native_files.h"
@@ -191,12 +192,24 @@ static const char *keep(struct natives *n, const char *s)
 	return kept ? kept : "";
 }
 
-static void name_function(struct natives *n, const char *symbol, struct native_name *ret)
+/* Of a generator's body: the function that makes the generator, if it is named. */
+static const char *author(const char *symbol, const struct native_table *t)
+{
+	size_t count = t && !strncmp(symbol, "__pyx_gb_", 9) ? native_table_count(t) : 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (cython_makes_generator(native_table_name(t, i), symbol))
+			return native_table_name(t, i);
+	return symbol;
+}
+
+static void name_function(struct natives *n, const char *symbol, const struct native_table *t,
+			  struct native_name *ret)
 {
 	char readable[NAME_SIZE];
 
 	ret->symbol = keep(n, symbol);
-	ret->name = demangle(symbol, readable, sizeof(readable)) ? ret->symbol :
+	ret->name = demangle(author(symbol, t), readable, sizeof(readable)) ? ret->symbol :
 								   keep(n, readable);
 	if (!*ret->name)
 		ret->name = ret->symbol;
@@ -213,7 +226,7 @@ static void name_place(struct natives *n, const struct native_place *place,
 		ret->name = m->name;
 		return;
 	}
-	name_function(n, place->name, ret);
+	name_function(n, place->name, place->functions, ret);
 	if (*ret->symbol)
 		*m = (struct memo){ place->table, place->index, ret->symbol, ret->name };
 }
@@ -269,7 +282,7 @@ static bool name_made(struct natives *n, struct process *p, uint64_t ip, struct 
 		found = p->p.map.table && native_table_find(p->p.map.table, ip, &function);
 	}
 	if (found) {
-		name_function(n, function.name, ret);
+		name_function(n, function.name, NULL, ret);
 		ret->offset = function.offset;
 	}
 	return found;

@@ -40,7 +40,7 @@ struct file {
 	const char *path; /* in the caller's strpool */
 	enum state state;
 	struct shared *shared; /* if READ */
-	bool asked;	       /* debuginfod */
+	bool asked, fetched;   /* debuginfod: once, unless what came was evicted */
 	int debug_fd;	       /* what it brought, to be read; or -1 */
 	uint64_t used;
 	UT_hash_handle hh;
@@ -136,8 +136,10 @@ static void evict_tables(struct native_files *f, const struct shared *keep)
 		HASH_ITER(hh, f->files, file, next) {
 			bool last = file->shared == oldest && oldest->refs == 1;
 
-			if (file->shared == oldest)
+			if (file->shared == oldest) {
+				file->asked = file->asked && !file->fetched;
 				file_forget(f, file);
+			}
 			if (last)
 				break;
 		}
@@ -251,6 +253,7 @@ static void file_read(struct native_files *f, struct file *file, int fd, pid_t p
 	if (!err)
 		file->shared = share(f, &object);
 	file->state = file->shared ? READ : FAILED;
+	file->fetched = file->fetched && file->shared && file->shared->object.whole;
 	f->stats.failed += !file->shared;
 	if (file->shared)
 		evict_tables(f, file->shared);
@@ -293,8 +296,8 @@ static void file_check(struct native_files *f, struct file *file, pid_t pid,
 	if (fstat(fd, &st)) {
 		m->foreign = true;
 	} else if (file->state != READ || !same_file(&st, &file->st)) {
+		file->asked = file->asked && same_file(&st, &file->st);
 		file->st = st;
-		file->asked = file->asked && file->state == READ;
 		file_read(f, file, fd, pid, m->object);
 	}
 	close(fd);
@@ -355,7 +358,8 @@ int native_files_find(struct native_files *f, pid_t pid, struct native_mapping *
 	if (!o || !native_object_vaddr(o, ip - m->start + m->offset, &vaddr) ||
 	    !native_table_find(o->table, vaddr, &function))
 		return -ENOENT;
-	*ret = (struct native_place){ id, function.index, function.name, function.offset };
+	*ret = (struct native_place){ id, function.index, function.name, function.offset,
+				      o->table };
 	return 0;
 }
 
@@ -376,6 +380,7 @@ bool native_files_poll(struct native_files *f)
 	}
 	file_forget(f, file); /* it is read again, with this, when next asked for */
 	file->debug_fd = fd;
+	file->fetched = true;
 	f->stats.fetched++;
 	return true;
 }

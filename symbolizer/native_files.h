@@ -16,6 +16,7 @@
 
 struct native_files;
 struct native_mapping;
+struct native_table;
 
 /* What is kept, and what was given up. */
 struct native_files_stats {
@@ -36,6 +37,7 @@ struct native_place {
 	size_t index;	  /* of the function in it */
 	const char *name; /* as the file spells it; until the next call */
 	uint64_t offset;  /* from the function's start, bytes */
+	const struct native_table *functions; /* until the next call */
 };
 
 /*

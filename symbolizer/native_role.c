@@ -44,8 +44,7 @@ static const struct row rows[] = {
 	{ "gc_collect_*", ROLE_GC }, /* _main, _with_callback, _generations, _region … */
 	{ "gc_mark_*", ROLE_GC },    /* free-threaded, 3.14 on */
 	{ "gc_propagate_alive", ROLE_GC },
-	{ "gc_visit_heaps*", ROLE_GC },
-	{ "gc_visit_thread_stacks*", ROLE_GC },
+	{ "gc_visit_thread_stacks", ROLE_GC }, /* gc_visit_heaps() lists objects too */
 	{ "collect", ROLE_GC }, /* to 3.9, with the next two */
 	{ "collect_with_callback", ROLE_GC },
 	{ "collect_generations", ROLE_GC },
@@ -72,8 +71,13 @@ static const struct row rows[] = {
 	{ "mark_all_reachable", ROLE_GC },
 	{ "mark_at_start", ROLE_GC },
 	{ "mark_stacks", ROLE_GC },
-	{ "mark_reachable", ROLE_GC }, /* free-threaded, with the next two */
+	{ "mark_reachable", ROLE_GC }, /* free-threaded, as what follows */
+	{ "mark_alive_from_roots", ROLE_GC },
 	{ "mark_heap_visitor", ROLE_GC },
+	{ "visit_decref_unreachable", ROLE_GC },
+	{ "visit_clear_unreachable", ROLE_GC },
+	{ "merge_queued_objects", ROLE_GC },
+	{ "call_weakref_callbacks", ROLE_GC },
 	{ "scan_heap_visitor", ROLE_GC },
 };
 

@@ -42,7 +42,7 @@ void native_table_free(struct native_table *t)
 	free(t);
 }
 
-/* Doubles, or takes what the limit leaves. */
+/* Doubles, but leaves half of what is left to the other array. */
 static int grow(struct native_table *t, void **v, size_t *cap, size_t unit, size_t need)
 {
 	size_t used = native_table_bytes(t);
@@ -50,11 +50,11 @@ static int grow(struct native_table *t, void **v, size_t *cap, size_t unit, size
 	size_t more = *cap ? *cap : 256;
 	void *grown;
 
+	if (more > room / 2)
+		more = room / 2;
 	if (more < need)
 		more = need;
 	if (more > room)
-		more = room;
-	if (more < need)
 		return -ENOSPC;
 	grown = realloc(*v, (*cap + more) * unit);
 	if (!grown)
@@ -205,6 +205,11 @@ bool native_table_find(const struct native_table *t, uint64_t address,
 		return true;
 	}
 	return false;
+}
+
+const char *native_table_name(const struct native_table *t, size_t index)
+{
+	return t->names + t->v[index].name + 1;
 }
 
 size_t native_table_count(const struct native_table *t)

@@ -50,6 +50,8 @@ struct native_function {
 bool native_table_find(const struct native_table *t, uint64_t address,
 		       struct native_function *ret);
 
+/* By index, below native_table_count(). */
+const char *native_table_name(const struct native_table *t, size_t index);
 size_t native_table_count(const struct native_table *t);
 size_t native_table_bytes(const struct native_table *t); /* of memory */
 uint64_t native_table_lost(const struct native_table *t);

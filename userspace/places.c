@@ -9,8 +9,6 @@
 #include "userspace/saturate.h"
 #include "userspace/tally.h"
 
-#define MINOR_MAX 99
-
 /* What a sample is told apart by, of each kind. */
 struct sorter {
 	const struct report *r;
@@ -67,7 +65,7 @@ static int minors_find(struct sorter *s)
 	for (size_t i = 0; s->minors && i < p->process_count; i++) {
 		unsigned int minor;
 
-		if (sscanf(p->processes[i].python, "3.%2u", &minor) == 1 && minor <= MINOR_MAX)
+		if (sscanf(p->processes[i].python, "3.%2u", &minor) == 1 && minor < PLACE_MINORS)
 			s->minors[i] = minor;
 	}
 	return s->minors ? 0 : -ENOMEM;

@@ -37,6 +37,7 @@ int places_compute(const struct report *r, enum place_kind kind, bool by_row, st
 /* Those of one row; NULL and 0 when there are none. */
 const struct place *places_of(const struct places *all, uint32_t row, size_t *ret_count);
 
+#define PLACE_MINORS 100
 /* Which opcode, of which minor of Python 3; 0: no minor is known. */
 static inline uint32_t place_opcode(int minor, uint16_t opcode)
 {

@@ -8,8 +8,10 @@ import sys
 import time
 
 import lab
+import overhead
 import sampling
 from results import missed, note, row, show
+
 
 def probed_call(room):
     """A call of an empty function, entry and return, with all its accounting."""
@@ -182,6 +184,7 @@ CRITERIA = {
     "others": others,
     "between": between_calls,
     "recorder": recorder,
+    **overhead.CRITERIA,
     **sampling.CRITERIA,
 }
 

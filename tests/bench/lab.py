@@ -114,6 +114,11 @@ class Lab:
         command = [self.pycost, "record", "-q", "-p", str(pid), "-o", str(self.work / output)]
         return self.start([*command, *options], stdout=subprocess.DEVNULL)
 
+    def sample(self, pids, rate, output):
+        """The command that samples these processes until it is told to end."""
+        return [self.pycost, "record", "-q", "--mode", "sample", "--rate", str(rate),
+                "-p", ",".join(map(str, pids)), "-o", str(output)]
+
     def bpftrace(self, worker, path, lean):
         """Adds up each function's time, by file and name, for calls that nest.
 

@@ -6,7 +6,6 @@ root directory: none of them looks through /proc/PID/root.
 """
 import collections
 import itertools
-import json
 import re
 import shutil
 import subprocess
@@ -50,8 +49,7 @@ class Pycost(Sampler):
         return None
 
     def command(self, python, pid):
-        return [self.room.pycost, "record", "-q", "--mode", "sample", "--rate", str(self.rate),
-                "-p", str(pid), "-d", str(self.seconds), "-o", self.output]
+        return [*self.room.sample([pid], self.rate, self.output), "-d", str(self.seconds)]
 
     def samples(self, _, said):
         folded = run([self.room.pycost, "report", "-f", "folded", self.output])

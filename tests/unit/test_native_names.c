@@ -48,7 +48,7 @@ static void test_cython(void)
 		{ "__pyx_pw_3mod_3abc_x", "mod.abc_x" },
 		{ "__pyx_pf_3mod_3abc_x", "mod.abc.x" },
 		{ "__pyx_f_7one_two_x", "one_two.x" },
-		{ "__pyx_f_7one_dot_two_x", "one.two.x" },
+		{ "__pyx_f_6a_dot_long_x", "a.long.x" },
 	};
 	char out[128];
 
@@ -87,6 +87,28 @@ static void test_not_cython(void)
 	CU_ASSERT_STRING_EQUAL(out, "mod.f");
 }
 
+static void test_generators(void)
+{
+	static const char *const pairs[][2] = {
+		{ "__pyx_pw_5mypkg_3sub_4mod9_5gen", "__pyx_gb_5mypkg_3sub_4mod9_6generator" },
+		{ "__pyx_pf_5mypkg_3sub_4mod9_4gen", "__pyx_gb_5mypkg_3sub_4mod9_6generator" },
+		{ "__pyx_pw_5mypkg_3sub_4mod9_8co", "__pyx_gb_5mypkg_3sub_4mod9_9generator1" },
+		{ "__pyx_pw_5mypkg_3sub_4mod9_3Cls_15gm",
+		  "__pyx_gb_5mypkg_3sub_4mod9_3Cls_16generator2" },
+		{ "__pyx_pf_5mypkg_3sub_4mod9_2Py_2gm_genexpr",
+		  "__pyx_gb_5mypkg_3sub_4mod9_2Py_2gm_2generator4" },
+	};
+	static const size_t n = sizeof(pairs) / sizeof(pairs[0]);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t j = 0; j < n; j++)
+			CU_ASSERT_EQUAL(cython_makes_generator(pairs[i][0], pairs[j][1]),
+					!strcmp(pairs[i][1], pairs[j][1]));
+	CU_ASSERT_FALSE(cython_makes_generator("__pyx_pw_3mod_15f", "__pyx_gb_3mod_2generator"));
+	CU_ASSERT_FALSE(cython_makes_generator("__pyx_pw_", "__pyx_gb_3mod_2generator"));
+	CU_ASSERT_FALSE(cython_makes_generator("", "__pyx_gb_3mod_generator"));
+}
+
 static void expect_readable(const char *symbol, const char *expected)
 {
 	char out[256];
@@ -118,20 +140,24 @@ static void test_demangle(void)
 	expect_readable("", NULL);
 }
 
-/* Each template argument is twice the one before: 2^30 parts of text. */
-static void test_demangle_bomb(void)
+/* f<S<int, int>, S<S<int, int>, S<int, int>>, …>: each part is twice the one before. */
+static int demangle_doubling(int parts)
 {
-	char symbol[512] = "_Z1f1aIiiE", out[64];
-	char part[32];
+	static const char digits[] = "123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	char symbol[512] = "_Z1fI1SIiiE", out[256], part[32];
 
-	strcpy(symbol, "_Z1f1SIiiE");
-	for (int i = 0; i < 28; i++) {
-		snprintf(part, sizeof(part), i ? "S_IS%c_S%c_E" : "S_IS0_S0_E",
-			 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i],
-			 "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"[i]);
+	for (int i = 0; i < parts; i++) {
+		snprintf(part, sizeof(part), "S0_IS%c_S%c_E", digits[i], digits[i]);
 		strcat(symbol, part);
 	}
-	CU_ASSERT_EQUAL(demangle(symbol, out, sizeof(out)), -ENOENT);
+	strcat(symbol, "Evv");
+	return demangle(symbol, out, sizeof(out));
+}
+
+static void test_demangle_bomb(void)
+{
+	CU_ASSERT_EQUAL(demangle_doubling(2), 0);
+	CU_ASSERT_EQUAL(demangle_doubling(30), -ENOENT);
 }
 
 static void test_roles(void)
@@ -155,7 +181,8 @@ static void test_roles(void)
 
 static void test_clean_text(void)
 {
-	char text[] = "a\x1b[2Jb\nc\x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff\xc3 \xc2\x85 \xed\xa0\x80";
+	char text[] = "a\x1b[2Jb\nc\x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xff\xc3 \xc2\x85"
+		      " \xed\xa0\x80";
 
 	clean_text(text);
 	CU_ASSERT_STRING_EQUAL(text, "a?[2Jb?c? \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 ?? ?? ???");
@@ -166,6 +193,7 @@ int suite_native_names(void)
 	CU_TestInfo tests[] = {
 		{ "cython", test_cython },
 		{ "not_cython", test_not_cython },
+		{ "generators", test_generators },
 		{ "demangle", test_demangle },
 		{ "demangle_bomb", test_demangle_bomb },
 		{ "roles", test_roles },

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Sampling: a perf event on each CPU, and the life of the processes that it is for.
+ *
+ * The event fires whatever runs.  What is no followed process is left at once; for
+ * others the sample is begun, and goes on in their interpreter's walker.  Nothing
+ * hangs on context switches, so others pay for nothing else.
+ */
+#include <stdbool.h>
+
+#include "bpf/samples.bpf.h"
+#include "bpf/task.bpf.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+const volatile __u8 no_follow; /* children are only announced */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_MAX_PROCS);
+	__type(key, __u32); /* tgid */
+	__type(value, struct wire_sampled);
+} sampled SEC(".maps");
+
+/*
+ * The thread pointer.  pthread_self() is the same on x86-64, and on arm64 the
+ * beginning of a struct that ends there: of 2,272 bytes at most (glibc's struct
+ * pthread; musl's is smaller), while each thread has more than a page of its own.
+ */
+#ifdef __TARGET_ARCH_arm64
+#define SELF_SLACK 4095
+#else
+#define SELF_SLACK 0
+#endif
+
+static __always_inline __u64 self_read(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+#ifdef __TARGET_ARCH_arm64
+	return BPF_CORE_READ(task, thread.uw.tp_value);
+#else
+	return BPF_CORE_READ(task, thread.fsbase);
+#endif
+}
+
+static __always_inline void sample_begin(struct bpf_perf_event_data *ctx, struct walk *w,
+					 const struct wire_sampled *p, __u64 id)
+{
+	__builtin_memset(&w->sample, 0, sizeof(w->sample));
+	w->sample.head.kind = WIRE_EVENT_SAMPLE;
+	w->sample.head.tgid = id >> 32;
+	w->sample.tid = id;
+#ifdef __TARGET_ARCH_arm64
+	w->sample.in_kernel = (ctx->regs.pstate & 0xf) != 0;
+	w->stack = ctx->regs.sp;
+#else
+	w->sample.in_kernel = (ctx->regs.cs & 3) == 0;
+	w->stack = ctx->regs.rsp;
+#endif
+	if (w->sample.in_kernel)
+		w->stack = 0;
+	w->process = *p;
+	w->self = self_read();
+	w->slack = SELF_SLACK;
+}
+
+SEC("perf_event")
+int on_sample(struct bpf_perf_event_data *ctx)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	__u32 tgid = id >> 32;
+	struct wire_sampled *p = bpf_map_lookup_elem(&sampled, &tgid);
+	struct walk *w = p ? scratch_here() : 0;
+
+	if (!w)
+		return 0;
+	sample_begin(ctx, w, p, id);
+	bpf_tail_call(ctx, &walkers, p->build);
+	w->sample.flags = WIRE_SAMPLE_NO_THREAD;
+	sample_send(ctx, w);
+	return 0;
+}
+
+static __always_inline void tell(__u32 kind, __u32 tgid)
+{
+	struct wire_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		lose(WIRE_LOSS_EVENTS);
+		return;
+	}
+	e->kind = kind;
+	e->tgid = tgid;
+	bpf_ringbuf_submit(e, 0);
+}
+
+/* In the parent, before the child can run: it is sampled from birth. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct wire_event_fork *e;
+	struct wire_sampled *p, copy;
+	__u32 tgid = parent->tgid, pid = child->tgid;
+
+	p = bpf_map_lookup_elem(&sampled, &tgid);
+	if (!p || tgid == pid) /* or a thread */
+		return 0;
+	copy = *p;
+	if (!no_follow && bpf_map_update_elem(&sampled, &pid, &copy, BPF_ANY)) {
+		lose(WIRE_LOSS_PROCS);
+		return 0;
+	}
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	if (!e) {
+		lose(WIRE_LOSS_EVENTS);
+		return 0;
+	}
+	e->head.kind = WIRE_EVENT_FORK;
+	e->head.tgid = pid;
+	e->parent = tgid;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/* Nothing is known of the new image until user space has looked at it. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, void *bprm)
+{
+	__u32 tgid = task->tgid;
+	struct wire_sampled *p = bpf_map_lookup_elem(&sampled, &tgid);
+
+	if (!p)
+		return 0;
+	p->build = WIRE_NO_BUILD;
+	tell(WIRE_EVENT_EXEC, tgid);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+
+	/* do_exit() has taken this task off signal->live already. */
+	if (task->signal->live.counter || !bpf_map_lookup_elem(&sampled, &tgid))
+		return 0;
+	bpf_map_delete_elem(&sampled, &tgid);
+	tell(WIRE_EVENT_EXIT, tgid);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Walking the frames of one interpreter build; on_sample() ends in it.
+ *
+ * What is done for each frame is a global function, which the verifier checks once,
+ * however often it is called.
+ */
+#include "bpf/samples.bpf.h"
+#include "bpf/names.bpf.h"
+
+/* The state that a thread was seen with last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, __u32); /* tid */
+	__type(value, __u64);
+} states SEC(".maps");
+
+/*
+ * Code objects that have been announced.  One that is freed leaves its address to
+ * another, which has other names: these are compared by address.
+ */
+struct print_key {
+	__u64 code;
+	__u32 tgid;
+	__u32 epoch;
+};
+
+struct print {
+	__u64 file, name;
+	__u32 line;
+	__u32 print;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct print_key);
+	__type(value, struct print);
+} prints SEC(".maps");
+
+__noinline int thread_search_step(void)
+{
+	struct walk *w = scratch_here();
+
+	return w ? walk_search_step(w) : 0;
+}
+
+static __always_inline void thread_find(struct walk *w)
+{
+	__u32 tid = w->sample.tid;
+	__u64 *known = bpf_map_lookup_elem(&states, &tid), state = known ? *known : 0;
+
+	walk_recall(w, state);
+	if (!walk_is_certain(w)) {
+		walk_search(w);
+		for (int i = 0; i < WALK_STATES; i++)
+			if (!thread_search_step())
+				break;
+	}
+	if (w->state && w->state != state) {
+		state = w->state;
+		bpf_map_update_elem(&states, &tid, &state, BPF_ANY);
+	}
+}
+
+/* What names the code object whose words have been read. */
+static __always_inline void print_describe(struct walk *w, struct print *ret)
+{
+	ret->file = WALK_WORD(w->code_words, layout.code_filename, 0);
+	ret->name = WALK_WORD(w->code_words, layout.code_name, 0);
+	ret->line = WALK_U32(w->code_words, layout.code_firstlineno, 0);
+	ret->print = 0;
+}
+
+/*
+ * The code object in code_words, of the frame recorded last; announced if it is met
+ * for the first time.
+ */
+__noinline int frame_name(void)
+{
+	struct walk *w = scratch_here();
+	struct print *known, now;
+	struct print_key key = {};
+	__u32 n;
+
+	if (!w || (n = w->sample.frames - 1) >= WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS)
+		return 0;
+	key.code = w->code;
+	key.tgid = w->sample.head.tgid;
+	key.epoch = w->process.epoch;
+	print_describe(w, &now);
+	known = bpf_map_lookup_elem(&prints, &key);
+	if (known && known->file == now.file && known->name == now.name && known->line == now.line) {
+		w->frames[n].print = known->print;
+		return 0;
+	}
+	now.print = names_print(key.code);
+	w->frames[n].print = now.print;
+	/* Had the ring been full, the next sample tries again. */
+	if (!names_send(key.code, 0, key.tgid, now.print))
+		bpf_map_update_elem(&prints, &key, &now, BPF_ANY);
+	return 0;
+}
+
+__noinline int frame_step(void)
+{
+	struct walk *w = scratch_here();
+
+	return w ? walk_step(w) : 0;
+}
+
+__noinline int await_step(void)
+{
+	struct walk *w = scratch_here();
+
+	return w ? walk_await_step(w) : 0;
+}
+
+SEC("perf_event")
+int walk(struct bpf_perf_event_data *ctx)
+{
+	struct walk *w = scratch_here();
+	int more = 1;
+
+	if (!w)
+		return 0;
+	thread_find(w);
+	walk_start(w);
+	for (int i = 0; i <= WALK_STEPS && more; i++) {
+		more = frame_step();
+		if (more > 0)
+			frame_name();
+	}
+	walk_finish(w);
+	more = runtime.tstate_task != PY_NONE;
+	for (int i = 0; i < WIRE_SAMPLE_AWAITS && more; i++) {
+		more = await_step();
+		if (more > 0)
+			frame_name();
+	}
+	sample_send(ctx, w);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";
