@@ -61,6 +61,7 @@ struct walk {
 	__u8 entry;    /* the frame met last is one that C called */
 	__u8 settled;  /* the task's coroutine was met: the rest is only looked at */
 	__u8 inlined;  /* a frame above was left out: its caller's opcode is past */
+	__u8 yielding; /* the innermost frame is a generator's, and has no caller */
 	__u64 frame_words[WALK_FRAME_WORDS];
 	__u64 code_words[WALK_CODE_WORDS];
 	/* The result.  Those that await come after the frames. */
@@ -240,7 +241,7 @@ static __always_inline void walk_start(struct walk *w)
 	w->frame = w->mark = w->outer = w->coro_frame = w->task = 0;
 	w->steps = 0;
 	w->grounded = 1;
-	w->entry = w->settled = w->inlined = 0;
+	w->entry = w->settled = w->inlined = w->yielding = 0;
 	w->sample.frames = 0;
 	if (!w->state) {
 		w->sample.flags |= WIRE_SAMPLE_NO_THREAD;
@@ -253,10 +254,6 @@ static __always_inline void walk_start(struct walk *w)
 			w->sample.flags |= WIRE_SAMPLE_UNREAD;
 		return;
 	}
-	/*
-	 * The interpreter puts a cframe of its own on the C stack in front, and only
-	 * then writes the frame into it: until then, what another run left there.
-	 */
 	cframe = walk_u64(w->state + runtime.tstate_cframe);
 	if (!cframe || walk_read(&w->frame, sizeof(w->frame), cframe + runtime.cframe_frame) ||
 	    walk_read(&below, sizeof(below), cframe + runtime.cframe_previous)) {
@@ -320,7 +317,7 @@ static __always_inline void walk_ground(struct walk *w, const struct walk_frame 
 	w->entry = layout.frame_is_entry != PY_NONE ? f->is_entry : walk_is_foreign(f);
 	if (!w->entry || w->grounded)
 		return;
-	if (f->previous == w->outer)
+	if (f->previous == w->outer && (f->previous || f->owner != layout.owner_generator))
 		w->grounded = 1;
 	else if (f->owner != layout.owner_generator)
 		w->sample.flags |= WIRE_SAMPLE_TORN;
@@ -341,6 +338,41 @@ static __always_inline int walk_code_read(struct walk *w, __u64 code)
 	w->flags_of_code = WALK_U32(w->code_words, layout.code_flags, 0);
 	w->code = code;
 	return 0;
+}
+
+/*
+ * A run of 3.11 and 3.12 puts a cframe of its own on the C stack in front, and only
+ * then writes its first frame into it: until then that is what another run left there.
+ * So where the innermost run does not prove itself, it has just begun, and the thread
+ * is still in the one that called it.  0: it is torn.
+ */
+static __always_inline int walk_retreat(struct walk *w)
+{
+	if (w->grounded || !w->outer || w->yielding)
+		return 0;
+	w->frame = w->outer;
+	w->grounded = 1;
+	w->entry = w->settled = w->inlined = 0;
+	w->steps = 0;
+	w->sample.frames = w->sample.has_opcode = 0;
+	w->sample.flags &= ~(WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD);
+	return 1;
+}
+
+/*
+ * The innermost frame, when it has not begun.  Its caller may not be in it yet up to
+ * 3.13, as compilers take the liberty to write it after having made the frame current.
+ * What is in it then called the frame that was there before; of those that still run,
+ * any may be claimed to run now.  So the sample is the caller's, whose instruction it
+ * is that calls; as it is in the exact mode.
+ */
+static __always_inline int walk_is_unborn(struct walk *w, const struct walk_frame *f)
+{
+	__u64 start = f->code + layout.code_bytecode;
+
+	if (layout.frame_owner == PY_NONE || layout.minor > 13 || w->sample.frames)
+		return 0;
+	return f->instr == (layout.minor == 13 ? start : start - 2);
 }
 
 /*
@@ -425,15 +457,18 @@ static __always_inline int walk_step(struct walk *w)
 	struct walk_frame f;
 
 	if (!w->frame || w->sample.flags & (WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD))
-		return 0;
+		return walk_retreat(w) ? -1 : 0;
 	if (w->sample.frames >= WIRE_SAMPLE_FRAMES || w->steps >= WALK_STEPS) {
 		w->sample.flags |= WIRE_SAMPLE_DEEP;
 		return 0;
 	}
 	if (walk_frame_read(w, &f)) {
-		w->sample.flags |= WIRE_SAMPLE_UNREAD;
-		return 0;
+		/* Or, where the run has but begun, no frame's address at all. */
+		w->sample.flags |= w->grounded ? WIRE_SAMPLE_UNREAD : WIRE_SAMPLE_TORN;
+		return -1;
 	}
+	if (!w->steps)
+		w->yielding = f.owner == layout.owner_generator && !f.previous;
 	if (!(w->steps & (w->steps - 1)))
 		w->mark = w->frame;
 	w->steps++;
@@ -453,8 +488,8 @@ static __always_inline int walk_step(struct walk *w)
 	if (w->settled)
 		return -1;
 	if (walk_code_read(w, f.code))
-		return 0;
-	if (walk_is_no_call(w, &f)) {
+		return -1;
+	if (walk_is_unborn(w, &f) || walk_is_no_call(w, &f)) {
 		w->inlined = 1;
 		return -1;
 	}
@@ -468,8 +503,14 @@ static __always_inline void walk_finish(struct walk *w)
 {
 	struct wire_sample *s = &w->sample;
 
-	/* From 3.11 on, the outermost frame of all is one that C called. */
-	if (!w->frame && w->steps && layout.frame_owner != PY_NONE && (!w->entry || !w->grounded))
+	/*
+	 * From 3.11 on, the outermost frame of all is one that C called.  Up to 3.10 it
+	 * is no generator's: where throw() goes on to the one that it delegates to,
+	 * _gen_throw() in Objects/genobject.c makes its frame current without a caller.
+	 */
+	if (!w->frame && w->steps &&
+	    (layout.frame_owner == PY_NONE ? !!(w->flags_of_code & PY_CO_RESUMABLE)
+					   : !w->entry || !w->grounded))
 		s->flags |= WIRE_SAMPLE_TORN;
 	if (s->flags & (WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD)) {
 		s->frames = 0;

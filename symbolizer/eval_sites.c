@@ -100,6 +100,8 @@ const char *eval_sites_find(struct elf_file *f, struct interpreter *in, int *ret
 		free(s.returns.v);
 	}
 	disassembler_close(s.d);
+	if (s.err && s.err != -ENOMEM)
+		finder_fail(&s, 0, "its file is not formed as an interpreter's");
 	*ret_err = s.err;
 	return s.why;
 }

@@ -17,7 +17,7 @@
  * Puts them into in->entries and in->returns, in place of what was there; the
  * machine and the version must be known.  NULL when both are complete; else one
  * plain sentence that says what was not found (static), and nothing is changed.
- * *ret_err is 0, or -ENOMEM or a read error.
+ * *ret_err is 0 or -ENOMEM.
  */
 const char *eval_sites_find(struct elf_file *f, struct interpreter *in, int *ret_err);
 

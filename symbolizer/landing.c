@@ -9,6 +9,8 @@
 #define FAR_JUMP_MAX 6	  /* bytes of jmp and jcc with 32 bits of distance */
 #define NEAR_JUMP_REACH 130 /* how far one with 8 bits reaches, and its own size */
 #define STEP_MARGIN 64
+#define NEAR_WINDOW_MAX 65536
+#define LONGEST 15 /* bytes of an instruction */
 
 static bool ranges_have(const struct code_range *ranges, size_t n, uint64_t vaddr)
 {
@@ -80,33 +82,34 @@ static int find_far(struct disassembler *d, const struct code_range *ranges, siz
 }
 
 /*
- * Where to begin decoding to be in step at this instruction, some way before
- * it: x86 instructions fall into step by themselves after a few.
+ * Where instructions begin is not known before a range: all that may be are
+ * decoded, which costs little, as x86 code falls into step after a few.
  */
-static uint64_t find_step(struct disassembler *d, uint64_t vaddr)
-{
-	for (uint64_t start = vaddr - NEAR_JUMP_REACH - STEP_MARGIN; start < vaddr; start++) {
-		uint64_t at = start;
-		struct insn insn;
-
-		while (at < vaddr && disassembler_at(d, at, &insn))
-			at += insn.size;
-		if (at == vaddr)
-			return start;
-	}
-	return vaddr;
-}
-
 static int find_near(struct disassembler *d, const struct code_range *range, struct landings *ret)
 {
-	uint64_t at = find_step(d, range->first);
-	struct insn insn;
+	uint64_t before = NEAR_JUMP_REACH + STEP_MARGIN;
+	uint64_t start = range->first > before ? range->first - before : 0;
+	uint64_t end = range->last + NEAR_JUMP_REACH;
+	bool *seen;
 	int err = 0;
 
-	while (!err && at <= range->last + NEAR_JUMP_REACH && disassembler_at(d, at, &insn)) {
-		err = try_source(d, at, range, 1, ret);
-		at += insn.size;
+	if (end < start || end - start > NEAR_WINDOW_MAX)
+		return -E2BIG;
+	seen = calloc(end - start + 1, sizeof(*seen));
+	if (!seen)
+		return -ENOMEM;
+	for (uint64_t phase = start; phase < start + LONGEST && !err; phase++) {
+		struct insn insn;
+
+		for (uint64_t at = phase; at <= end && !seen[at - start] && !err; at += insn.size) {
+			seen[at - start] = true;
+			if (!disassembler_at(d, at, &insn))
+				insn.size = 1;
+			else
+				err = try_source(d, at, range, 1, ret);
+		}
 	}
+	free(seen);
 	return err;
 }
 

@@ -20,7 +20,7 @@ static void tell_kinds(const struct probe_sites *sites, char *ret, size_t size)
 	if (handlers)
 		snprintf(ret, size, "%u opcode handler%s", handlers, handlers == 1 ? "" : "s");
 	if (functions)
-		snprintf(ret + strlen(ret), size - strlen(ret), "%s%u place%s in functions",
+		snprintf(ret + strlen(ret), size - strlen(ret), "%s%u function%s",
 			 handlers ? " and " : "", functions, functions == 1 ? "" : "s");
 }
 

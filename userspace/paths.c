@@ -234,6 +234,8 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 	bool in_import;
 	int err;
 
+	if (!stack->count) /* there was no room for its place */
+		return 0;
 	if (!owner) {
 		p->orphans += wait ? 0 : stack->count;
 		return wait ? -EAGAIN : 0;

@@ -122,12 +122,11 @@ static int maps_share(const struct sampling *s, struct bpf_object *object)
 	return 0;
 }
 
-static int walker_put(const struct sampling *s, uint32_t index, const struct bpf_program *p)
+static int walker_put(const struct sampling *s, const struct sampled_build *b)
 {
-	int fd = bpf_program__fd(p);
+	int fd = bpf_program__fd(b->programs->progs.walk), walkers = bpf_map__fd(s->sample->maps.walkers);
 
-	return bpf_map_update_elem(bpf_map__fd(s->sample->maps.walkers), &index, &fd, BPF_ANY)
-		       ? -errno : 0;
+	return bpf_map_update_elem(walkers, &b->number, &fd, BPF_ANY) ? -errno : 0;
 }
 
 static int build_load(struct sampling *s, struct sampled_build *b)
@@ -141,11 +140,7 @@ static int build_load(struct sampling *s, struct sampled_build *b)
 	memcpy((void *)&w->rodata->runtime, runtime_for(b->in.minor, b->in.free_threaded),
 	       sizeof(w->rodata->runtime));
 	err = walk_bpf__load(w);
-	if (!err)
-		err = walker_put(s, WIRE_WALKER(b->number), w->progs.walk);
-	if (!err)
-		err = walker_put(s, WIRE_NAMER(b->number), w->progs.name);
-	return err;
+	return err ? err : walker_put(s, b);
 }
 
 static struct sampled_build *build_find(const struct sampling *s, const struct interpreter *in)
