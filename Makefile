@@ -22,7 +22,8 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DPYCOST_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-missing-field-initializers $(CFLAGS) $(SAN)
-LDLIBS := -lbpf -lelf -lcapstone -lz -ljansson -lxxhash -lprotobuf-c -lncursesw -ltinfo -lcap -lm -lpthread
+LDLIBS := -lbpf -lelf -lcapstone -lz -llzma -liberty -ljansson -lxxhash -lprotobuf-c -lncursesw \
+	-ltinfo -lcap -lm -lpthread
 
 # Kernel programs: one skeleton each, generated under $(BUILD)/gen.
 BPF_SRC := $(wildcard bpf/*.bpf.c)
@@ -78,7 +79,7 @@ $(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 
 # What the running kernel's verifier makes of each program; for tests/kernels.sh.
 $(BUILD)/verifier: $(BUILD)/tests/rig/verifier.o $(BUILD)/libsymbolizer.a
-	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lz
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcapstone -lz
 $(BUILD)/tests/rig/verifier.o: | $(SKELS)
 # Saves the threads that the unit tests walk: see tests/walk/check.sh.
 $(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a

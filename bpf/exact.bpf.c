@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Exact costs: function__entry and function__return of one interpreter build.
+ * Exact costs: where functions of one interpreter build are entered and left, at
+ * its function__entry and function__return or at instructions that stand for them.
  *
  * Both probes first read the counter and give what it advanced to the function
  * that was on top until now, so that this program's own work is charged to
@@ -60,6 +61,22 @@ static __always_inline struct wire_thread *thread_charged(__u64 now, __u64 kerne
 	return t;
 }
 
+/*
+ * RESUME may be run twice for one entry: when it makes a faster form of itself, or
+ * sees that the code must be instrumented anew (3.11 on, Python/bytecodes.c).  Up to
+ * 3.10 such a frame is one that resync has put there, as its callee was thrown into.
+ */
+static __always_inline bool entered_already(struct wire_thread *t, const struct py_frame *f,
+					    __u64 frame)
+{
+	struct wire_node *top;
+
+	if (!trapped || layout.frame_owner == PY_NONE || frame != t->top_frame)
+		return false;
+	top = node_at(t->top_node);
+	return top && top->code == f->code;
+}
+
 static __always_inline void entered(struct wire_thread *t, void *ctx, __u64 frame)
 {
 	struct wire_node *n;
@@ -76,6 +93,8 @@ static __always_inline void entered(struct wire_thread *t, void *ctx, __u64 fram
 		lose(WIRE_LOSS_MEMORY);
 		return;
 	}
+	if (entered_already(t, &f, frame))
+		return;
 	if (f.previous != t->top_frame) {
 		caller = caller_of(t, f.previous);
 		if (caller != t->top_frame) {
@@ -86,8 +105,29 @@ static __always_inline void entered(struct wire_thread *t, void *ctx, __u64 fram
 	t->seeded = 1;
 	index = stack_push(t, frame, f.code, f.owner, 1);
 	n = node_at(index);
-	if (n && n->flags & WIRE_NODE_RESUMABLE)
+	if (!trapped && n && n->flags & WIRE_NODE_RESUMABLE)
 		search_entry(ctx, index, &f);
+}
+
+/* Not the end of a call that anybody knows of, although a frame goes. */
+static __always_inline bool return_is_foreign(struct wire_thread *t, void *ctx, __u64 frame)
+{
+	struct py_frame f;
+
+	if (!trapped) {
+		if (return_name_reg == REG_NONE ||
+		    reg_read(ctx, return_name_reg) != reg_read(ctx, return_file_reg))
+			return false;
+		search_shim(t->top_node);
+		return true;
+	}
+	if (layout.frame_owner == PY_NONE || frame_read(&f, frame))
+		return false;
+	if (code_is_shim(t, f.code)) {
+		search_shim(t->top_node);
+		return true;
+	}
+	return frame_is_foreign(&f) || frame_never_ran(&f);
 }
 
 static __always_inline void returned(struct wire_thread *t, void *ctx, __u64 frame)
@@ -95,11 +135,8 @@ static __always_inline void returned(struct wire_thread *t, void *ctx, __u64 fra
 	struct wire_node *n;
 
 	if (frame != t->top_frame) {
-		if (return_name_reg != REG_NONE &&
-		    reg_read(ctx, return_name_reg) == reg_read(ctx, return_file_reg)) {
-			search_shim(t->top_node);
+		if (return_is_foreign(t, ctx, frame))
 			return;
-		}
 		if (t->over) {
 			t->over--;
 			return;
@@ -113,10 +150,19 @@ static __always_inline void returned(struct wire_thread *t, void *ctx, __u64 fra
 	t->over = 0;
 	if (t->top_owed)
 		call_pay(t);
-	n = node_at(t->top_node);
+	n = trapped ? 0 : node_at(t->top_node);
 	if (n)
 		search_return(ctx, t->top_node, frame, n->code);
 	stack_cut(t, t->depth - 1);
+}
+
+/* Where no register holds the frame that returns: it is the one on top. */
+static __always_inline void top_returned(struct wire_thread *t)
+{
+	if (t->over)
+		t->over--;
+	else if (t->depth)
+		stack_cut(t, t->depth - 1);
 }
 
 SEC("uprobe")
@@ -140,7 +186,10 @@ int on_return(void *ctx)
 
 	if (!t)
 		return 0;
-	returned(t, ctx, reg_read(ctx, return_frame_reg));
+	if (return_frame_reg == REG_NONE)
+		top_returned(t);
+	else
+		returned(t, ctx, reg_read(ctx, return_frame_reg));
 	kernel_start(t);
 	return 0;
 }

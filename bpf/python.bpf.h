@@ -19,6 +19,8 @@ const volatile __u8 return_frame_reg = REG_NONE;
 /* The two name arguments of function__return: equal for the 3.15 shim. */
 const volatile __u8 return_file_reg = REG_NONE;
 const volatile __u8 return_name_reg = REG_NONE;
+/* No USDT probes, but instructions of the interpreter's: nothing is handed over. */
+const volatile __u8 trapped;
 /* The third argument, the line number. */
 const volatile __u8 entry_line_reg = REG_NONE;
 const volatile __u8 return_line_reg = REG_NONE;
@@ -69,6 +71,7 @@ static __always_inline __u64 reg_read(void *ctx, __u8 reg)
 		REG_CASE(28);
 		REG_CASE(29);
 		REG_CASE(30);
+		REG_CASE(32); /* the program counter */
 #endif
 	}
 	return v;
@@ -78,7 +81,7 @@ static __always_inline __u64 reg_read(void *ctx, __u8 reg)
 struct py_frame {
 	__u64 code;
 	__u64 previous;
-	__u64 instr; /* 0 up to 3.10 */
+	__u64 instr; /* prev_instr up to 3.12; 0 up to 3.10 */
 	__u8 owner;
 };
 
@@ -122,24 +125,43 @@ static __always_inline int frame_is_foreign(const struct py_frame *f)
 }
 
 /*
- * The code of 3.15's __init__ clean-up shim is named `__init__` in a file named
- * `__init__`, the same interned str (Objects/codeobject.c): no real code has
- * one object for both.
+ * The code of the __init__ clean-up shim, from 3.12 on, is named `__init__` in a
+ * file named `__init__`, the same interned str (Objects/codeobject.c): no real
+ * code has one object for both.
  */
-static __always_inline int code_is_shim(struct wire_thread *t, __u64 code)
+static __always_inline int code_named_twice(__u64 code)
 {
 	__u64 names[2];
 
-	if (layout.minor < 13 || layout.code_name != layout.code_filename + 8)
+	if (layout.minor < 12 || layout.code_name != layout.code_filename + 8)
+		return 0;
+	if (bpf_probe_read_user(names, sizeof(names), (void *)(code + layout.code_filename)))
+		return 0;
+	return names[0] && names[0] == names[1];
+}
+
+static __always_inline int code_is_shim(struct wire_thread *t, __u64 code)
+{
+	if (layout.minor < 12)
 		return 0;
 	if (code == t->shim_code)
 		return 1;
-	if (bpf_probe_read_user(names, sizeof(names), (void *)(code + layout.code_filename)))
-		return 0;
-	if (!names[0] || names[0] != names[1])
+	if (!code_named_twice(code))
 		return 0;
 	t->shim_code = code;
 	return 1;
+}
+
+/*
+ * A frame that was made but never ran: its arguments were wrong, or it hit the
+ * recursion limit.  From 3.12 on such a one is cleared as others are, where their
+ * returns are seen (_PyEvalFramePushAndInit() and start_frame in Python/ceval.c).
+ * It points at its first instruction, up to 3.12 in front of it.
+ */
+static __always_inline int frame_never_ran(const struct py_frame *f)
+{
+	return layout.code_bytecode != PY_NONE &&
+	       f->instr < f->code + layout.code_bytecode + (layout.minor >= 13 ? 2 : 0);
 }
 
 /* What `frame` calls its caller, C-entry frames and shims skipped; 0: nobody. */

@@ -247,4 +247,35 @@ struct wire_sample {
 	/* struct wire_sample_frame[frames], __u64[natives] */
 };
 
+/* What proof.bpf.c counts, and what it is told. */
+#define PROOF_SITES 32
+#define PROOF_NAMES 32
+#define PROOF_COUNTS 64 /* more than names; PROOF_NAMES is of any other name */
+#define PROOF_DEPTH 64
+
+/* Of an ASCII name, with nothing but zeros behind it; 15 characters at most. */
+struct proof_name {
+	__u64 words[2];
+};
+
+enum proof_phase {
+	PROOF_OFF = 0,
+	PROOF_PLAIN,
+	PROOF_THROWN,	    /* into generators */
+	PROOF_INSTRUMENTED, /* under a profile function */
+	PROOF_PHASES = 4,
+};
+
+struct proof {
+	__u32 phase; /* set from outside */
+	__u32 depth;
+	__u64 stack[PROOF_DEPTH]; /* frames entered and not left; from 1 on */
+	__u64 hits[PROOF_SITES];
+	__u8 frame_regs[PROOF_SITES]; /* set from outside */
+	__u32 regs[PROOF_SITES]; /* a bit a register that always held the frame on top */
+	__u64 entries[PROOF_PHASES][PROOF_COUNTS];
+	__u64 returns[PROOF_PHASES][PROOF_COUNTS];
+	__u64 astray; /* returns of a frame that was not on top */
+};
+
 #endif

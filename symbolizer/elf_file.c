@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SECTION_MAX ((uint64_t)64 << 20)
+
 struct elf_file {
 	Elf *elf;
 	int fd; /* -1: in memory */
@@ -103,8 +105,12 @@ bool elf_file_is_pie(const struct elf_file *f)
 
 static int section_load(Elf_Scn *scn, const GElf_Shdr *header, struct elf_section *ret)
 {
-	Elf_Data *data = header->sh_type == SHT_NOBITS ? NULL : elf_rawdata(scn, NULL);
+	Elf_Data *data;
 
+	/* A sparse file may claim any size. */
+	if (header->sh_type != SHT_NOBITS && header->sh_size > SECTION_MAX)
+		return -EFBIG;
+	data = header->sh_type == SHT_NOBITS ? NULL : elf_rawdata(scn, NULL);
 	if (!data || (data->d_size && !data->d_buf))
 		return -EINVAL;
 	*ret = (struct elf_section){
@@ -134,6 +140,63 @@ int elf_file_section(struct elf_file *f, const char *name, struct elf_section *r
 			return section_load(scn, &header, ret);
 	}
 	return -ENOENT;
+}
+
+int elf_file_span(struct elf_file *f, size_t index, struct elf_span *ret)
+{
+	Elf_Scn *scn = index ? elf_getscn(f->elf, index) : NULL;
+	GElf_Shdr header;
+	size_t names;
+
+	if (!scn)
+		return -ENOENT;
+	if (!gelf_getshdr(scn, &header) || elf_getshdrstrndx(f->elf, &names))
+		return -EINVAL;
+	*ret = (struct elf_span){
+		.name = elf_strptr(f->elf, names, header.sh_name),
+		.type = header.sh_type,
+		.link = header.sh_link,
+		.vaddr = header.sh_addr,
+		.offset = header.sh_offset,
+		.size = header.sh_size,
+	};
+	if (!ret->name)
+		ret->name = "";
+	return 0;
+}
+
+int elf_file_span_named(struct elf_file *f, const char *name, struct elf_span *ret)
+{
+	struct elf_span span;
+
+	for (size_t i = 1;; i++) {
+		int err = elf_file_span(f, i, &span);
+
+		if (err)
+			return err;
+		if (!strcmp(span.name, name)) {
+			*ret = span;
+			return 0;
+		}
+	}
+}
+
+ssize_t elf_file_bytes(struct elf_file *f, uint64_t offset, void *ret, size_t size)
+{
+	ssize_t n;
+
+	if (f->fd < 0) {
+		if (offset >= f->memory_size)
+			return 0;
+		if (size > f->memory_size - offset)
+			size = f->memory_size - offset;
+		memcpy(ret, f->memory + offset, size);
+		return (ssize_t)size;
+	}
+	if (offset > INT64_MAX - size)
+		return 0;
+	n = pread(f->fd, ret, size, (off_t)offset);
+	return n < 0 ? -errno : n;
 }
 
 int elf_file_build_id(struct elf_file *f, char ret_hex[ELF_BUILD_ID_SIZE])
@@ -166,7 +229,7 @@ int elf_file_build_id(struct elf_file *f, char ret_hex[ELF_BUILD_ID_SIZE])
 }
 
 static int symbol_in_table(Elf *elf, Elf_Scn *scn, const GElf_Shdr *header, const char *name,
-			   uint64_t *ret_vaddr)
+			   GElf_Sym *ret)
 {
 	Elf_Data *data = elf_getdata(scn, NULL);
 	size_t count;
@@ -184,14 +247,14 @@ static int symbol_in_table(Elf *elf, Elf_Scn *scn, const GElf_Shdr *header, cons
 			continue;
 		s = elf_strptr(elf, header->sh_link, sym.st_name);
 		if (s && !strcmp(s, name)) {
-			*ret_vaddr = sym.st_value;
+			*ret = sym;
 			return 0;
 		}
 	}
 	return -ENOENT;
 }
 
-int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr)
+static int symbol_find(struct elf_file *f, const char *name, GElf_Sym *ret)
 {
 	static const GElf_Word types[] = { SHT_DYNSYM, SHT_SYMTAB };
 
@@ -203,11 +266,36 @@ int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr)
 
 			if (!gelf_getshdr(scn, &header) || header.sh_type != types[i])
 				continue;
-			if (!symbol_in_table(f->elf, scn, &header, name, ret_vaddr))
+			if (!symbol_in_table(f->elf, scn, &header, name, ret))
 				return 0;
 		}
 	}
 	return -ENOENT;
+}
+
+int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr)
+{
+	GElf_Sym sym;
+	int err = symbol_find(f, name, &sym);
+
+	if (!err)
+		*ret_vaddr = sym.st_value;
+	return err;
+}
+
+int elf_file_function(struct elf_file *f, const char *name, uint64_t *ret_vaddr,
+		      uint64_t *ret_size)
+{
+	GElf_Sym sym;
+	int err = symbol_find(f, name, &sym);
+
+	if (err)
+		return err;
+	if (GELF_ST_TYPE(sym.st_info) != STT_FUNC)
+		return -ENOENT;
+	*ret_vaddr = sym.st_value;
+	*ret_size = sym.st_size;
+	return 0;
 }
 
 /* The loadable segment that holds vaddr in its file image. */
@@ -260,6 +348,30 @@ int elf_file_code_vaddr(struct elf_file *f, uint64_t offset, uint64_t *ret_vaddr
 			*ret_vaddr = p.p_vaddr - p.p_offset + offset;
 			return 0;
 		}
+	}
+	return -ENOENT;
+}
+
+int elf_file_code_segment(struct elf_file *f, size_t n, uint64_t *ret_vaddr, uint64_t *ret_offset,
+			  uint64_t *ret_size)
+{
+	size_t count;
+
+	if (elf_getphdrnum(f->elf, &count))
+		return -EINVAL;
+	for (size_t i = 0; i < count && i <= INT32_MAX; i++) {
+		GElf_Phdr p;
+		uint64_t slack;
+
+		if (!gelf_getphdr(f->elf, (int)i, &p))
+			return -EINVAL;
+		if (p.p_type != PT_LOAD || !(p.p_flags & PF_X) || n--)
+			continue;
+		slack = p.p_align > 1 ? p.p_offset % p.p_align : 0;
+		*ret_offset = p.p_offset - slack;
+		*ret_vaddr = p.p_vaddr - slack;
+		*ret_size = p.p_filesz > UINT64_MAX - slack ? UINT64_MAX : p.p_filesz + slack;
+		return 0;
 	}
 	return -ENOENT;
 }

@@ -4,15 +4,18 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "symbolizer/command.h"
+#include "symbolizer/eval_sites.h"
 #include "symbolizer/probe_note.h"
 #include "symbolizer/process_image.h"
 #include "symbolizer/pyversion.h"
+#include "symbolizer/site_memo.h"
 
 /* Descriptor and names of a file that may be the interpreter. */
 struct candidate {
@@ -48,14 +51,16 @@ static int site_append(struct probe_sites *sites, const struct probe_note *note,
 		return -ENOMEM;
 	sites->v = v;
 	site = &v[sites->n++];
-	*site = (struct probe_site){ .offset = note->location, .semaphore = note->semaphore };
+	*site = (struct probe_site){ .offset = note->location,
+				     .semaphore = note->semaphore,
+				     .frame_reg = PROBE_NO_REG };
 	memcpy(site->name, note->name, strnlen(note->name, sizeof(site->name) - 1));
 	n = usdt_args_parse(note->args, machine, site->args, PROBE_ARGS_MAX);
 	site->n_args = n > 0 ? (unsigned)n : 0;
 	return 0;
 }
 
-static int load_sites(struct elf_file *f, struct interpreter *in)
+static int load_notes(struct elf_file *f, struct interpreter *in)
 {
 	struct probe_notes notes;
 	int err = probe_notes_read(f, "python", &notes);
@@ -73,8 +78,54 @@ static int load_sites(struct elf_file *f, struct interpreter *in)
 		err = site_append(sites, &notes.v[i], in->machine);
 	}
 	probe_notes_free(&notes);
-	in->probes = in->entries.n && in->returns.n ? PROBES_NOTED : PROBES_ABSENT;
 	return err;
+}
+
+/* Where 3.11 notes an entry it is one only under a tracer, or by throw(). */
+static bool notes_are_live(const struct interpreter *in)
+{
+	return in->entries.n && in->returns.n && in->minor != 11;
+}
+
+static int load_found_sites(struct elf_file *f, const struct candidate *c, struct interpreter *in)
+{
+	struct stat st;
+	int err;
+
+	if (fstat(c->fd, &st))
+		return -errno;
+	err = site_memo_get(&st, in);
+	if (err != -ENOENT)
+		return err;
+	in->sites_reason = eval_sites_find(f, in, &err);
+	if (!err)
+		site_memo_put(&st, in);
+	return err;
+}
+
+static int load_probes(struct elf_file *f, const struct candidate *c, struct interpreter *in)
+{
+	int err = load_notes(f, in);
+
+	if (err)
+		return err;
+	if (notes_are_live(in)) {
+		in->probes = PROBES_NOTED;
+		return 0;
+	}
+	if (in->free_threaded || in->major != 3)
+		return 0;
+	err = load_found_sites(f, c, in);
+	in->probes = in->sites_reason ? PROBES_ABSENT : PROBES_SITES;
+	return err;
+}
+
+/* 0: the file does not tell. */
+static uint64_t address_of(struct elf_file *f, const struct interpreter *in, const char *symbol)
+{
+	uint64_t vaddr;
+
+	return elf_file_symbol(f, symbol, &vaddr) ? 0 : vaddr + in->bias;
 }
 
 static int load_addresses(struct elf_file *f, const struct candidate *c, struct interpreter *in)
@@ -84,17 +135,19 @@ static int load_addresses(struct elf_file *f, const struct candidate *c, struct 
 
 	if (err)
 		return err;
-	if (elf_file_symbol(f, "_PyRuntime", &in->runtime))
-		in->runtime = 0;
-	if (!c->image)
-		return 0;
-	err = elf_file_code_vaddr(f, c->image->offset, &code);
-	if (err)
-		return err;
-	in->bias = c->image->start - code;
+	if (c->image) {
+		err = elf_file_code_vaddr(f, c->image->offset, &code);
+		if (err)
+			return err;
+		in->bias = c->image->start - code;
+	}
 	in->function_type += in->bias;
-	if (in->runtime)
-		in->runtime += in->bias;
+	in->runtime = address_of(f, in, "_PyRuntime");
+	in->code_type = address_of(f, in, "PyCode_Type");
+	if (!in->runtime) {
+		in->interp_head = address_of(f, in, "interp_head");
+		in->thread_current = address_of(f, in, "_PyThreadState_Current");
+	}
 	return 0;
 }
 
@@ -134,7 +187,7 @@ static int interpreter_load(const struct candidate *c, struct interpreter *ret)
 	if (!err)
 		err = load_identity(f, c, &in);
 	if (!err)
-		err = load_sites(f, &in);
+		err = load_probes(f, c, &in);
 	elf_file_free(f);
 	if (err)
 		interpreter_clear(&in);
@@ -196,6 +249,16 @@ int interpreter_find(pid_t pid, struct interpreter *ret)
 	return err ? refused : 0;
 }
 
+void interpreter_explain(int err, char *text, size_t len)
+{
+	snprintf(text, len, "%s",
+		 err == -ENOENT	  ? "it is not Python: no CPython interpreter is mapped in it"
+		 : err == -ESTALE ? "its interpreter's file was replaced on disk and cannot be "
+				    "reached any more: restart it"
+		 : err == -EACCES || err == -EPERM ? "no right to look at it"
+						   : strerror(-err));
+}
+
 static int load_path(const char *path, struct interpreter *ret)
 {
 	struct candidate c = { .path = path, .target_path = path };
@@ -234,20 +297,15 @@ const char *interpreter_exact_reason(const struct interpreter *in)
 		return "probes are understood on x86-64 and arm64 only";
 	if (in->major < 0 || in->minor < 0)
 		return "its version could not be found out";
-	if (in->major != 3 || in->minor < 9)
-		return "Python before 3.9 is not supported; 3.9, 3.10 or 3.15 would do";
+	if (in->major != 3 || in->minor < 6)
+		return "Python before 3.6 is not supported";
 	if (in->minor > 15)
 		return "this Python is newer than any whose structures are known here; "
-		       "3.9, 3.10 or 3.15 would do";
+		       "3.6 to 3.15 would do";
 	if (in->free_threaded)
 		return "free-threaded Python is not supported; a build with the GIL would do";
-	if (in->minor == 11)
-		return "Python 3.11 fires its function__entry probe under a tracer only; "
-		       "3.9, 3.10 or 3.15 would do";
-	if (in->minor >= 12 && in->minor <= 14)
-		return "Python 3.12 to 3.14 have no function probes; 3.9, 3.10 or 3.15 would do";
-	if (in->probes != PROBES_NOTED)
-		return "this Python was built without probes; one configured --with-dtrace, "
-		       "such as Debian's, would do";
+	if (in->probes == PROBES_ABSENT)
+		return in->sites_reason ? in->sites_reason :
+					  "this Python was built without function probes";
 	return NULL;
 }

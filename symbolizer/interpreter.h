@@ -20,11 +20,32 @@
 #define PROBE_ARGS_MAX 4
 #define PROBE_NAME_SIZE 32
 
+#define PROBE_INSN_SIZE 24
+
+enum site_kind {
+	SITE_NOTE = 0, /* a USDT probe's nop: live while its semaphore is above 0 */
+	SITE_HANDLER,  /* an instruction in an opcode's handler */
+	SITE_FUNCTION, /* an instruction of a function of the interpreter */
+};
+
 struct probe_site {
-	char name[PROBE_NAME_SIZE]; /* "function__entry" */
-	uint64_t offset;	    /* file offset of the nop */
-	uint64_t semaphore;	    /* file offset of its counter, 0: none */
-	unsigned n_args;
+	/* "function__entry"; of a handler its opcode, "RESUME"; of a function its symbol */
+	char name[PROBE_NAME_SIZE];
+	enum site_kind kind;
+	uint64_t offset;    /* file offset of the instruction */
+	uint64_t semaphore; /* file offset of its counter, 0: none */
+	/*
+	 * Of a handler or a function: the kernel emulates the instruction, so it
+	 * takes one trap and not two; and which it is, "jne".
+	 */
+	bool emulated;
+	char insn[PROBE_INSN_SIZE];
+	/*
+	 * The register (enum usdt_reg) that holds the frame there; PROBE_NO_REG
+	 * when only trying it out can tell.
+	 */
+	uint8_t frame_reg;
+	unsigned n_args; /* of a note */
 	struct usdt_arg args[PROBE_ARGS_MAX];
 };
 
@@ -39,7 +60,13 @@ struct probe_sites {
 
 enum probe_state {
 	PROBES_ABSENT = 0,
-	PROBES_NOTED, /* both function probes are among the file's notes */
+	PROBES_NOTED, /* both function probes are among the file's notes, and live */
+	/*
+	 * Other instructions do for them.  One entry may show twice: an opcode
+	 * that hands on to its general or instrumented form, whose frame is on
+	 * top of the stack by then.
+	 */
+	PROBES_SITES,
 };
 
 struct interpreter {
@@ -59,9 +86,14 @@ struct interpreter {
 	uint64_t bias;
 	uint64_t runtime;	/* of _PyRuntime; 0 before 3.7 */
 	uint64_t function_type; /* of PyFunction_Type */
+	uint64_t code_type;	/* of PyCode_Type; 0: not known */
+	/* Only of 3.6, which has no _PyRuntime; 0: not known. */
+	uint64_t interp_head;	 /* of the pointer to the first interpreter */
+	uint64_t thread_current; /* of the pointer to the thread with the GIL */
 	enum probe_state probes;
-	struct probe_sites entries; /* python:function__entry */
-	struct probe_sites returns; /* python:function__return */
+	const char *sites_reason; /* PROBES_ABSENT: why nothing does for them; static */
+	struct probe_sites entries; /* python:function__entry, or what does for it */
+	struct probe_sites returns; /* python:function__return, likewise */
 	struct probe_sites others;  /* every other python probe */
 };
 
@@ -72,6 +104,9 @@ struct interpreter {
  * Free with interpreter_clear().
  */
 int interpreter_find(pid_t pid, struct interpreter *ret);
+
+/* Such an error in words. */
+void interpreter_explain(int error, char *err, size_t errlen);
 
 /*
  * The interpreter that executing this command would start: a script's "#!" line

@@ -100,12 +100,12 @@
 	.frame_func = 16, .frame_locals = 72, .frame_instr = 56,              \
 	.frame_is_entry = PY_NONE, .frame_tlbc = PY_NONE,                     \
 	.owner_c_min = 3, .owner_generator = 1
-#define FRAME_314(owner, tlbc)                                                \
+#define FRAME_314(owner, tlbc, tag_mask)                                      \
 	.frame_lasti = PY_NONE,                                               \
 	.frame_code = 0, .frame_previous = 8, .frame_owner = (owner),         \
 	.frame_func = 16, .frame_locals = 80, .frame_instr = 56,              \
 	.frame_is_entry = PY_NONE, .frame_tlbc = (tlbc),                      \
-	.owner_c_min = 3, .owner_generator = 1, .code_tag_mask = 3
+	.owner_c_min = 3, .owner_generator = 1, .code_tag_mask = (tag_mask)
 
 static const struct cpython_layout layouts[] = {
 	{ .minor = 6, FRAME_36(376, 120), CODE_36, OBJECTS_36 },
@@ -116,14 +116,14 @@ static const struct cpython_layout layouts[] = {
 	{ .minor = 11, FRAME_311, CODE_311(184), OBJECTS_310 },
 	{ .minor = 12, FRAME_312, CODE_312(192), OBJECTS_312 },
 	{ .minor = 13, FRAME_312, CODE_312(200), OBJECTS_312 },
-	{ .minor = 14, FRAME_314(74, PY_NONE), CODE_312(208), OBJECTS_314 },
-	{ .minor = 15, FRAME_314(74, PY_NONE), CODE_312(208), OBJECTS_314 },
+	{ .minor = 14, FRAME_314(74, PY_NONE, 3), CODE_312(208), OBJECTS_314 },
+	{ .minor = 15, FRAME_314(74, PY_NONE, 3), CODE_312(208), OBJECTS_314 },
 };
 
 static const struct cpython_layout free_threaded[] = {
 	{ .minor = 13, FRAME_312, CODE_313T(216, PY_NONE), OBJECTS_313T },
-	{ .minor = 14, FRAME_314(78, 72), CODE_313T(232, 224), OBJECTS_314T },
-	{ .minor = 15, FRAME_314(78, 72), CODE_313T(232, 224), OBJECTS_314T },
+	{ .minor = 14, FRAME_314(78, 72, 1), CODE_313T(232, 224), OBJECTS_314T },
+	{ .minor = 15, FRAME_314(78, 72, 3), CODE_313T(232, 224), OBJECTS_314T },
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -36,6 +36,7 @@ enum usdt_reg {
 	USDT_X86_RIP = 16,
 	USDT_X86_RSP = 19,
 	USDT_ARM64_SP = 31,
+	USDT_ARM64_PC = 32,
 };
 
 enum usdt_arg_kind {

@@ -108,14 +108,16 @@ section asan-unit sanitized_unit
 section fuzz fuzzers
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
+section opcodes tests/opcodes/check.sh
 section qualname tests/qualname/check.sh
+section lines tests/lines/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
 again=1
 for test in tests/e2e/*.py tests/e2e/*.sh; do
 	name=$(basename "${test%.*}")
 	case $name in
-	lib) continue ;;
+	lib | samples) continue ;;
 	costs) [ "${PYCOST_TEST_COSTS:-}" = 1 ] || continue ;;
 	esac
 	section "$name" "$test"

@@ -12,8 +12,9 @@ cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
 . tests/rig/rig.sh
 
-needed=(libc6 libc6-dev linux-libc-dev libgcc-12-dev libgcc-s1 libbpf-dev libelf-dev zlib1g-dev
-    libjansson-dev libxxhash-dev libprotobuf-c-dev libncurses-dev libcap-dev uthash-dev)
+needed=(libc6 libc6-dev linux-libc-dev libgcc-12-dev libgcc-s1 libbpf-dev libelf-dev libcapstone-dev
+    zlib1g-dev liblzma-dev libiberty-dev libjansson-dev libxxhash-dev libprotobuf-c-dev libncurses-dev
+    libcap-dev uthash-dev)
 
 # Prints the directory with these packages' headers and archives.
 sysroot() {

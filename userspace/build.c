@@ -13,14 +13,20 @@
 #include "exact.skel.h"
 #include "userspace/exact.h"
 #include "userspace/kernel.h"
+#include "userspace/proof.h"
 #include "userspace/survey.h"
+#include "userspace/traps.h"
+
+/* Sites that differ in their frame's register have programs of their own. */
+#define VARIANTS 4
 
 struct build {
 	struct interpreter in;
-	struct survey survey;
-	struct exact_bpf *exact;
+	struct exact_bpf *exact[VARIANTS];
+	size_t n_exact;
 	struct bpf_link **links;
 	size_t n_links;
+	struct traps *traps; /* NULL: it has USDT probes */
 };
 
 static int survey_judge(const struct interpreter *in, const struct survey *s, char *text, size_t len)
@@ -41,85 +47,176 @@ static int survey_judge(const struct interpreter *in, const struct survey *s, ch
 	return 0;
 }
 
-static int build_load(struct build *b, const struct kernel *k, char *text, size_t len)
+static int variant_load(struct build *b, const struct kernel *k, const struct exact_regs *regs,
+			char *text, size_t len)
 {
-	const struct probe_site *entry = &b->in.entries.v[0], *returns = &b->in.returns.v[0];
-	struct exact_regs regs = {
-		.entry_frame = b->survey.entry_frame_reg,
-		.entry_line = probe_site_reg(entry, 2),
-		.return_frame = b->survey.return_frame_reg,
-		.return_file = probe_site_reg(returns, 0),
-		.return_name = probe_site_reg(returns, 1),
-		.return_line = probe_site_reg(returns, 2),
-	};
-	int err = exact_open(k, b->in.minor, &regs, &b->exact);
+	struct exact_bpf *x;
+	int err = exact_open(k, b->in.minor, regs, &x);
 
 	if (err)
 		return err;
-	err = exact_bpf__load(b->exact);
+	b->exact[b->n_exact++] = x;
+	err = exact_bpf__load(x);
 	if (err)
 		snprintf(text, len, "the kernel refused the exact mode's programs: %s (%s)",
 			 strerror(-err), kernel_log_last());
 	return err;
 }
 
-static int sites_attach(struct build *b, const struct probe_sites *sites, struct bpf_program *p)
+static int probes_load(struct build *b, const struct kernel *k, const struct survey *survey,
+		       char *text, size_t len)
 {
-	LIBBPF_OPTS(bpf_uprobe_opts, opts);
+	const struct probe_site *entry = &b->in.entries.v[0], *returns = &b->in.returns.v[0];
+	struct exact_regs regs = {
+		.entry_frame = survey->entry_frame_reg,
+		.entry_line = probe_site_reg(entry, 2),
+		.return_frame = survey->return_frame_reg,
+		.return_file = probe_site_reg(returns, 0),
+		.return_name = probe_site_reg(returns, 1),
+		.return_line = probe_site_reg(returns, 2),
+	};
+
+	return variant_load(b, k, &regs, text, len);
+}
+
+/* The different registers among the sites; their number. */
+static size_t regs_of(const struct probe_sites *sites, uint8_t ret[VARIANTS])
+{
+	size_t n = 0;
 
 	for (size_t i = 0; i < sites->n; i++) {
-		struct bpf_link *link = bpf_program__attach_uprobe_opts(
-			p, -1, b->in.path, sites->v[i].offset, &opts);
+		size_t k = 0;
 
-		if (!link)
-			return -errno;
-		b->links[b->n_links++] = link;
+		while (k < n && ret[k] != sites->v[i].frame_reg)
+			k++;
+		if (k == n && n++ < VARIANTS)
+			ret[k] = sites->v[i].frame_reg;
 	}
+	return n;
+}
+
+static int link_one(struct build *b, struct bpf_program *p, uint64_t offset)
+{
+	LIBBPF_OPTS(bpf_uprobe_opts, opts);
+	struct bpf_link *link = bpf_program__attach_uprobe_opts(p, -1, b->in.path, offset, &opts);
+
+	if (!link)
+		return -errno;
+	b->links[b->n_links++] = link;
 	return 0;
 }
 
-static int build_attach(struct build *b, char *text, size_t len)
+/* The sites whose frame is in this register: the noted everywhere, others as traps. */
+static int sites_attach(struct build *b, const struct probe_sites *sites, int reg, bool returns,
+			struct bpf_program *p)
 {
-	int err;
+	int err = 0;
 
-	b->links = calloc(b->in.entries.n + b->in.returns.n, sizeof(*b->links));
-	if (!b->links)
-		return -ENOMEM;
-	err = sites_attach(b, &b->in.returns, b->exact->progs.on_return);
-	if (!err)
-		err = sites_attach(b, &b->in.entries, b->exact->progs.on_entry);
-	if (err == -EINVAL)
+	for (size_t i = 0; i < sites->n && !err; i++) {
+		if (reg >= 0 && sites->v[i].frame_reg != reg)
+			continue;
+		if (sites->v[i].kind == SITE_NOTE)
+			err = link_one(b, p, sites->v[i].offset);
+		else
+			err = traps_add(b->traps, sites->v[i].offset, returns, bpf_program__fd(p));
+	}
+	return err;
+}
+
+static int probes_attach(struct build *b)
+{
+	int err = sites_attach(b, &b->in.returns, -1, true, b->exact[0]->progs.on_return);
+
+	return err ? err : sites_attach(b, &b->in.entries, -1, false, b->exact[0]->progs.on_entry);
+}
+
+/* Programs of each register there is, at the sites that have it. */
+static int traps_load(struct build *b, const struct kernel *k, char *text, size_t len)
+{
+	uint8_t entries[VARIANTS], returns[VARIANTS];
+	size_t n_entries = regs_of(&b->in.entries, entries);
+	size_t n_returns = regs_of(&b->in.returns, returns);
+	int err = n_entries > VARIANTS || n_returns > VARIANTS ? -E2BIG : traps_new(&b->in, &b->traps);
+
+	for (size_t i = 0; !err && (i < n_entries || i < n_returns); i++) {
+		struct exact_regs regs = {
+			.trapped = true,
+			.entry_frame = entries[i < n_entries ? i : 0],
+			.entry_line = PROBE_NO_REG,
+			.return_frame = returns[i < n_returns ? i : 0],
+			.return_file = PROBE_NO_REG,
+			.return_name = PROBE_NO_REG,
+			.return_line = PROBE_NO_REG,
+		};
+
+		err = variant_load(b, k, &regs, text, len);
+	}
+	for (size_t i = 0; !err && i < n_returns; i++)
+		err = sites_attach(b, &b->in.returns, returns[i], true,
+				   b->exact[i]->progs.on_return);
+	for (size_t i = 0; !err && i < n_entries; i++)
+		err = sites_attach(b, &b->in.entries, entries[i], false,
+				   b->exact[i]->progs.on_entry);
+	return err;
+}
+
+static void attach_explain(const struct build *b, int err, char *text, size_t len)
+{
+	if (err == -EINVAL && !b->traps)
 		snprintf(text, len, "another tracer holds the function probes of %s: stop it first",
 			 b->in.target_path);
-	else if (err)
+	else if (b->traps && (err == -EPERM || err == -EACCES))
+		snprintf(text, len, "no right to define uprobe events in the kernel's tracefs, "
+				    "which this Python needs: it has no USDT probes");
+	else if (b->traps && err == -ENOTSUP)
+		snprintf(text, len, "this kernel has no tracefs with uprobe events "
+				    "(CONFIG_UPROBE_EVENTS), which this Python needs: it has no USDT "
+				    "probes");
+	else
 		snprintf(text, len, "cannot attach to %s: %s", b->in.path, strerror(-err));
-	return err;
+}
+
+/* Whether its probes, or what stands for them, are what they should be. */
+static int build_try(struct interpreter *in, pid_t pid, struct survey *ret, char *text, size_t len)
+{
+	struct proof_calls calls;
+	int err;
+
+	if (in->probes == PROBES_SITES)
+		return proof_run(in, pid, &calls, text, len);
+	err = survey_run(in, pid, ret, text, len);
+	return err ? err : survey_judge(in, ret, text, len);
 }
 
 int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build **ret, char *text,
 	       size_t len)
 {
 	struct build *b = calloc(1, sizeof(*b));
+	struct survey survey;
 	int err;
 
 	if (!b)
 		return -ENOMEM;
 	*text = 0;
-	err = survey_run(in, pid, &b->survey, text, len);
-	if (!err)
-		err = survey_judge(in, &b->survey, text, len);
+	err = build_try(in, pid, &survey, text, len);
 	if (err) {
 		free(b);
 		return err;
 	}
 	b->in = *in;
 	*in = (struct interpreter){0};
-	err = build_load(b, k, text, len);
-	if (!err)
-		err = build_attach(b, text, len);
+	b->links = calloc(b->in.entries.n + b->in.returns.n, sizeof(*b->links));
+	if (!b->links)
+		err = -ENOMEM;
+	else if (b->in.probes == PROBES_SITES)
+		err = traps_load(b, k, text, len);
+	else
+		err = probes_load(b, k, &survey, text, len);
+	if (!err && !b->traps)
+		err = probes_attach(b);
 	if (err) {
 		if (!*text)
-			snprintf(text, len, "%s: %s", b->in.target_path, strerror(-err));
+			attach_explain(b, err, text, len);
 		build_close(b);
 		return err;
 	}
@@ -134,7 +231,9 @@ void build_close(struct build *b)
 	for (size_t i = b->n_links; i-- > 0;)
 		bpf_link__destroy(b->links[i]);
 	free(b->links);
-	exact_bpf__destroy(b->exact);
+	traps_free(b->traps);
+	for (size_t i = 0; i < b->n_exact; i++)
+		exact_bpf__destroy(b->exact[i]);
 	interpreter_clear(&b->in);
 	free(b);
 }
@@ -144,15 +243,19 @@ const struct interpreter *build_interpreter(const struct build *b)
 	return &b->in;
 }
 
-const struct survey *build_survey(const struct build *b)
+const struct traps *build_traps(const struct build *b)
 {
-	return &b->survey;
+	return b->traps;
 }
 
 uint64_t build_missed(const struct build *b)
 {
-	return kernel_program_missed(bpf_program__fd(b->exact->progs.on_entry)) +
-	       kernel_program_missed(bpf_program__fd(b->exact->progs.on_return));
+	uint64_t missed = 0;
+
+	for (size_t i = 0; i < b->n_exact; i++)
+		missed += kernel_program_missed(bpf_program__fd(b->exact[i]->progs.on_entry)) +
+			  kernel_program_missed(bpf_program__fd(b->exact[i]->progs.on_return));
+	return missed;
 }
 
 bool build_is(const struct build *b, const struct interpreter *in)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One build of CPython, by its file's identity: the kernel programs made for
- * it, attached to its probes in every process, and what a probed call costs.
+ * One build of CPython, by its file's identity: the kernel programs made for it,
+ * attached to its USDT probes in every process, or ready for those processes that
+ * are to have traps.
  */
 #ifndef PYCOST_BUILD_H
 #define PYCOST_BUILD_H
@@ -16,7 +17,7 @@
 struct exact_bpf;
 struct build;
 struct kernel;
-struct survey;
+struct traps;
 
 /*
  * Makes the programs for this interpreter and attaches them.  pid is a process
@@ -28,7 +29,8 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 void build_close(struct build *b);
 
 const struct interpreter *build_interpreter(const struct build *b);
-const struct survey *build_survey(const struct build *b);
+/* For hold_open(); NULL when it has USDT probes. */
+const struct traps *build_traps(const struct build *b);
 /* Probe hits that the kernel did not deliver. */
 uint64_t build_missed(const struct build *b);
 bool build_is(const struct build *b, const struct interpreter *in);

@@ -68,6 +68,7 @@ int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *t
 		once.plain = fmin(once.plain, k->cost.plain);
 		/* By these the searches have been reckoned. */
 		once.lines = k->cost.lines;
+		once.searched = k->cost.searched;
 		once.empty_return = k->cost.empty_return;
 		once.empty_entry = k->cost.empty_entry;
 	}

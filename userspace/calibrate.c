@@ -68,6 +68,7 @@ struct measured {
 /* The two children, and which node of the second's tree each callee is. */
 struct trial {
 	struct kernel *kernel;
+	const struct build *build;
 	const struct interpreter *in;
 	enum metric metric;
 	struct calibrate_child off, on;
@@ -205,11 +206,20 @@ static int kernel_rounds_run(struct trial *t)
 	return 0;
 }
 
+/* The probes of a build with traps hand over no line number: nothing is searched. */
+static bool searches_are_made(const struct trial *t)
+{
+	return !build_traps(t->build);
+}
+
 static int trial_run(struct trial *t)
 {
 	bool exact = t->metric == METRIC_INSTRUCTIONS;
 	enum line_form first;
 	int n = exact ? ROUNDS_EXACT : ROUNDS, last = CALLEE_FORMS + forms_of(t, &first), err = 0;
+
+	if (!searches_are_made(t))
+		last = CALLEE_EMPTY + 1;
 
 	for (int i = 0; !err && i < last; i++) {
 		if (!exact && i >= CALLEE_FORMS && i != (int)callee_of(t, form_usual(t)))
@@ -266,6 +276,7 @@ static int searches_set(struct trial *t, struct build_cost *ret)
 	struct line_table *empty;
 	int err;
 
+	ret->searched = true;
 	lines_set(t, ret);
 	err = line_table_read(t->in->minor, t->on.firstlineno, t->on.table, t->on.table_size,
 			      t->on.table_size, &ret->lines, &empty);
@@ -318,7 +329,7 @@ static int cost_set(struct trial *t, struct build_cost *ret)
 	ret->total_error = fmax(added_error, t->metric == METRIC_TASK_CLOCK ? PACE * added : 0);
 	ret->known = true;
 	ret->kernel = t->kernel_cost;
-	return searches_set(t, ret);
+	return searches_are_made(t) ? searches_set(t, ret) : 0;
 }
 
 static int child_follow(struct trial *t)
@@ -333,7 +344,7 @@ static int child_follow(struct trial *t)
 			return -ENOSPC;
 	}
 	err = kernel_follow(t->kernel, pid, &proc);
-	return err ? err : hold_open(t->in, pid, &t->hold);
+	return err ? err : hold_open(t->in, build_traps(t->build), pid, false, &t->hold);
 }
 
 /* Its nodes go back to the kernel: leaves first, as they have higher numbers. */
@@ -377,7 +388,7 @@ static void trial_end(struct trial *t)
 int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, pid_t pid,
 		  struct build_cost *ret, char *text, size_t len)
 {
-	struct trial t = {.kernel = k, .in = build_interpreter(b), .metric = metric,
+	struct trial t = {.kernel = k, .build = b, .in = build_interpreter(b), .metric = metric,
 			  .off = CALIBRATE_CHILD_NONE, .on = CALIBRATE_CHILD_NONE,
 			  .hold = HOLD_NONE};
 	int err = trial_start(&t, pid);

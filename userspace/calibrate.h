@@ -30,6 +30,7 @@ struct build_cost {
 	double search_error;		  /* of these, as a share */
 	double empty_return, empty_entry; /* an empty function's searches */
 	double lone_entry, lone_return; /* a probe of no call: an empty function's */
+	bool searched; /* the probes hand over line numbers, which must be searched for */
 	bool known;
 	struct kernel_cost kernel; /* 0 when that is not counted */
 };

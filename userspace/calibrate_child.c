@@ -45,7 +45,7 @@ static const char script[] =
 	"else:\n"
 	"    tables = [bytes(2 * (units // 8)), bytes(2 * units), bytes(2 * units) + b'\\xff\\0']\n"
 	"callees = [empty]\n"
-	"for table in tables:\n"
+	"for table in tables if hasattr(code, 'replace') else ():\n" /* 3.8 */
 	"    callees.append(type(tall)(code.replace(**{name: table}), globals(), 'tall', (0,)))\n"
 	"calls = [range(%d), range(%d)]\n"
 	"empty = empty.__code__\n"

@@ -15,6 +15,7 @@
 #include "userspace/commands.h"
 #include "userspace/counter_share.h"
 #include "userspace/recording.h"
+#include "userspace/sample_options.h"
 #include "userspace/session.h"
 #include "userspace/targets.h"
 
@@ -49,15 +50,19 @@ static const struct argp_option options[] = {
 };
 
 static const char doc[] =
-	"Record exactly what each Python function costs, in processes that run already.\v"
+	"Record what each Python function costs, in processes that run already.\v"
 	"Examples:\n"
 	"  pycost record -p 1234 -d 10           ten seconds of one worker and its children\n"
 	"  pycost record --match gunicorn -d 30  every gunicorn process\n"
 	"  pycost record -o a.pycost -- python3.15 script.py\n"
 	"                                        a command, from its first call\n"
+	"  pycost record --mode sample -p 1234   estimates, from 99 looks a second\n"
+	"  pycost record --mode sample --all -d 60\n"
+	"                                        every Python on this machine for a minute\n"
 	"  pycost report recording.pycost        read the result\n\n"
 	"The targets are not stopped or changed, and nothing stays behind in them, however "
-	"pycost ends. Each probed call costs them one to three microseconds while it records.\n";
+	"pycost ends. In exact mode each probed call costs them one to three microseconds while it "
+	"records; samples cost some microseconds each, whatever is called.\n";
 
 static unsigned count_of(struct argp_state *state, const char *text, unsigned long most)
 {
@@ -69,6 +74,20 @@ static unsigned count_of(struct argp_state *state, const char *text, unsigned lo
 	return n;
 }
 
+static void arguments_check(const struct record *r, struct argp_state *state)
+{
+	const struct session_options *o = &r->session;
+
+	if (!r->targets.asked && !r->command && !o->everyone)
+		argp_error(state, "say what to record: -p PID, --match REGEX, --cgroup PATH, --all "
+				  "or -- COMMAND");
+	if (o->kernel_mode && o->metric == METRIC_TASK_CLOCK)
+		argp_error(state, "task-clock has the kernel's time in it already: leave "
+				  "--kernel out, or choose another metric");
+	if (o->everyone && (r->targets.asked || r->command))
+		argp_error(state, "--all leaves nothing to choose: name no other target");
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct record *r = state->input;
@@ -77,6 +96,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &r->targets;
+		state->child_inputs[1] = &r->session;
 		return 0;
 	case 'd':
 		r->seconds = strtod(arg, &end);
@@ -116,12 +136,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		if (!r->targets.asked && !r->command)
-			argp_error(state, "say what to record: -p PID, --match REGEX, --cgroup PATH or "
-					  "-- COMMAND");
-		if (r->session.kernel_mode && r->session.metric == METRIC_TASK_CLOCK)
-			argp_error(state, "task-clock has the kernel's time in it already: leave "
-					  "--kernel out, or choose another metric");
+		arguments_check(r, state);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -152,6 +167,12 @@ static int attach_all(const struct record *r, struct session *s)
 	char why[512];
 	int err = 0;
 
+	if (r->session.everyone) {
+		err = session_everyone(s, why, sizeof(why));
+		if (err)
+			fprintf(stderr, "pycost record: %s\n", why);
+		return err;
+	}
 	for (size_t i = 0; i < r->targets.n; i++) {
 		err = session_attach(s, r->targets.v[i], why, sizeof(why));
 		if (!err)
@@ -174,9 +195,20 @@ static int attach_all(const struct record *r, struct session *s)
 
 static void progress(const struct session_status *st)
 {
-	fprintf(stderr, "\r%5.0f s  %u process%s  %'" PRIu64 " calls  %'u call paths\033[K",
-		st->duration_ns / 1e9, st->targets, st->targets == 1 ? "" : "es", st->calls,
-		st->paths);
+	fprintf(stderr, "\r%5.0f s  %u process%s  %'" PRIu64 " %s  %'u call paths\033[K",
+		st->duration_ns / 1e9, st->targets, st->targets == 1 ? "" : "es",
+		st->period ? st->samples : st->calls, st->period ? "samples" : "calls", st->paths);
+}
+
+/* How the samples are made, in words. */
+static void period_print(const struct session_status *st)
+{
+	if (st->metric == METRIC_TASK_CLOCK)
+		fprintf(stderr, "a sample each %.3g ms on a CPU (%.0f Hz)\n", st->period / 1e6,
+			1e9 / st->period);
+	else
+		fprintf(stderr, "a sample each %'" PRIu64 " %s\n", st->period,
+			metric_unit(st->metric));
 }
 
 static int run(const struct record *r, struct session *s)
@@ -192,10 +224,12 @@ static int run(const struct record *r, struct session *s)
 			st.fallback_reason);
 	if (st.caution && !r->quiet)
 		fprintf(stderr, "pycost record: %s\n", st.caution);
+	if (st.period && !r->quiet)
+		period_print(&st);
 	if (!r->quiet)
 		fprintf(stderr, "measuring %u process%s%s\n", st.targets, st.targets == 1 ? "" : "es",
 			r->seconds ? "" : "; Ctrl-C stops");
-	while (!err && !stopping && st.targets) {
+	while (!err && !stopping && (st.targets || r->session.everyone)) {
 		double left = r->seconds ? r->seconds - st.duration_ns / 1e9 : 1;
 
 		if (left <= 0)
@@ -212,14 +246,18 @@ static int run(const struct record *r, struct session *s)
 	return err;
 }
 
-static void losses_print(const uint64_t losses[LOSS_MAX])
+static void losses_print(const struct session_status *st)
 {
+	const uint64_t *losses = st->losses;
 	char share[128];
 
 	if (counter_share_text(losses, share, sizeof(share)))
 		fprintf(stderr, "  lost: %s\n", share);
 	for (int i = 1; i < LOSS_MAX; i++)
-		if (losses[i] && i != LOSS_MULTIPLEXED)
+		if (losses[i] && i == LOSS_UNWALKED && st->samples)
+			fprintf(stderr, "  lost: %s %'" PRIu64 " (%.2g %% of all samples)\n",
+				loss_name(i), losses[i], 100.0 * losses[i] / st->samples);
+		else if (losses[i] && i != LOSS_MULTIPLEXED)
 			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), losses[i]);
 }
 
@@ -234,17 +272,19 @@ static void summary(const struct record *r, struct session *s)
 	if (r->quiet)
 		return;
 	fprintf(stderr,
-		"recorded %.1f s of %u process%s: %'" PRIu64 " calls in %'u call paths, %s%s%s\n",
-		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es", st.calls, st.paths,
+		"recorded %.1f s of %u process%s: %'" PRIu64 " %s in %'u call paths, %s%s%s\n",
+		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es",
+		st.period ? st.samples : st.calls, st.period ? "samples" : "calls", st.paths,
 		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
 		st.kernel_mode ? " and in kernel mode" : "");
-	losses_print(st.losses);
+	losses_print(&st);
 	if (st.launched_status > 0 && WIFEXITED(st.launched_status))
 		fprintf(stderr, "  the command exited with %d\n", WEXITSTATUS(st.launched_status));
 	else if (st.launched_status > 0 && WIFSIGNALED(st.launched_status))
 		fprintf(stderr, "  the command was killed by signal %d\n", WTERMSIG(st.launched_status));
-	if (!st.calls)
-		fprintf(stderr, "  no call was seen: were the targets idle?\n");
+	if (!st.calls && !st.samples)
+		fprintf(stderr, "  no %s was seen: were the targets idle?\n",
+			st.period ? "sample" : "call");
 	if (strcmp(r->output, "-"))
 		fprintf(stderr, "  pycost report %s\n", r->output);
 }
@@ -297,7 +337,8 @@ static int record(struct record *r)
 int cmd_record(int argc, char **argv)
 {
 	struct record r = {.output = DEFAULT_OUTPUT};
-	static const struct argp_child children[] = {{&targets_argp, 0, NULL, 0}, {0}};
+	static const struct argp_child children[] = {
+		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, "[-- COMMAND [ARG...]]", doc, children,
 					 NULL, NULL};
 	int status;

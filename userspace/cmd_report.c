@@ -27,6 +27,9 @@ enum option_key {
 	OPTION_RAW,
 	OPTION_PID,
 	OPTION_EXACT,
+	OPTION_LINES,
+	OPTION_OPCODES,
+	OPTION_NATIVES,
 };
 
 static const struct argp_option options[] = {
@@ -35,6 +38,13 @@ static const struct argp_option options[] = {
 	{ "callers", OPTION_CALLERS, "NAME", 0, "Show who calls the function NAME" },
 	{ "callees", OPTION_CALLEES, "NAME", 0, "Show what the function NAME calls" },
 	{ "tree", OPTION_TREE, NULL, 0, "Show the call tree" },
+	{ "lines", OPTION_LINES, "NAME", 0,
+	  "Show the source of the function NAME with what each line cost (of samples)" },
+	{ "opcodes", OPTION_OPCODES, "NAME", OPTION_ARG_OPTIONAL,
+	  "Show the shares of opcodes, of everything or of the function NAME itself (of samples)" },
+	{ "natives", OPTION_NATIVES, "NAME", OPTION_ARG_OPTIONAL,
+	  "Show in which native functions the samples were, likewise; with --format folded, put "
+	  "them below the Python ones" },
 	{ "min-percent", OPTION_MIN_PERCENT, "P", 0,
 	  "Leave out of the tree what costs less than P % (default 0.5)" },
 	{ "pid", OPTION_PID, "PID", 0, "Only this process" },
@@ -49,6 +59,7 @@ static const struct argp_option options[] = {
 static const char doc[] =
 	"Show what each Python function cost, from a recording.\n"
 	"FILE is what pycost record wrote; - reads standard input.\n"
+	"After record --mode sample, costs are estimates and their standard errors.\n"
 	"\v"
 	"NAME is a qualified name, with or without its module; without an exact match,\n"
 	"every function whose name contains it is shown.\n\n"
@@ -57,6 +68,9 @@ static const char doc[] =
 	"  pycost report run.pycost --sort cumulative --limit 10\n"
 	"  pycost report run.pycost --callers Shop.checkout\n"
 	"  pycost report run.pycost --tree --min-percent 2\n"
+	"  pycost report run.pycost --lines Shop.checkout\n"
+	"  pycost report run.pycost --opcodes=Shop.checkout\n"
+	"  pycost report run.pycost --natives -f folded | flamegraph.pl > run.svg\n"
 	"  pycost report run.pycost -f speedscope -o run.speedscope.json\n"
 	"  pycost report run.pycost -f pstats -o run.pstats\n"
 	"  pycost report run.pycost -f folded | flamegraph.pl > run.svg\n"
@@ -67,6 +81,7 @@ struct format {
 	int (*export)(const struct report *r, FILE *out); /* NULL: the views for people */
 	bool binary;
 	bool kernel; /* of costs in kernel mode only */
+	bool calls;  /* nothing without numbers of calls */
 };
 
 static const struct format formats[] = {
@@ -77,14 +92,30 @@ static const struct format formats[] = {
 	{ "speedscope", export_speedscope, false },
 	{ "pprof", export_pprof, true },
 	{ "callgrind", export_callgrind, false },
-	{ "pstats", export_pstats, true },
+	{ "pstats", export_pstats, true, .calls = true },
 };
+
+/* The views of samples alone. */
+struct sampled_view {
+	const char *option;
+	enum place_kind kind;
+	int (*print)(const struct report *r, const struct report_style *style,
+		     const uint32_t *rows, size_t row_count, FILE *out);
+};
+
+static const struct sampled_view view_lines = { "--lines", PLACE_LINE, report_print_lines };
+static const struct sampled_view view_opcodes = { "--opcodes", PLACE_OPCODE,
+						  report_print_opcodes };
+static const struct sampled_view view_natives = { "--natives", PLACE_NATIVE,
+						  report_print_natives };
 
 struct arguments {
 	const char *file;
 	const char *out;
 	const char *callers;
 	const char *callees;
+	const struct sampled_view *view; /* NULL: none of them */
+	const char *function;		 /* of that view; NULL: everything */
 	const struct format *format;
 	enum report_sort sort;
 	long limit; /* -1: not said */
@@ -144,16 +175,45 @@ static void check_arguments(struct argp_state *state, const struct arguments *a)
 {
 	if (!a->file)
 		argp_error(state, "name the recording to report on (- for standard input)");
-	if (!!a->callers + !!a->callees + a->tree > 1)
-		argp_error(state, "--callers, --callees and --tree are views of their own: "
-				  "choose one");
+	if (!!a->callers + !!a->callees + a->tree + !!a->view > 1)
+		argp_error(state, "--callers, --callees, --tree, --lines, --opcodes and --natives "
+				  "are views of their own: choose one");
 	if (a->format->export && (a->callers || a->callees || a->tree))
 		argp_error(state, "--format %s has no views: leave --callers, --callees and "
 				  "--tree out",
 			   a->format->name);
+	if (a->view && a->format->export && a->format->export != export_json &&
+	    (a->format->export != export_folded || a->view != &view_natives || a->function))
+		argp_error(state, "%s goes with --format table or json%s", a->view->option,
+			   a->view == &view_natives ? ", and of everything with folded" : "");
 	if (a->format->binary && (!a->out || !strcmp(a->out, "-")) && isatty(STDOUT_FILENO))
 		argp_error(state, "--format %s is not for a terminal: name a file with -o",
 			   a->format->name);
+}
+
+static void choose_view(struct argp_state *state, struct arguments *a,
+			const struct sampled_view *view, const char *function)
+{
+	if (a->view)
+		argp_error(state, "%s and %s are views of their own: choose one", a->view->option,
+			   view->option);
+	a->view = view;
+	a->function = function;
+}
+
+/* The name of a view that can do without may stand on its own, on either side of FILE. */
+static void parse_argument(struct argp_state *state, struct arguments *a, const char *arg)
+{
+	if (!a->file) {
+		a->file = arg;
+	} else if (!a->view || a->function) {
+		argp_error(state, "one recording at a time: what is '%s'?", arg);
+	} else if (strcmp(a->file, "-") && access(a->file, F_OK) && !access(arg, F_OK)) {
+		a->function = a->file;
+		a->file = arg;
+	} else {
+		a->function = arg;
+	}
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -172,11 +232,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_RAW: a->raw = true; break;
 	case OPTION_EXACT: a->exact = true; break;
 	case OPTION_PID: a->pid = parse_number(state, "--pid", arg, 1); break;
-	case ARGP_KEY_ARG:
-		if (a->file)
-			argp_error(state, "one recording at a time: what is '%s'?", arg);
-		a->file = arg;
-		break;
+	case OPTION_LINES: choose_view(state, a, &view_lines, arg); break;
+	case OPTION_OPCODES: choose_view(state, a, &view_opcodes, arg); break;
+	case OPTION_NATIVES: choose_view(state, a, &view_natives, arg); break;
+	case ARGP_KEY_ARG: parse_argument(state, a, arg); break;
 	case ARGP_KEY_END: check_arguments(state, a); break;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -225,7 +284,9 @@ static int print_views(const struct report *r, const struct arguments *a, const 
 	int err;
 
 	report_print_header(r, &style, out);
-	if (row_count)
+	if (a->view)
+		err = a->view->print(r, &style, rows, row_count, out);
+	else if (row_count)
 		err = print_named(r, a, &style, rows, row_count, out);
 	else if (a->tree)
 		err = report_print_tree(r, &style, out);
@@ -235,9 +296,19 @@ static int print_views(const struct report *r, const struct arguments *a, const 
 	return err;
 }
 
+static int print_format(const struct report *r, const struct arguments *a, const uint32_t *rows,
+			size_t row_count, FILE *out)
+{
+	if (!a->view)
+		return a->format->export(r, out);
+	if (a->format->export == export_folded)
+		return export_folded_natives(r, out);
+	return export_json_places(r, a->view->kind, rows, row_count, out);
+}
+
 static int report_deliver(const struct report *r, const struct arguments *a)
 {
-	const char *name = a->callers ? a->callers : a->callees;
+	const char *name = a->callers ? a->callers : a->callees ? a->callees : a->function;
 	char message[ERROR_SIZE];
 	struct output output;
 	uint32_t *rows = NULL;
@@ -250,7 +321,7 @@ static int report_deliver(const struct report *r, const struct arguments *a)
 		return complain(a, err == -ENOENT ? message : strerror(-err));
 	err = output_open(a->out, &output);
 	if (!err) {
-		err = a->format->export ? a->format->export(r, output.file)
+		err = a->format->export ? print_format(r, a, rows, row_count, output.file)
 					: print_views(r, a, rows, row_count, output.file);
 		if (err)
 			output_discard(&output);
@@ -267,6 +338,26 @@ static int report_deliver(const struct report *r, const struct arguments *a)
 		return EXIT_FAILURE;
 	}
 	return EXIT_SUCCESS;
+}
+
+/* Why this recording cannot be shown so, or NULL. */
+static const char *report_objection(const struct profile *p, const struct arguments *a)
+{
+	bool sampled = p->meta.period > 0;
+
+	if ((a->format->kernel || report_sort_is_kernel(a->sort)) && !p->meta.kernel_mode)
+		return "it has no costs in kernel mode: record with --kernel";
+	if (a->view && !sampled)
+		return "it is exact, and lines, opcodes and native functions are known of samples "
+		       "only: record with --mode sample";
+	if (sampled && a->format->calls)
+		return "it is sampled, and pstats cannot do without numbers of calls: use --format "
+		       "pprof, speedscope or json, or record in exact mode";
+	if (sampled && a->sort == SORT_CALLS)
+		return "it is sampled, and knows no calls: sort by self or cumulative";
+	if (sampled && a->raw)
+		return "it is sampled without probes: there is nothing that --raw could leave in";
+	return NULL;
 }
 
 static int report_profile(struct profile *p, const struct arguments *a)
@@ -286,8 +377,8 @@ static int report_profile(struct profile *p, const struct arguments *a)
 		snprintf(message, sizeof(message), "process %ld is not in it", a->pid);
 		return complain(a, message);
 	}
-	if ((a->format->kernel || report_sort_is_kernel(a->sort)) && !p->meta.kernel_mode)
-		return complain(a, "it has no costs in kernel mode: record with --kernel");
+	if (report_objection(p, a))
+		return complain(a, report_objection(p, a));
 	if (!err)
 		err = report_compute(p, &status, a->raw, a->sort, &r);
 	if (err)

@@ -12,6 +12,7 @@
 
 #include "userspace/commands.h"
 #include "userspace/profile.h"
+#include "userspace/sample_options.h"
 #include "userspace/targets.h"
 #include "userspace/top_screen.h"
 
@@ -60,6 +61,7 @@ static const char doc[] =
 	"Examples:\n"
 	"  pycost top -p 1234                 until q; h lists the keys\n"
 	"  pycost top --match gunicorn        every gunicorn process\n"
+	"  pycost top --mode sample --all     every Python on this machine, by samples\n"
 	"  pycost top -p 1234 -n 3 | cat      three tables and an end\n\n"
 	"Figures are those of the last interval; the key t shows them since the start.\n";
 
@@ -96,8 +98,10 @@ static void parse_sort(struct argp_state *state, const char *arg, enum report_so
 
 static void check_arguments(struct argp_state *state, const struct top *t)
 {
-	if (!t->targets.asked)
-		argp_error(state, "say what to watch: -p PID, --match REGEX or --cgroup PATH");
+	if (!t->targets.asked && !t->options.everyone)
+		argp_error(state, "say what to watch: -p PID, --match REGEX, --cgroup PATH or --all");
+	if (t->targets.asked && t->options.everyone)
+		argp_error(state, "--all leaves nothing to choose: name no other target");
 	if (t->options.kernel_mode && t->options.metric == METRIC_TASK_CLOCK)
 		argp_error(state, "task-clock has the kernel's time in it already: leave --kernel "
 				  "out, or choose another metric");
@@ -110,7 +114,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	struct top *t = state->input;
 
 	switch (key) {
-	case ARGP_KEY_INIT: state->child_inputs[0] = &t->targets; break;
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &t->targets;
+		state->child_inputs[1] = &t->options;
+		break;
 	case OPT_METRIC:
 		t->options.metric = metric_by_name(arg);
 		if (!t->options.metric)
@@ -154,6 +161,12 @@ static int attach_all(struct top *t)
 	char why[512];
 	int err = -ESRCH;
 
+	if (t->options.everyone) {
+		err = session_everyone(t->session, why, sizeof(why));
+		if (err)
+			fprintf(stderr, "pycost top: %s\n", why);
+		return err;
+	}
 	if (!t->targets.n)
 		fprintf(stderr, "pycost top: no process matches\n");
 	for (size_t i = 0; i < t->targets.n && !stopping; i++) {
@@ -179,6 +192,7 @@ static int show(struct top *t)
 	interval_free(&t->shown);
 	t->shown = v;
 	t->has_shown = true;
+	t->state.sampled = report_is_sampled(&v.report);
 	return 0;
 }
 
@@ -269,7 +283,7 @@ static int step(struct top *t)
 		return err;
 	notices(t);
 	session_status(t->session, &st);
-	if (!st.targets)
+	if (!st.targets && !t->options.everyone)
 		return finish(t);
 	return is_due(t) ? moment(t) : 0;
 }
@@ -333,7 +347,8 @@ static int top(struct top *t)
 
 int cmd_top(int argc, char **argv)
 {
-	static const struct argp_child children[] = {{&targets_argp, 0, NULL, 0}, {0}};
+	static const struct argp_child children[] = {
+		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
 	struct top t = {.delay = 1, .rows = ROWS_DEFAULT};
 	int err;

@@ -12,11 +12,12 @@
 #include "symbolizer/line_table.h"
 #include "symbolizer/pystr.h"
 #include "symbolizer/resolver.h"
+#include "userspace/code_traits.h"
 #include "userspace/sink.h"
 
 struct code {
 	struct wire_code_key key;
-	uint32_t function;
+	struct code_known known;
 	UT_hash_handle hh;
 };
 
@@ -78,7 +79,8 @@ static struct code *code_find(const struct codes *c, const struct wire_code_key 
 	return found;
 }
 
-static int code_add(struct codes *c, const struct wire_code_key *key, uint32_t function)
+static int code_add(struct codes *c, const struct wire_code_key *key, uint32_t function,
+		    uint8_t traits)
 {
 	struct code *code = code_find(c, key);
 
@@ -89,7 +91,8 @@ static int code_add(struct codes *c, const struct wire_code_key *key, uint32_t f
 		code->key = *key;
 		HASH_ADD(hh, c->codes, key, sizeof(code->key), code);
 	}
-	code->function = function;
+	code->known.function = function;
+	code->known.traits = traits;
 	return 0;
 }
 
@@ -207,7 +210,9 @@ int codes_learn(struct codes *c, const struct wire_event_code *e, struct resolve
 	err = function_intern(c, &f, &id);
 	if (!err)
 		err = lines_learn(c->by_id[id], e, minor, lines);
-	return err ? err : code_add(c, &key, id);
+	if (err)
+		return err;
+	return code_add(c, &key, id, code_traits(e->flags, f.module, f.file, f.name));
 }
 
 const struct line_table *codes_lines(const struct codes *c, uint32_t function,
@@ -229,20 +234,33 @@ uint32_t codes_function(const struct codes *c, const struct wire_node *n)
 	struct wire_code_key key = key_of(n);
 	struct code *code = code_find(c, &key);
 
-	return code ? code->function : 0;
+	return code ? code->known.function : 0;
 }
 
-int codes_invent(struct codes *c, const struct wire_node *n, uint32_t *ret)
+struct code_known *codes_known(const struct codes *c, const struct wire_code_key *key)
 {
-	struct wire_code_key key = key_of(n);
+	struct code *code = code_find(c, key);
+
+	return code ? &code->known : NULL;
+}
+
+int codes_invent_key(struct codes *c, const struct wire_code_key *key, uint32_t *ret)
+{
 	char name[64];
 	struct sink_function f = {.name = name, .qualname = name, .class_name = "", .module = "",
 				  .file = "", .wraps = "", .unresolved = true};
 	int err;
 
-	snprintf(name, sizeof(name), "<code %#llx of %u>", (unsigned long long)n->code, n->tgid);
+	snprintf(name, sizeof(name), "<code %#llx of %u>", (unsigned long long)key->code, key->tgid);
 	err = function_intern(c, &f, ret);
-	return err ? err : code_add(c, &key, *ret);
+	return err ? err : code_add(c, key, *ret, 0);
+}
+
+int codes_invent(struct codes *c, const struct wire_node *n, uint32_t *ret)
+{
+	struct wire_code_key key = key_of(n);
+
+	return codes_invent_key(c, &key, ret);
 }
 
 void codes_forget(struct codes *c, uint32_t tgid,

@@ -18,7 +18,14 @@ struct line_table;
 struct resolver;
 struct sink;
 struct wire_event_code;
+struct wire_code_key;
 struct wire_node;
+
+struct code_known {
+	uint32_t function;
+	uint32_t lines; /* for whoever keeps line tables by number; 0 at first */
+	uint8_t traits; /* see code_traits.h */
+};
 
 int codes_new(struct sink *sink, struct codes **ret);
 void codes_free(struct codes *c);
@@ -40,11 +47,14 @@ const struct line_table *codes_lines(const struct codes *c, uint32_t function,
 /* A function for a node whose names were lost: known by its address alone. */
 int codes_invent(struct codes *c, const struct wire_node *n, uint32_t *ret);
 
+/* The same by the code object itself.  NULL: its names have not come. */
+struct code_known *codes_known(const struct codes *c, const struct wire_code_key *key);
+int codes_invent_key(struct codes *c, const struct wire_code_key *key, uint32_t *ret);
+
 /*
  * Drops a dead process's code objects; calls back for each with the kernel's
  * key of it, whose entry is to be deleted.
  */
-struct wire_code_key;
 void codes_forget(struct codes *c, uint32_t tgid,
 		  void (*gone)(void *arg, const struct wire_code_key *key), void *arg);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "userspace/cost.h"
+#include "userspace/estimate.h"
 #include "userspace/saturate.h"
 
 /* Far above any real correction, and sums of it still fit an int64. */
@@ -177,6 +178,16 @@ static void costs_settle(const struct profile *p, enum cost_of what, const doubl
 	}
 }
 
+static void estimates_compute(const struct profile *p, struct costs *c)
+{
+	uint64_t period = p->meta.period, all = c->cumulative_raw[0] / period;
+
+	for (size_t i = 1; i < p->node_count; i++) {
+		c->self_error[i] = estimate_error(p->nodes[i].self_raw / period, all, period);
+		c->cumulative_error[i] = estimate_error(c->cumulative_raw[i] / period, all, period);
+	}
+}
+
 int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct costs *ret)
 {
 	struct costs c = {
@@ -201,7 +212,7 @@ int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct c
 	}
 	for (size_t i = 0; i < p->calibration_count; i++)
 		c.scale[i] = 1;
-	if (!raw) {
+	if (!raw && !p->meta.period) {
 		err = scales_compute(p, what, &c);
 		if (err)
 			goto out;
@@ -209,6 +220,8 @@ int costs_compute(const struct profile *p, enum cost_of what, bool raw, struct c
 		corrections_compute(p, what, corrections, &c);
 	}
 	costs_settle(p, what, corrections, &c, debts);
+	if (p->meta.period)
+		estimates_compute(p, &c);
 	*ret = c;
 out:
 	if (err)

@@ -20,6 +20,9 @@
  * of it.  So sums stay honest: every total is the raw total minus what the
  * calibration says, and every format and view adds up to the same number.  Only
  * what is missing at a root has nobody to pay for it; that is `unpaid`.
+ *
+ * A sampled measurement has no probes: nothing is taken out, and the errors are those
+ * of the samples (estimate.h).
  */
 #ifndef PYCOST_COST_H
 #define PYCOST_COST_H
@@ -41,7 +44,7 @@ struct costs {
 	uint64_t *self;
 	uint64_t *cumulative;
 	uint64_t *cumulative_raw;
-	/* By node: what the calibration's errors leave open. */
+	/* By node: what the calibration's errors, or the samples' chance, leave open. */
 	double *self_error;
 	double *cumulative_error;
 	/* By calibration: its scale, at most 1, and the calls it was applied to. */

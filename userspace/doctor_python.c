@@ -53,6 +53,10 @@ static bool check_probes(struct doctor *d, const struct interpreter *in, pid_t p
 	char why[512] = "";
 	int err;
 
+	if (in->probes == PROBES_SITES) {
+		doctor_sites(c, in);
+		return true;
+	}
 	if (in->probes != PROBES_NOTED) {
 		checkup_add(c, CHECK_NO, "function probes",
 			    "use a build configured --with-dtrace, such as Debian's",

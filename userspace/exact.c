@@ -16,6 +16,7 @@ static void constants_set(struct exact_bpf *x, const struct kernel *k,
 	x->rodata->kernel_mode = k->kernel_selfs != NULL;
 	x->rodata->max_nodes = k->options.max_nodes;
 	memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));
+	x->rodata->trapped = regs->trapped;
 	x->rodata->entry_frame_reg = regs->entry_frame;
 	x->rodata->entry_line_reg = regs->entry_line;
 	x->rodata->return_frame_reg = regs->return_frame;

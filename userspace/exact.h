@@ -3,15 +3,20 @@
 #ifndef PYCOST_EXACT_H
 #define PYCOST_EXACT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct exact_bpf;
 struct kernel;
 
-/* Which register holds what at the probes: enum usdt_reg, or PROBE_NO_REG. */
+/*
+ * Which register holds what at the probes: enum usdt_reg, or PROBE_NO_REG.  For a
+ * return's frame that is: the frame on top.
+ */
 struct exact_regs {
 	uint8_t entry_frame, entry_line;
 	uint8_t return_frame, return_file, return_name, return_line;
+	bool trapped; /* no USDT probes, which hand over the others */
 };
 
 /*

@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The callgrind format, for callgrind_annotate and KCachegrind.  A call is put
- * on its caller's first line: which line it came from is not measured.
+ * on its caller's first line: which line it came from is not measured.  Samples
+ * know their lines, so a sampled function's own cost is on these.  How often it was
+ * called they do not know, and the format has no cumulative cost without that number
+ * (callgrind_annotate takes it for a self cost when it is 0): there are no calls then.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "userspace/counter_share.h"
+#include "userspace/estimate.h"
 #include "userspace/export.h"
 
 static const char *event_name(enum metric metric)
@@ -79,6 +83,12 @@ static void put_header(const struct report *r, FILE *out)
 		fprintf(out, " %s (%" PRIu32 ")", p->processes[i].comm, p->processes[i].pid);
 	if (counter_share_text(r->losses, share, sizeof(share)))
 		fprintf(out, "\ndesc: Note: %s", share);
+	if (report_is_sampled(r)) {
+		estimate_period_text(share, sizeof(share), &p->meta);
+		fprintf(out, "\ndesc: Sampled: %s, %" PRIu64 " samples; without calls, which are not "
+			     "known, so all costs are self costs",
+			share, report_samples(r));
+	}
 	fprintf(out,
 		"\npart: 1\npositions: line\nevent: %s : %s (%s)\n",
 		event_name(metric), metric_name(metric), metric_unit(metric));
@@ -91,24 +101,50 @@ static void put_header(const struct report *r, FILE *out)
 	put_totals(r, "summary", out);
 }
 
+/* lines: of samples, by row; empty of exact costs. */
+static void put_self(const struct report *r, uint32_t row, const struct places *lines, FILE *out)
+{
+	const struct call_costs *costs = &r->functions.rows[row].costs;
+	size_t count;
+	const struct place *v = places_of(lines, row, &count);
+
+	if (!report_is_sampled(r)) {
+		fprintf(out, "%" PRIu32, row_line(r, row));
+		put_costs(r, costs->self, costs->kernel_self, out);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!v[i].samples)
+			continue;
+		fprintf(out, "%" PRIu32, v[i].place ? v[i].place : row_line(r, row));
+		put_costs(r, estimate_cost(v[i].samples, r->profile->meta.period), 0, out);
+	}
+}
+
 int export_callgrind(const struct report *r, FILE *out)
 {
 	static const char *own_keys[] = { "fl", "fn" }, *call_keys[] = { "cfi", "cfn" };
 	const struct function_costs *fc = &r->functions;
 	bool *known = calloc(fc->row_count, sizeof(*known));
+	struct places lines = { 0 };
 	size_t edge = 0;
+	int err = 0;
 
-	if (!known)
+	if (report_is_sampled(r))
+		err = places_compute(r, PLACE_LINE, true, &lines);
+	if (err || !known) {
+		free(known);
+		free(lines.v);
 		return -ENOMEM;
+	}
 	put_header(r, out);
 	for (uint32_t row = 0; row < fc->row_count; row++) {
-		const struct call_costs *costs = &fc->rows[row].costs;
 		uint32_t line = row_line(r, row);
 
 		fputc('\n', out);
 		put_name(r, own_keys, row, &known[row], out);
-		fprintf(out, "%" PRIu32, line);
-		put_costs(r, costs->self, costs->kernel_self, out);
+		put_self(r, row, &lines, out);
+		if (report_is_sampled(r))
+			continue;
 		for (; edge < fc->edge_count && fc->edges[edge].caller == row; edge++) {
 			const struct function_edge *e = &fc->edges[edge];
 
@@ -121,5 +157,6 @@ int export_callgrind(const struct report *r, FILE *out)
 	fputc('\n', out);
 	put_totals(r, "totals", out);
 	free(known);
+	free(lines.v);
 	return 0;
 }

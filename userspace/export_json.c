@@ -1,22 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Numbers in full, for programs; functions come in the order of the report. */
+/*
+ * Numbers in full, for programs; functions come in the order of the report.
+ *
+ * A sampled recording has "exact": false and, which an exact one has not, "mode":
+ * "sampled", "period" (units of the metric from one sample to the next), "samples" and
+ * "states" (samples in each state; "kernel" are those in kernel mode).  Each function
+ * has "samples", "cumulative_samples", "self", "self_error", "cumulative",
+ * "cumulative_error" (standard errors, estimate.h), "states" and "natives" (the
+ * innermost native functions); "calls" and "primitive_calls" are null, and nothing is
+ * raw, as nothing was taken out.
+ */
 #include <errno.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "userspace/counter_share.h"
 #include "userspace/export.h"
-
-/* JSON's integers are signed in most readers. */
-static json_t *json_count(uint64_t value)
-{
-	return json_integer(value < INT64_MAX ? (json_int_t)value : INT64_MAX);
-}
-
-static json_t *json_string_or_null(const char *s)
-{
-	return *s ? json_string(s) : json_null();
-}
+#include "userspace/export_json_parts.h"
 
 static void costs_set(json_t *object, const struct call_costs *costs)
 {
@@ -42,7 +41,35 @@ static void kernel_costs_set(json_t *object, const struct call_costs *costs)
 			    json_real(costs->kernel_cumulative_error));
 }
 
-static json_t *functions_json(const struct report *r)
+static void estimates_set(json_t *object, const struct call_costs *costs)
+{
+	json_object_set_new(object, "calls", json_null());
+	json_object_set_new(object, "primitive_calls", json_null());
+	json_object_set_new(object, "samples", json_count(costs->samples));
+	json_object_set_new(object, "cumulative_samples", json_count(costs->cumulative_samples));
+	json_object_set_new(object, "self", json_count(costs->self));
+	json_object_set_new(object, "cumulative", json_count(costs->cumulative));
+	json_object_set_new(object, "self_error", json_real(costs->self_error));
+	json_object_set_new(object, "cumulative_error", json_real(costs->cumulative_error));
+}
+
+/* Where a sampled function's own samples were; empty of an exact recording. */
+struct sampled {
+	struct places states, natives;
+};
+
+static void sampled_set(json_t *object, const struct report *r, const struct sampled *s,
+			uint32_t row)
+{
+	size_t count;
+	const struct place *v = places_of(&s->states, row, &count);
+
+	json_object_set_new(object, "states", json_states(v, count));
+	v = places_of(&s->natives, row, &count);
+	json_object_set_new(object, "natives", json_natives(r, v, count));
+}
+
+static json_t *functions_json(const struct report *r, const struct sampled *s)
 {
 	json_t *functions = json_array();
 
@@ -60,8 +87,12 @@ static json_t *functions_json(const struct report *r)
 					   "wraps", json_string_or_null(f->wraps),
 					   "unresolved", f->unresolved);
 
-		if (object)
+		if (object && report_is_sampled(r)) {
+			estimates_set(object, &row->costs);
+			sampled_set(object, r, s, r->order[i]);
+		} else if (object) {
 			costs_set(object, &row->costs);
+		}
 		if (object && report_has_kernel(r))
 			kernel_costs_set(object, &row->costs);
 		if (json_array_append_new(functions, object) < 0) {
@@ -91,7 +122,9 @@ static json_t *edges_json(const struct report *r)
 		object = json_pack("{s:I, s:I, s:o, s:o, s:o}",
 				   "caller", (json_int_t)fc->rows[edge->caller].function,
 				   "callee", (json_int_t)fc->rows[edge->callee].function,
-				   "calls", json_count(edge->costs.calls),
+				   "calls", report_is_sampled(r)
+						    ? json_null()
+						    : json_count(edge->costs.calls),
 				   "self", json_count(edge->costs.self),
 				   "cumulative", json_count(edge->costs.cumulative));
 		if (object && report_has_kernel(r)) {
@@ -99,6 +132,12 @@ static json_t *edges_json(const struct report *r)
 					    json_count(edge->costs.kernel_self));
 			json_object_set_new(object, "kernel_cumulative",
 					    json_count(edge->costs.kernel_cumulative));
+		}
+		if (object && report_is_sampled(r)) {
+			json_object_set_new(object, "self_error",
+					    json_real(edge->costs.self_error));
+			json_object_set_new(object, "cumulative_error",
+					    json_real(edge->costs.cumulative_error));
 		}
 		if (json_array_append_new(edges, object) < 0) {
 			json_decref(edges);
@@ -211,8 +250,37 @@ static json_t *outside_json(const struct report *r)
 {
 	const struct call_costs *costs = &r->functions.rows[0].costs;
 
+	if (report_is_sampled(r))
+		return json_pack("{s:o, s:o, s:f}", "samples", json_count(costs->samples),
+				 "self", json_count(costs->self), "self_error", costs->self_error);
 	return json_pack("{s:o, s:o}", "self", json_count(costs->self),
 			 "self_raw", json_count(costs->self_raw));
+}
+
+static int sampled_compute(const struct report *r, struct sampled *ret)
+{
+	int err = report_is_sampled(r) ? places_compute(r, PLACE_STATE, true, &ret->states) : 0;
+
+	if (!err && report_is_sampled(r))
+		err = places_compute(r, PLACE_NATIVE, true, &ret->natives);
+	return err;
+}
+
+/* What is there only of samples; what is there only of exact costs goes. */
+static int sampling_set(json_t *json, const struct report *r)
+{
+	struct places states;
+	int err = places_compute(r, PLACE_STATE, false, &states);
+
+	if (err)
+		return err;
+	json_object_del(json, "total_raw");
+	json_object_set_new(json, "mode", json_string("sampled"));
+	json_object_set_new(json, "period", json_count(r->profile->meta.period));
+	json_object_set_new(json, "samples", json_count(report_samples(r)));
+	json_object_set_new(json, "states", json_states(states.v, states.count));
+	free(states.v);
+	return 0;
 }
 
 /* What is there only when kernel mode was counted. */
@@ -229,17 +297,18 @@ static void kernel_set(json_t *json, const struct report *r)
 	json_object_set_new(object, "kernel_self_raw", json_count(outside->kernel_self_raw));
 }
 
-int export_json(const struct report *r, FILE *out)
+static json_t *document_json(const struct report *r, const struct sampled *s)
 {
 	const struct profile *p = r->profile;
 	const struct sink_meta *meta = &p->meta;
 	bool complete = !r->status.incomplete && !r->status.corrupt;
-	json_t *json = json_pack(
+
+	return json_pack(
 		"{s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, "
 		"s:o, s:o, s:o, s:o, s:f, s:o}",
 		"metric", metric_name(meta->metric),
 		"unit", metric_unit(meta->metric),
-		"exact", 1,
+		"exact", !report_is_sampled(r),
 		"complete", complete,
 		"raw", r->raw,
 		"user_only", meta->user_only,
@@ -255,18 +324,31 @@ int export_json(const struct report *r, FILE *out)
 		"total", json_count(r->costs.cumulative[0]),
 		"total_raw", json_count(r->costs.cumulative_raw[0]),
 		"outside", outside_json(r),
-		"functions", functions_json(r),
+		"functions", functions_json(r, s),
 		"edges", edges_json(r),
 		"counter_running", counter_share(r->losses),
 		"losses", losses_json(r));
+}
 
-	if (!json)
-		return -ENOMEM;
-	if (report_has_kernel(r))
+int export_json(const struct report *r, FILE *out)
+{
+	struct sampled sampled = { 0 };
+	int err = sampled_compute(r, &sampled);
+	json_t *json = err ? NULL : document_json(r, &sampled);
+
+	if (!err && !json)
+		err = -ENOMEM;
+	if (!err && report_has_kernel(r))
 		kernel_set(json, r);
+	if (!err && report_is_sampled(r))
+		err = sampling_set(json, r);
 	/* A failed write stays in the stream for its owner to find. */
-	json_dumpf(json, out, JSON_COMPACT);
-	fputc('\n', out);
+	if (!err) {
+		json_dumpf(json, out, JSON_COMPACT);
+		fputc('\n', out);
+	}
 	json_decref(json);
-	return 0;
+	free(sampled.states.v);
+	free(sampled.natives.v);
+	return err;
 }

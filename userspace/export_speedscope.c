@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "userspace/counter_share.h"
+#include "userspace/estimate.h"
 #include "userspace/export.h"
 
 /* Dumps and frees one small value. */
@@ -113,15 +114,18 @@ int export_speedscope(const struct report *r, FILE *out)
 {
 	uint32_t *stack = calloc(r->profile->node_count + 1, sizeof(*stack));
 	const char *separator = "";
-	char share[128];
+	char share[128], period[96] = "";
 	bool shared = counter_share_text(r->losses, share, sizeof(share));
 	int err = stack ? 0 : -ENOMEM;
 
+	if (report_is_sampled(r))
+		estimate_period_text(period, sizeof(period), &r->profile->meta);
 	fprintf(out,
 		"{\"$schema\":\"https://www.speedscope.app/file-format-schema.json\",\n"
-		"\"exporter\":\"pycost " PYCOST_VERSION "\",\n\"name\":\"pycost: %s%s%s\",\n"
+		"\"exporter\":\"pycost " PYCOST_VERSION "\",\n\"name\":\"pycost: %s%s%s%s%s\",\n"
 		"\"activeProfileIndex\":0,\n\"shared\":{\"frames\":[\n",
-		metric_name(r->profile->meta.metric), shared ? ": " : "", share);
+		metric_name(r->profile->meta.metric), shared ? ": " : "", share,
+		*period ? ": " : "", period);
 	if (!err)
 		err = put_frames(r, out);
 	fputs("]},\n\"profiles\":[\n", out);

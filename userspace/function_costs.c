@@ -5,6 +5,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "userspace/estimate.h"
 #include "userspace/function_costs.h"
 #include "userspace/saturate.h"
 
@@ -187,6 +188,26 @@ static void tree_add_up(const struct sources *s, const struct call_tree *t,
 	}
 }
 
+/* Errors of samples do not add up, but follow from the sum of the samples. */
+static void estimate_finish(struct call_costs *sum, uint64_t all, uint64_t period)
+{
+	sum->samples = sum->self_raw / period;
+	sum->cumulative_samples = sum->cumulative_raw / period;
+	sum->self_error = estimate_error(sum->samples, all, period);
+	sum->cumulative_error = estimate_error(sum->cumulative_samples, all, period);
+}
+
+static void estimates_finish(const struct sources *s, struct function_costs *fc)
+{
+	uint64_t period = s->profile->meta.period;
+	uint64_t all = period ? s->costs->cumulative_raw[0] / period : 0;
+
+	for (size_t i = 0; period && i < fc->row_count; i++)
+		estimate_finish(&fc->rows[i].costs, all, period);
+	for (size_t i = 0; period && i < fc->edge_count; i++)
+		estimate_finish(&fc->edges[i].costs, all, period);
+}
+
 static int edge_compare(const void *a, const void *b)
 {
 	const struct function_edge *x = a, *y = b;
@@ -220,6 +241,7 @@ int function_costs_compute(const struct profile *p, const struct costs *c,
 		err = rows_intern(p, &fc);
 	if (!err) {
 		tree_add_up(&sources, t, &fc, &active);
+		estimates_finish(&sources, &fc);
 		qsort(fc.edges, fc.edge_count, sizeof(*fc.edges), edge_compare);
 		*ret = fc;
 	} else {

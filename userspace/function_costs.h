@@ -22,7 +22,7 @@ struct call_costs {
 	uint64_t self_raw;
 	uint64_t cumulative;
 	uint64_t cumulative_raw;
-	/* Standard errors that the calibration leaves in the two corrected ones. */
+	/* Standard errors that the calibration, or chance (estimate.h), leaves in the two. */
 	double self_error;
 	double cumulative_error;
 	/* The same in kernel mode; 0 when that was not counted. */
@@ -32,6 +32,9 @@ struct call_costs {
 	uint64_t kernel_cumulative_raw;
 	double kernel_self_error;
 	double kernel_cumulative_error;
+	/* Of a sampled measurement, what the estimates are made of; calls are unknown, and 0. */
+	uint64_t samples;
+	uint64_t cumulative_samples;
 };
 
 struct function_row {

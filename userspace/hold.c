@@ -12,6 +12,7 @@
 
 #include "symbolizer/interpreter.h"
 #include "userspace/behind.h"
+#include "userspace/traps.h"
 
 /* Bits of perf_event_attr.config: include/linux/trace_events.h */
 #define REF_CTR_SHIFT 32
@@ -68,23 +69,69 @@ static int hold_semaphore(const struct interpreter *in, uint64_t semaphore, size
 	return err == -EINVAL ? -EBUSY : err;
 }
 
-int hold_open(const struct interpreter *in, pid_t pid, struct hold *ret)
+/* The semaphore of those sites that have one; 0: none has. */
+static uint64_t semaphore_of(const struct probe_sites *sites)
 {
-	struct hold h = HOLD_NONE;
+	for (size_t i = 0; i < sites->n; i++)
+		if (sites->v[i].kind == SITE_NOTE)
+			return sites->v[i].semaphore;
+	return 0;
+}
+
+static int semaphores_open(const struct interpreter *in, pid_t pid, struct hold *h)
+{
+	uint64_t returns = semaphore_of(&in->returns), entries = semaphore_of(&in->entries);
 
 	/* Returns first: an entry whose return is not seen would cost a repair. */
-	h.fds[0] = hold_semaphore(in, in->returns.v[0].semaphore, 1, pid);
-	if (h.fds[0] < 0)
-		return h.fds[0];
-	h.fds[1] = hold_semaphore(in, in->entries.v[0].semaphore, 0, pid);
-	if (h.fds[1] < 0) {
-		int err = h.fds[1];
-
-		hold_close(&h);
-		return err;
+	if (returns) {
+		h->fds[0] = hold_semaphore(in, returns, 1, pid);
+		if (h->fds[0] < 0)
+			return h->fds[0];
 	}
-	*ret = h;
+	if (entries) {
+		h->fds[1] = hold_semaphore(in, entries, 0, pid);
+		if (h->fds[1] < 0)
+			return h->fds[1];
+	}
 	return 0;
+}
+
+int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid, bool children,
+	      struct hold *ret)
+{
+	struct hold h = HOLD_NONE;
+	int err = semaphores_open(in, pid, &h);
+
+	if (!err && traps)
+		err = traps_set(traps, pid, children, &h.trapped);
+	if (err)
+		hold_close(&h);
+	else
+		*ret = h;
+	return err;
+}
+
+int hold_open_forked(const struct interpreter *in, const struct hold *parent, pid_t pid,
+		     struct hold *ret)
+{
+	struct hold h = HOLD_NONE;
+	int err = semaphores_open(in, pid, &h);
+
+	h.trapped = trapped_share(parent->trapped);
+	if (err)
+		hold_close(&h);
+	else
+		*ret = h;
+	return err;
+}
+
+void hold_dismiss_forked(const struct interpreter *in, pid_t pid)
+{
+	struct hold passing = HOLD_NONE;
+
+	/* Opened and closed.  Traps that are not inherited go by themselves. */
+	semaphores_open(in, pid, &passing);
+	hold_close(&passing);
 }
 
 static void fd_drop(int *fd)
@@ -98,12 +145,15 @@ void hold_close(struct hold *h)
 {
 	/* Entries first, for the same reason. */
 	fd_drop(&h->fds[1]);
+	trapped_close(h->trapped);
+	h->trapped = NULL;
 	fd_drop(&h->fds[0]);
 }
 
 void hold_close_returns(struct hold *h)
 {
 	fd_drop(&h->fds[0]);
+	trapped_close_returns(h->trapped);
 }
 
 static void close_copy(void *arg)

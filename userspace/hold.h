@@ -18,28 +18,42 @@
  * the kernel lowers the semaphore in every process that has it.
  * (uprobes: kernel/events/uprobes.c, update_ref_ctr() and uprobe_dup_mmap();
  * one file offset takes one semaphore, hence a cold site each.)
+ *
+ * A build without live function probes has nothing to raise: see traps.h.
  */
 #ifndef PYCOST_HOLD_H
 #define PYCOST_HOLD_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct interpreter;
+struct trapped;
+struct traps;
 
 struct hold {
-	int fds[2]; /* -1 when not held */
+	int fds[2]; /* the semaphores'; -1 when not held */
+	struct trapped *trapped;
 };
 #define HOLD_NONE ((struct hold){.fds = {-1, -1}})
 
 /*
+ * traps: the build's, NULL when it has none.  children: those that it will fork are
+ * to be measured, too.
  * -EBUSY: another tracer has switched on the other python probes, so that no
  * cold site is left.  -ENOTSUP: the interpreter has no other probe.
  */
-int hold_open(const struct interpreter *in, pid_t pid, struct hold *ret);
+int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid, bool children,
+	      struct hold *ret);
+/* Of a forked child, which is measured already: keeps it so when its parent's is closed. */
+int hold_open_forked(const struct interpreter *in, const struct hold *parent, pid_t pid,
+		     struct hold *ret);
+/* Takes the copied probes out of a forked child. */
+void hold_dismiss_forked(const struct interpreter *in, pid_t pid);
 void hold_close(struct hold *h);
-/* Only the return probe's: what entries cost by themselves. */
+/* Only the return probes': what entries cost by themselves. */
 void hold_close_returns(struct hold *h);
-/* The same, without waiting for the kernel's grace periods: a tenth of a second. */
+/* As hold_close(), without waiting for the kernel's grace periods: a tenth of a second. */
 void hold_close_behind(struct hold *h);
 
 #endif

@@ -41,6 +41,7 @@ static struct profile_node *nodes_gained(const struct profile *p, const struct m
 		nodes[i].kernel_raw -= since->nodes[i].kernel_raw;
 		nodes[i].lone_self -= since->nodes[i].lone_self;
 		nodes[i].lone_caller -= since->nodes[i].lone_caller;
+		nodes[i].samples -= since->nodes[i].samples;
 	}
 	return nodes;
 }

@@ -153,11 +153,11 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	return err;
 }
 
-static void explain(int err, char *text, size_t len)
+void kernel_explain(int err, enum rights_mode mode, char *text, size_t len)
 {
 	if (err == -EPERM || err == -EACCES) {
 		snprintf(text, len, "no right to load BPF programs");
-		rights_explain(err, text, len);
+		rights_explain(err, mode, text, len);
 		return;
 	}
 	if (faccessat(AT_FDCWD, "/sys/kernel/btf/vmlinux", R_OK, AT_EACCESS))
@@ -168,22 +168,28 @@ static void explain(int err, char *text, size_t len)
 			 kernel_log_last());
 }
 
+int kernel_prepare(char *text, size_t len)
+{
+	kernel_log_setup();
+	if (!kernel_pids_are_ours()) {
+		snprintf(text, len, "this PID namespace is not the host's, so nothing would be seen: "
+				    "run on the host, or in a container that has its PIDs");
+		return -ENOTSUP;
+	}
+	raise_limits();
+	return 0;
+}
+
 int kernel_open(const struct kernel_options *options, const struct counter *counter,
 		struct kernel **ret, char *text, size_t len)
 {
 	struct kernel *k = calloc(1, sizeof(*k));
-	int err;
+	int err = k ? kernel_prepare(text, len) : -ENOMEM;
 
-	if (!k)
-		return -ENOMEM;
-	kernel_log_setup();
-	if (!kernel_pids_are_ours()) {
-		snprintf(text, len, "this PID namespace is not the host's, so no call would be seen: "
-				    "run on the host, or in a container that has its PIDs");
+	if (err) {
 		free(k);
-		return -ENOTSUP;
+		return err;
 	}
-	raise_limits();
 	k->options = *options;
 	if (!k->options.max_nodes)
 		k->options.max_nodes = WIRE_DEFAULT_NODES;
@@ -192,7 +198,7 @@ int kernel_open(const struct kernel_options *options, const struct counter *coun
 	k->task_clock = counter_metric(counter) == METRIC_TASK_CLOCK;
 	err = kernel_load(k, counter);
 	if (err) {
-		explain(err, text, len);
+		kernel_explain(err, RIGHTS_EXACT, text, len);
 		kernel_close(k);
 		return err;
 	}

@@ -64,6 +64,19 @@ int perf_event_open_kernel(enum metric m, const struct cpu_kinds *kinds, int cpu
 	return open_of_kind(m, attr, kinds, -1, cpu);
 }
 
+int perf_event_open_sampling(enum metric m, const struct cpu_kinds *kinds, int cpu, uint64_t period)
+{
+	struct perf_event_attr attr = attr_of(m);
+
+	if (m == METRIC_TASK_CLOCK) {
+		attr.config = PERF_COUNT_SW_CPU_CLOCK;
+		attr.exclude_idle = 1;
+	}
+	attr.sample_period = period;
+	attr.disabled = 1;
+	return open_of_kind(m, attr, kinds, -1, cpu);
+}
+
 int perf_event_read(int fd, struct perf_reading *ret)
 {
 	return read(fd, ret, sizeof(*ret)) == sizeof(*ret) ? 0 : -EIO;

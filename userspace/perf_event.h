@@ -28,6 +28,14 @@ int perf_event_open(enum metric m, const struct cpu_kinds *kinds, pid_t tid, int
 /* The same in kernel mode, of a CPU; not for task-clock. */
 int perf_event_open_kernel(enum metric m, const struct cpu_kinds *kinds, int cpu);
 
+/*
+ * One that fires on a CPU whenever the metric has gone on by a period, off until it is
+ * enabled.  The clock stands still while the CPU is idle.  -ENOENT also for a PMU that
+ * counts but cannot interrupt.
+ */
+int perf_event_open_sampling(enum metric m, const struct cpu_kinds *kinds, int cpu,
+			     uint64_t period);
+
 /* -EIO when it cannot be read. */
 int perf_event_read(int fd, struct perf_reading *ret);
 

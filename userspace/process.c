@@ -65,17 +65,22 @@ void names_drop(struct names *n)
 	free(n);
 }
 
-void process_comm(struct process *p)
+void comm_read(pid_t pid, char *ret, size_t size)
 {
 	char path[64];
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/comm", p->pid);
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	f = fopen(path, "re");
-	if (f && fgets(p->comm, sizeof(p->comm), f))
-		p->comm[strcspn(p->comm, "\n")] = 0;
+	if (f && fgets(ret, size, f))
+		ret[strcspn(ret, "\n")] = 0;
 	if (f)
 		fclose(f);
+}
+
+void process_comm(struct process *p)
+{
+	comm_read(p->pid, p->comm, sizeof(p->comm));
 }
 
 int process_add(struct process **table, pid_t pid, pid_t parent, struct process **ret)

@@ -41,6 +41,8 @@ struct names *names_share(struct names *n);
 void names_drop(struct names *n);
 
 int process_add(struct process **table, pid_t pid, pid_t parent, struct process **ret);
+/* A process's comm as it is now; unchanged when it has none any more. */
+void comm_read(pid_t pid, char *ret, size_t size);
 /* Reads its comm again: an exec changes it. */
 void process_comm(struct process *p);
 /* Has it ended?  A zombie has, too. */

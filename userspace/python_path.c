@@ -22,10 +22,24 @@ static char *python_named(const char *root, const char *name)
 	return NULL;
 }
 
+/* A library's own command, as it is installed: PREFIX/lib and PREFIX/bin. */
+static char *python_beside(const char *root, const char *library, const char *name)
+{
+	const char *slash = strrchr(library, '/');
+	char path[4096], seen[4200];
+
+	if (!slash)
+		return NULL;
+	snprintf(path, sizeof(path), "%.*s/../bin/%s", (int)(slash - library), library, name);
+	snprintf(seen, sizeof(seen), "%s%s", root, path);
+	return access(seen, X_OK) ? NULL : strdup(path);
+}
+
 char *python_path(const struct interpreter *in, pid_t pid)
 {
 	char exe[4096], link[64], root[64] = "", name[32];
 	const char *base;
+	char *beside;
 	ssize_t n;
 
 	base = strrchr(in->target_path, '/');
@@ -41,5 +55,6 @@ char *python_path(const struct interpreter *in, pid_t pid)
 		snprintf(root, sizeof(root), "/proc/%d/root", pid);
 	}
 	snprintf(name, sizeof(name), "python%d.%d", in->major, in->minor);
-	return python_named(root, name);
+	beside = python_beside(root, in->target_path, name);
+	return beside ? beside : python_named(root, name);
 }

@@ -29,6 +29,16 @@ bool report_has_kernel(const struct report *r)
 	return r->profile->meta.kernel_mode;
 }
 
+bool report_is_sampled(const struct report *r)
+{
+	return r->profile->meta.period > 0;
+}
+
+uint64_t report_samples(const struct report *r)
+{
+	return report_is_sampled(r) ? r->costs.cumulative_raw[0] / r->profile->meta.period : 0;
+}
+
 uint64_t report_sort_key(const struct call_costs *costs, enum report_sort sort)
 {
 	switch (sort) {

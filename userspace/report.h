@@ -40,6 +40,9 @@ void report_free(struct report *r);
 
 /* Whether there are costs in kernel mode. */
 bool report_has_kernel(const struct report *r);
+/* Whether costs are estimates, from how many samples in all. */
+bool report_is_sampled(const struct report *r);
+uint64_t report_samples(const struct report *r);
 
 /* What a row or edge is sorted by. */
 uint64_t report_sort_key(const struct call_costs *costs, enum report_sort sort);
@@ -59,6 +62,8 @@ struct report_style {
 /* "time on CPU, not instructions" */
 const char *report_metric_meaning(const struct sink_meta *meta);
 
+/* Of a sampled recording, how; a part of the header. */
+int report_print_sampling(const struct report *r, FILE *out);
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out);
 /* What the numbers do not tell: one sentence for each kind of loss. */
 void report_print_notes(const struct report *r, const struct report_style *style, FILE *out);
@@ -67,6 +72,18 @@ int report_print_tree(const struct report *r, const struct report_style *style, 
 /* Who calls a row (callers) or what it calls. */
 int report_print_edges(const struct report *r, const struct report_style *style, uint32_t row,
 		       bool callers, FILE *out);
+
+/*
+ * Of a sampled recording: the innermost native functions, the opcodes, and the source
+ * with what each line cost.  Of each of some rows; without any (row_count 0), of
+ * everything, which the last cannot.
+ */
+int report_print_natives(const struct report *r, const struct report_style *style,
+			 const uint32_t *rows, size_t row_count, FILE *out);
+int report_print_opcodes(const struct report *r, const struct report_style *style,
+			 const uint32_t *rows, size_t row_count, FILE *out);
+int report_print_lines(const struct report *r, const struct report_style *style,
+		       const uint32_t *rows, size_t row_count, FILE *out);
 
 /*
  * Rows whose qualname, module.qualname or whole name is the given one; without

@@ -98,7 +98,8 @@ static void print_calibration(const struct report *r, const struct report_style 
 		if (searched) {
 			fprintf(out, ", %s", searched < 0 ? "less " : "");
 			print_amount(r, style, out, fmin(fabs(searched), 0x1p63));
-			fputs(" for line numbers", out);
+			fputs(c->search_error > 0 ? " for line numbers" : " for probes of no call",
+			      out);
 		}
 		fprintf(out, ", Python %s)\n", c->python);
 		if (r->costs.scale[i] < 1)
@@ -154,6 +155,7 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	struct tm tm;
 
 	print_metric(r, out);
+	report_print_sampling(r, out);
 	if (counter_share_text(r->losses, share, sizeof(share)))
 		fprintf(out, "shared:      %s\n", share);
 	if (start && localtime_r(&start, &tm))
@@ -168,7 +170,8 @@ void report_print_header(const struct report *r, const struct report_style *styl
 	print_amount(r, style, out, outside);
 	fprintf(out, " (%.1f %%) outside any Python function\n", report_percent(r, outside));
 	print_kernel_total(r, style, out);
-	print_calibration(r, style, out);
+	if (!report_is_sampled(r))
+		print_calibration(r, style, out);
 	fputc('\n', out);
 }
 

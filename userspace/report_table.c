@@ -24,8 +24,18 @@ static const struct column kernel_columns[] = {
 };
 #define KERNEL_COLUMNS (sizeof(kernel_columns) / sizeof(*kernel_columns))
 
+/* Of samples no calls are known, and each estimate has its error. */
+static const struct column sampled_columns[] = {
+	{ "samples" }, { "self" }, { "\xc2\xb1" }, { "self %" }, { "cum" }, { "\xc2\xb1" },
+	{ "cum %" }, { "function", true }, { "file:line", true },
+};
+#define SAMPLED_COLUMNS (sizeof(sampled_columns) / sizeof(*sampled_columns))
+
 static struct table table_of(const struct report *r)
 {
+	if (report_is_sampled(r))
+		return (struct table){ .columns = sampled_columns,
+				       .column_count = SAMPLED_COLUMNS };
 	if (report_has_kernel(r))
 		return (struct table){ .columns = kernel_columns, .column_count = KERNEL_COLUMNS };
 	return (struct table){ .columns = columns, .column_count = COLUMNS };
@@ -63,18 +73,25 @@ static void costs_add(struct table *t, const struct report *r, const struct repo
 	double percent = report_percent(r, costs->self);
 	char error[CELL_SIZE], kernel_error[CELL_SIZE];
 	char kernel[TEXT_AMOUNT_SIZE], kernel_cumulative[TEXT_AMOUNT_SIZE];
-	const char *cells[KERNEL_COLUMNS] = { calls,	  self,		      error, self_percent,
-					      cumulative, cumulative_percent };
-	size_t n = 6;
+	const char *cells[KERNEL_COLUMNS] = { calls, self, error, self_percent, cumulative };
+	char cumulative_error[CELL_SIZE];
+	size_t n = 5;
 	char *location = location_format(&r->profile->functions[function]);
 
-	snprintf(calls, sizeof(calls), "%" PRIu64, costs->calls);
+	snprintf(calls, sizeof(calls), "%" PRIu64,
+		 report_is_sampled(r) ? costs->samples : costs->calls);
 	text_amount(self, costs->self, time, style->exact);
 	text_amount(cumulative, costs->cumulative, time, style->exact);
 	error_format(error, sizeof(error), costs->self, costs->self_raw, costs->self_error);
 	snprintf(self_percent, sizeof(self_percent), "%.1f", percent);
 	snprintf(cumulative_percent, sizeof(cumulative_percent), "%.1f",
 		 report_percent(r, costs->cumulative));
+	if (report_is_sampled(r)) {
+		error_format(cumulative_error, sizeof(cumulative_error), costs->cumulative,
+			     costs->cumulative_raw, costs->cumulative_error);
+		cells[n++] = cumulative_error;
+	}
+	cells[n++] = cumulative_percent;
 	if (report_has_kernel(r)) {
 		text_amount(kernel, costs->kernel_self, false, style->exact);
 		text_amount(kernel_cumulative, costs->kernel_cumulative, false, style->exact);
@@ -169,6 +186,11 @@ static struct call_costs path_costs(const struct report *r, uint32_t node)
 		.cumulative = r->costs.cumulative[node],
 	};
 
+	if (report_is_sampled(r)) {
+		costs.samples = n->samples;
+		costs.self_error = r->costs.self_error[node];
+		costs.cumulative_error = r->costs.cumulative_error[node];
+	}
 	if (report_has_kernel(r)) {
 		costs.kernel_self = r->kernel.self[node];
 		costs.kernel_cumulative = r->kernel.cumulative[node];

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/uio.h>
 
 #include "bpf/cpython.h"
@@ -21,10 +23,12 @@ static int str_read(pid_t pid, const struct cpython_layout *l, uint64_t str, siz
 {
 	struct py_str_head head;
 	uint64_t at, bytes;
-	int err = target_read(pid, str, &head, sizeof(head));
+	/* A free-threaded build's objects have a longer head: see names.bpf.h. */
+	int err = target_read(pid, str + l->object_size - PY_STR_LENGTH, &head, sizeof(head));
 
 	if (err)
 		return err;
+	head.state >>= l->str_state_shift;
 	if (!(head.state & PY_STR_COMPACT))
 		return -EFAULT;
 	at = str + (head.state & PY_STR_ASCII ? l->str_ascii_data : l->str_unicode_data);
@@ -53,18 +57,55 @@ static int member_read(pid_t pid, const struct cpython_layout *l, uint64_t code,
 	return err ? err : str_read(pid, l, str, max, ret, data);
 }
 
+/* Where the table's bytes are, and how many. */
+static int linetable_find(pid_t pid, const struct cpython_layout *l, uint64_t code, uint64_t *ret,
+			  uint64_t *ret_size)
+{
+	uint64_t table;
+	int err = target_read(pid, code + l->code_linetable, &table, sizeof(table));
+
+	if (!err)
+		err = target_read(pid, table + l->object_size, ret_size, sizeof(*ret_size));
+	*ret = table + l->object_size + PY_BYTES_DATA - PY_BYTES_SIZE;
+	return err;
+}
+
 /* Without one, costs are a little less exact: no error. */
 static void linetable_read(pid_t pid, const struct cpython_layout *l, struct wire_event_code *e)
 {
 	uint64_t table, size;
 
 	if (e->linetable_size != WIRE_LINETABLE_UNREAD ||
-	    target_read(pid, e->code + l->code_linetable, &table, sizeof(table)) ||
-	    target_read(pid, table + PY_BYTES_SIZE, &size, sizeof(size)) || size >= INT32_MAX)
+	    linetable_find(pid, l, e->code, &table, &size) || size >= INT32_MAX)
 		return;
-	if (!target_read(pid, table + PY_BYTES_DATA, e->linetable,
+	if (!target_read(pid, table, e->linetable,
 			 size < WIRE_LINETABLE_MAX ? size : WIRE_LINETABLE_MAX))
 		e->linetable_size = size;
+}
+
+int reread_linetable(pid_t pid, const struct cpython_layout *l, const struct wire_event_code *e,
+		     uint8_t **ret)
+{
+	uint64_t table, size;
+	uint8_t *bytes;
+	int err = linetable_find(pid, l, e->code, &table, &size);
+
+	if (err)
+		return err;
+	/* Another code object may be at that address by now. */
+	if (size != e->linetable_size || size < WIRE_LINETABLE_MAX || size > REREAD_LINETABLE_MAX)
+		return -ESTALE;
+	bytes = malloc(size);
+	if (!bytes)
+		return -ENOMEM;
+	err = target_read(pid, table, bytes, size);
+	if (!err && memcmp(bytes, e->linetable, WIRE_LINETABLE_MAX))
+		err = -ESTALE;
+	if (err)
+		free(bytes);
+	else
+		*ret = bytes;
+	return err;
 }
 
 bool reread_is_due(const struct wire_event_code *e)

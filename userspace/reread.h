@@ -10,6 +10,7 @@
 #define PYCOST_REREAD_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct cpython_layout;
@@ -22,5 +23,14 @@ bool reread_is_due(const struct wire_event_code *e);
  * cannot be read, or is not what it should be.
  */
 int reread_code(pid_t pid, const struct cpython_layout *layout, struct wire_event_code *e);
+
+#define REREAD_LINETABLE_MAX (1u << 20)
+/*
+ * A line table of which an announced code object has the beginning, whole: e's
+ * linetable_size bytes, to be freed.  -ESTALE: what is there now is another one, or too
+ * long; errors as above.
+ */
+int reread_linetable(pid_t pid, const struct cpython_layout *layout,
+		     const struct wire_event_code *e, uint8_t **ret);
 
 #endif

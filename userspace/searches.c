@@ -86,9 +86,13 @@ static int ask(const struct searches *s, uint32_t node, uint64_t calls,
 	if (err)
 		return err;
 	*ret = (struct answer){
-		.self = search_of_returns(&returns, lines, cost),
-		.caller = search_of_entries(generator ? &entries : NULL, lines, calls, cost),
-		.lone = {returns.shims, generator ? search_lone_entries(&entries, calls) : 0},
+		.self = search_of_returns(&returns, cost->searched ? lines : NULL, cost),
+		.caller = cost->searched
+				  ? search_of_entries(generator ? &entries : NULL, lines, calls, cost)
+				  : 0,
+		.lone = {returns.shims, generator && cost->searched
+						? search_lone_entries(&entries, calls)
+						: 0},
 		.wait = generator || returns.key[1] || returns.shims ? ASK_PASSES
 								     : ASK_PASSES_ONE_PLACE,
 	};

@@ -23,12 +23,17 @@ struct session;
 struct interpreter;
 
 struct session_options {
+	bool sample; /* instead of measuring each call */
+	/* Of samples: how often on a busy CPU, or else how much of the metric from one to the next. */
+	unsigned rate;	 /* Hz; 0: default */
+	uint64_t period; /* 0: by the rate */
+	bool everyone;	 /* every Python on the machine, those that come later too */
 	enum metric metric; /* 0: the best there is */
 	bool no_follow;	    /* leave what the targets fork alone */
 	bool per_thread;
-	bool no_calibration;
+	bool no_calibration; /* exact only */
 	unsigned max_nodes, max_threads; /* 0: default */
-	bool kernel_mode; /* count that too; an error where it cannot be */
+	bool kernel_mode; /* count that too; an error where it cannot be; exact only */
 };
 
 /* Errors of all these in words in err. */
@@ -36,6 +41,8 @@ int session_open(const struct session_options *o, struct sink *sink, struct sess
 		 char *err, size_t errlen);
 int session_attach(struct session *s, pid_t pid, char *err, size_t errlen);
 int session_launch(struct session *s, char *const argv[], char *err, size_t errlen);
+/* With options.everyone: begins, whoever is there. */
+int session_everyone(struct session *s, char *err, size_t errlen);
 
 /*
  * Serves events for up to timeout_ms and drains once a second.  Returns 0, or
@@ -53,7 +60,9 @@ struct session_status {
 	const char *caution;	     /* what to mind in the numbers, or NULL */
 	unsigned targets;	     /* alive */
 	unsigned followed;	     /* all there were, children included */
-	uint64_t calls;
+	uint64_t calls;	  /* 0 of samples */
+	uint64_t samples; /* 0 of exact mode */
+	uint64_t period;  /* likewise, in units of the metric */
 	uint32_t paths;
 	uint64_t duration_ns;
 	uint64_t losses[LOSS_MAX];

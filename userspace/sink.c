@@ -23,6 +23,8 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_THROTTLED] = "throttled",
 	[LOSS_UNWALKED] = "unwalked",
 	[LOSS_DEEP] = "deep",
+	[LOSS_LINES] = "lines",
+	[LOSS_NATIVES] = "natives",
 };
 
 const char *loss_name(enum loss loss)

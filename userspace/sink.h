@@ -170,6 +170,8 @@ enum loss {
 	LOSS_THROTTLED,	      /* times that the kernel held sampling back */
 	LOSS_UNWALKED,	      /* samples whose path could not be read: outside any function */
 	LOSS_DEEP,	      /* samples of a stack too deep: its outer end is missing */
+	LOSS_LINES,	      /* functions whose line table was not to be had: lines unknown */
+	LOSS_NATIVES,	      /* samples of native functions beyond those kept */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

@@ -140,7 +140,7 @@ static uint8_t choose(uint32_t regs, uint32_t other, uint64_t hits)
 
 static int child_run(struct surveying *s, const struct interpreter *in, char *text, size_t len)
 {
-	int err = hold_open(in, s->child.pid, &s->hold);
+	int err = hold_open(in, NULL, s->child.pid, false, &s->hold);
 
 	if (err) {
 		snprintf(text, len, "cannot switch the probes on: %s", strerror(-err));

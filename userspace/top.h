@@ -16,6 +16,7 @@
 struct top_state {
 	enum report_sort sort;
 	bool kernel; /* there is a column of kernel mode to sort by */
+	bool sampled; /* no calls are known to sort by */
 	bool totals; /* since the start, instead of the last interval */
 	bool paused;
 	bool help;

@@ -173,7 +173,7 @@ static int draw_list(const struct interval *v, struct top_state *s)
 				(i == s->cursor ? A_REVERSE : A_NORMAL));
 	}
 	if (!count)
-		put_line(y, "no calls", A_NORMAL);
+		put_line(y, report_is_sampled(&v->report) ? "no samples" : "no calls", A_NORMAL);
 	free(order);
 	return 0;
 }

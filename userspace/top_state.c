@@ -105,7 +105,7 @@ void top_key(struct top_state *s, int key, size_t page)
 	case 'q': s->quit = true; break;
 	case 's': s->sort = SORT_SELF; break;
 	case 'c': s->sort = SORT_CUMULATIVE; break;
-	case 'n': s->sort = SORT_CALLS; break;
+	case 'n': s->sort = s->sampled ? s->sort : SORT_CALLS; break;
 	case 'K': s->sort = s->kernel ? SORT_KERNEL : s->sort; break;
 	case 't': s->totals = !s->totals; break;
 	case 'p': s->paused = !s->paused; break;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "userspace/counter_share.h"
+#include "userspace/estimate.h"
 #include "userspace/table.h"
 #include "userspace/text.h"
 #include "userspace/top.h"
@@ -35,8 +36,18 @@ static const struct shape with_kernel = {
 	.numbers = 6,
 };
 
+/* Estimates: no calls, but how far the cost may be off. */
+static const struct shape sampled = {
+	.columns = {{"samples"}, {"self"}, {"self %"}, {"\xc2\xb1"}, {"cumulative"}, {"cum %"},
+		    {"function", true}, {"file:line", true}},
+	.widths = {7, 8, 6, 4, 10, 6},
+	.numbers = 6,
+};
+
 static const struct shape *shape_of(const struct interval *v)
 {
+	if (report_is_sampled(&v->report))
+		return &sampled;
 	return v->profile->meta.kernel_mode ? &with_kernel : &usual;
 }
 
@@ -53,13 +64,9 @@ static void rate_format(char out[TEXT_AMOUNT_SIZE], uint64_t calls, double secon
 	snprintf(out, TEXT_AMOUNT_SIZE, "%.*f", rate && rate < 10 ? 1 : 0, rate);
 }
 
-static void cells_format(struct cells *c, const struct interval *v, const struct call_costs *costs,
-			 uint32_t row)
+static void numbers_format(struct cells *c, const struct interval *v, const struct call_costs *costs)
 {
-	const struct function_row *r = &v->report.functions.rows[row];
-	const struct sink_function *f = &v->profile->functions[r->function];
 	bool time = v->profile->meta.metric == METRIC_TASK_CLOCK;
-	int n = shape_of(v)->numbers;
 
 	rate_format(c->numbers[0], costs->calls, v->seconds);
 	text_amount(c->numbers[1], costs->self, time, false);
@@ -72,6 +79,36 @@ static void cells_format(struct cells *c, const struct interval *v, const struct
 		snprintf(c->numbers[4], TEXT_AMOUNT_SIZE, "%.1f",
 			 report_percent(&v->report, costs->cumulative));
 	}
+}
+
+/* The error is in points of the share before it. */
+static void estimates_format(struct cells *c, const struct interval *v,
+			     const struct call_costs *costs)
+{
+	bool time = v->profile->meta.metric == METRIC_TASK_CLOCK;
+	uint64_t all = report_samples(&v->report);
+
+	snprintf(c->numbers[0], TEXT_AMOUNT_SIZE, "%" PRIu64, costs->samples);
+	text_amount(c->numbers[1], costs->self, time, false);
+	snprintf(c->numbers[2], TEXT_AMOUNT_SIZE, "%.1f", report_percent(&v->report, costs->self));
+	snprintf(c->numbers[3], TEXT_AMOUNT_SIZE, "%.1f",
+		 estimate_percent_error(costs->samples, all));
+	text_amount(c->numbers[4], costs->cumulative, time, false);
+	snprintf(c->numbers[5], TEXT_AMOUNT_SIZE, "%.1f",
+		 report_percent(&v->report, costs->cumulative));
+}
+
+static void cells_format(struct cells *c, const struct interval *v, const struct call_costs *costs,
+			 uint32_t row)
+{
+	const struct function_row *r = &v->report.functions.rows[row];
+	const struct sink_function *f = &v->profile->functions[r->function];
+	int n = shape_of(v)->numbers;
+
+	if (report_is_sampled(&v->report))
+		estimates_format(c, v, costs);
+	else
+		numbers_format(c, v, costs);
 	c->location = NULL;
 	if (*f->file && asprintf(&c->location, f->line ? "%s:%" PRIu32 : "%s", f->file, f->line) < 0)
 		c->location = NULL;
@@ -173,7 +210,8 @@ void top_print_help(FILE *out)
 	      "self           cost of the function's own code\n"
 	      "cumulative     with that of all it calls\n"
 	      "kernel         with --kernel: what the kernel did for it, counted apart; K sorts by it\n"
-	      "The cost of the probes themselves is taken out of all.\n",
+	      "The cost of the probes themselves is taken out of all.\n"
+	      "Of samples      no calls are known, and \xc2\xb1 is the standard error of the share.\n",
 	      out);
 }
 
@@ -199,10 +237,13 @@ static void print_kernel_total(FILE *out, const struct interval *v)
 static void print_scope(FILE *out, const struct interval *v, const struct session_status *st,
 			bool totals)
 {
-	char rate[TEXT_AMOUNT_SIZE];
+	char rate[TEXT_AMOUNT_SIZE], samples[ESTIMATE_COUNT_SIZE];
 
 	rate_format(rate, v->calls, v->seconds);
-	fprintf(out, "%s %.1f s: %s calls/s, ", totals ? "all" : "last", v->seconds, rate);
+	estimate_count_text(samples, report_samples(&v->report));
+	fprintf(out, "%s %.1f s: %s %s, ", totals ? "all" : "last", v->seconds,
+		report_is_sampled(&v->report) ? samples : rate,
+		report_is_sampled(&v->report) ? "samples" : "calls/s");
 	print_amount(out, v, v->report.costs.cumulative[0]);
 	print_kernel_total(out, v);
 	fprintf(out, " (%.1f %% outside any Python function); %u of %u process%s alive\n",
@@ -231,6 +272,14 @@ static void print_calibration(FILE *out, const struct interval *v)
 			v->report.costs.calibrated_calls[0] ? "; some processes uncalibrated" : "");
 	else
 		fputs("uncalibrated: costs include the probes' own\n", out);
+}
+
+static void print_sampling(FILE *out, const struct interval *v)
+{
+	char period[96];
+
+	estimate_period_text(period, sizeof(period), &v->profile->meta);
+	fprintf(out, "sampled: %s; estimates, \xc2\xb1 one standard error\n", period);
 }
 
 static void print_losses(FILE *out, const struct session_status *st)
@@ -274,7 +323,10 @@ void top_print_header(FILE *out, const struct interval *v, const struct session_
 		return;
 	print_metric(f, &v->profile->meta, st);
 	print_scope(f, v, st, totals);
-	print_calibration(f, v);
+	if (report_is_sampled(&v->report))
+		print_sampling(f, v);
+	else
+		print_calibration(f, v);
 	print_losses(f, st);
 	fclose(f);
 	for (rest = text; rest && (line = strsep(&rest, "\n")) && rest;)

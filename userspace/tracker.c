@@ -45,11 +45,12 @@ static void process_tell(struct tracker *t, struct process *p)
 	tell(t, t->sink->process(t->sink, &fact));
 }
 
-static int process_hold(struct process *p, struct known_build *k)
+static int process_hold(const struct tracker *t, struct process *p, struct known_build *k)
 {
 	hold_close(&p->hold);
 	p->build = k;
-	return hold_open(build_interpreter(k->build), p->pid, &p->hold);
+	return hold_open(build_interpreter(k->build), build_traps(k->build), p->pid, !t->no_follow,
+			 &p->hold);
 }
 
 int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct known_build **ret,
@@ -79,7 +80,7 @@ int tracker_follow(struct tracker *t, pid_t pid, struct known_build *known, uint
 	if (!err)
 		err = kernel_follow(t->kernel, pid, &proc);
 	if (!err && known)
-		err = process_hold(p, known);
+		err = process_hold(t, p, known);
 	if (err) {
 		kernel_unfollow(t->kernel, pid);
 		process_remove(&t->processes, p);
@@ -115,13 +116,10 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 {
 	struct process *parent = process_find(t->processes, parent_pid), *p;
 	struct process *old = process_find(t->processes, pid);
-	struct hold passing = HOLD_NONE;
 
 	if (t->no_follow) {
-		/* Opened and closed: that takes the copied probes out. */
-		if (parent && parent->build &&
-		    !hold_open(build_interpreter(parent->build->build), pid, &passing))
-			hold_close(&passing);
+		if (parent && parent->build)
+			hold_dismiss_forked(build_interpreter(parent->build->build), pid);
 		return;
 	}
 	if (old) { /* a PID come round again */
@@ -137,8 +135,10 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 		p->names = names_share(parent->names);
 		if (!*p->comm)
 			strcpy(p->comm, parent->comm);
-		if (parent->build)
-			process_hold(p, parent->build);
+		p->build = parent->build;
+		if (p->build)
+			hold_open_forked(build_interpreter(p->build->build), &parent->hold, pid,
+					 &p->hold);
 	}
 	process_tell(t, p);
 }
@@ -179,7 +179,7 @@ static int process_look(struct tracker *t, struct process *p)
 	kernel_retype(t->kernel, p->pid, in.function_type);
 	interpreter_clear(&in);
 	if (p->build != k) {
-		process_hold(p, k);
+		process_hold(t, p, k);
 		t->late++;
 	}
 	process_tell(t, p);

@@ -8,19 +8,9 @@ import sys
 import time
 
 import lab
-
-rows = []
-
-
-def row(name, values, limit, form="%.3f"):
-    """One criterion: met when the median is within the limit (None: to know only)."""
-    median, low, high = lab.spread(values)
-    verdict = "" if limit is None else "met" if median <= limit else "NOT MET"
-    rows.append((name, limit, median, low, high, verdict, form))
-
-
-def note(text):
-    print("      " + text, flush=True)
+import overhead
+import sampling
+from results import missed, note, row, show
 
 
 def probed_call(room):
@@ -194,15 +184,9 @@ CRITERIA = {
     "others": others,
     "between": between_calls,
     "recorder": recorder,
+    **overhead.CRITERIA,
+    **sampling.CRITERIA,
 }
-
-
-def show():
-    print("\n%-58s %8s %8s  %-17s" % ("criterion", "at most", "median", "quartiles"))
-    for name, limit, median, low, high, verdict, form in rows:
-        print("%-58s %8s %8s  %-17s %s" % (
-            name, "" if limit is None else "%g" % limit, form % median,
-            form % low + " - " + form % high, verdict))
 
 
 def main():
@@ -210,6 +194,9 @@ def main():
     made.add_argument("--strict", action="store_true", help="fail when a criterion is not met")
     for name in ("--build", "--py39", "--py315"):
         made.add_argument(name, required=True, help=argparse.SUPPRESS)
+    # Nothing where there is none.
+    for name in ("--py313", "--austin"):
+        made.add_argument(name, default="", help=argparse.SUPPRESS)
     made.add_argument("criteria", nargs="*", metavar="CRITERION",
                       help=", ".join(CRITERIA) + " (default: all)")
     options = made.parse_args()
@@ -227,8 +214,7 @@ def main():
                 note("FAILED: %s" % why)
                 room.stop_all()
     show()
-    missed = sum(verdict == "NOT MET" for *_, verdict, _ in rows)
-    return 1 if failed or options.strict and missed else 0
+    return 1 if failed or options.strict and missed() else 0
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class Python:
         self.name = name
         self.root = pathlib.Path(root)
         self.enter = [str(self.root / "enter")] if inside else []
+        self.inner = "/usr/bin/" + name
         self.lib = "/usr/lib" if inside else str(self.root / "usr/lib")
         self.work = work
 
@@ -61,6 +62,11 @@ class Lab:
             Python("python3.9", options.py39, False, self.work),
             Python("python3.15", options.py315, True, self.work),
         ]
+        # Those that only samplers meet.
+        self.sampled = self.pythons[1:]
+        if options.py313:
+            self.sampled.append(Python("python3.13", options.py313, True, self.work))
+        self.austin = options.austin
 
     def __enter__(self):
         return self
@@ -68,6 +74,9 @@ class Lab:
     def __exit__(self, *_):
         self.stop_all()
         shutil.rmtree(self.work, ignore_errors=True)
+
+    def python(self, name):
+        return next((each for each in self.sampled if each.name == name), None)
 
     def start(self, command, **options):
         options.setdefault("stdin", subprocess.PIPE)
@@ -104,6 +113,11 @@ class Lab:
     def record(self, pid, *options, output="out.pycost"):
         command = [self.pycost, "record", "-q", "-p", str(pid), "-o", str(self.work / output)]
         return self.start([*command, *options], stdout=subprocess.DEVNULL)
+
+    def sample(self, pids, rate, output):
+        """The command that samples these processes until it is told to end."""
+        return [self.pycost, "record", "-q", "--mode", "sample", "--rate", str(rate),
+                "-p", ",".join(map(str, pids)), "-o", str(output)]
 
     def bpftrace(self, worker, path, lean):
         """Adds up each function's time, by file and name, for calls that nest.
@@ -192,6 +206,12 @@ def pin(pid, cpu):
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) > 1:
         os.sched_setaffinity(pid, {cpus[cpu % len(cpus)]})
+
+
+def pin_all(pid, cpu):
+    """Each of its threads."""
+    for task in os.listdir("/proc/%d/task" % pid):
+        pin(int(task), cpu)
 
 
 def cpu_seconds(pid):

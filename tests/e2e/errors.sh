@@ -44,17 +44,6 @@ fi
 rm -f "$out"
 says "too many paths" 2 "not a number" -- record -p "$good" --max-paths 99999999
 
-# ---- which Python ----
-if [ -x /usr/bin/python3.11 ]; then
-	/usr/bin/python3.11 -c 'import time; time.sleep(300)' &
-	old=$!
-	pids+=("$old")
-	sleep 1
-	says "Python 3.11" 1 "3.11" "3.9, 3.10 or 3.15 would do" -- record -p "$old" -d 1 -o "$out"
-else
-	skip "Python 3.11" "not installed"
-fi
-
 # A process that ends while pycost attaches: at any moment, so some are recorded.
 ends() {
 	local i bad=

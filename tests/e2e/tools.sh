@@ -220,10 +220,11 @@ check doctor_jit doctor 0 '^warn +JIT' -p "$jit"
 check doctor_path doctor 0 '^ok +verdict .*python3.9 and counts' -p "$py39"
 if [ -x /usr/bin/python3.11 ]; then
 	start /usr/bin/python3.11 -c 'import time; time.sleep(600)'
-	check doctor_py311_dead doctor 1 'probes are present but dead' -p "$child"
-	check doctor_py311_verdict doctor 1 '^no +verdict .*3\.9, 3\.10 or 3\.15 would do' -p "$child"
+	check doctor_py311_entries doctor 0 '^ok +function entries +at .*RESUME at 0x[0-9a-f]+ [a-z]+, emulated' -p "$child"
+	check doctor_py311_returns doctor 0 '^ok +function returns +at .*RETURN_VALUE at 0x' -p "$child"
+	check doctor_py311_verdict doctor 0 '^ok +verdict +exact mode works for PID' -p "$child"
 else
-	skip doctor_py311_dead "no /usr/bin/python3.11"
+	skip doctor_py311_entries "no /usr/bin/python3.11"
 fi
 check doctor_no_python doctor 1 'no CPython interpreter is mapped' -p "$sleeper"
 check doctor_missing doctor 1 'there is no process 99999999' -p 99999999

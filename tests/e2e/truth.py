@@ -101,17 +101,41 @@ def calls_of_39():
     each_construct("3.9", "constructs")
 
 
+def calls_of_311():
+    each_construct("3.11", "constructs")
+
+
+def calls_of_313():
+    each_construct("3.13", "constructs")
+
+
+def calls_of_314():
+    each_construct("3.14", "constructs")
+
+
 def calls_of_315():
     each_construct("3.15", "constructs")
 
 
-def greenlets_of_39():
-    each_construct("3.9", "greenlets")
+def calls_of_builds():
+    """Those without USDT probes that this machine happens to have."""
+    for version in lib.BUILDS:
+        if not lib.built(version):
+            lib.skip("truth " + version, "this machine has no such build")
+            continue
+        try:
+            each_construct(version, "constructs")
+        except Exception as error:
+            lib.fail("truth " + version, "%s: %s" % (type(error).__name__, error))
+        lib.end_all()
 
 
-def greenlets_of_315():
-    each_construct("3.15", "greenlets")
+def greenlets():
+    for version in ("3.9", "3.11", "3.13", "3.14", "3.15"):
+        each_construct(version, "greenlets")
+        lib.end_all()
 
 
 if __name__ == "__main__":
-    lib.run(calls_of_39, calls_of_315, greenlets_of_39, greenlets_of_315)
+    lib.run(calls_of_39, calls_of_311, calls_of_313, calls_of_314, calls_of_315,
+            calls_of_builds, greenlets)

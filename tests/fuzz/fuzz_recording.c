@@ -19,6 +19,21 @@ static int (*const exports[])(const struct report *, FILE *) = {
 	export_pprof, export_callgrind, export_pstats,
 };
 
+/* All but --lines, which would read files of any name. */
+static void fuzz_sampled_views(const struct report *r, const struct report_style *style, FILE *out)
+{
+	size_t count = r->order_count < 2 ? r->order_count : 2;
+
+	if (report_print_natives(r, style, NULL, 0, out) ||
+	    report_print_natives(r, style, r->order, count, out) ||
+	    report_print_opcodes(r, style, NULL, 0, out) ||
+	    report_print_opcodes(r, style, r->order, count, out) ||
+	    export_json_places(r, PLACE_NATIVE, NULL, 0, out) ||
+	    export_json_places(r, PLACE_OPCODE, r->order, count, out) ||
+	    export_folded_natives(r, out))
+		abort();
+}
+
 static void fuzz_views(const struct report *r, FILE *out)
 {
 	static const struct report_style styles[] = {
@@ -33,6 +48,8 @@ static void fuzz_views(const struct report *r, FILE *out)
 		report_print_notes(r, &styles[i], out);
 		if (r->order_count)
 			report_print_edges(r, &styles[i], r->order[0], i, out);
+		if (report_is_sampled(r))
+			fuzz_sampled_views(r, &styles[i], out);
 	}
 }
 

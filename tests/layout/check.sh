@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Compares the table of symbolizer/layout.c with the headers of every CPython
-# that can be found: installed ones, pyenv's, and Debian's (downloaded once,
-# into the cache, through an apt configuration of its own; no root needed).
+# Compares the tables of symbolizer/layout.c and debug_offsets.c with the headers
+# of every CPython that can be found: installed ones, pyenv's, and Debian's
+# (downloaded once, into the cache, through an apt configuration of its own; no
+# root needed).  From 3.13 on also as a free-threaded build sees them.
 #
 # usage: tests/layout/check.sh [--offline]     exit status: 0, 1 a difference
 set -eu
@@ -65,31 +66,60 @@ roots() { # minor: include directories that have pythonX.Y in them
 	true
 }
 
-# Exit status 2: these headers do not compile (an incomplete installation).
-compare() { # directory
-	$CC -std=gnu11 -w -I. -I"$1" -I"$1/internal" -I"${1%/*}" \
-		tests/layout/layout.c symbolizer/layout.c -o "$work/layout" 2>"$work/errors" || return 2
+# Exit status 2: these headers are not all there (an incomplete installation).
+# Debian's pyconfig.h leads to that of its architecture.
+compare() { # directory [FLAG]
+	[ $minor = 6 ] || [ -d "$1/internal" ] || return 2
+	echo '#include <Python.h>' |
+		$CC -std=gnu11 -w -I"$1" -I"${1%/*}" -fsyntax-only -x c - 2>"$work/errors" || return 2
+	$CC -std=gnu11 -w -I. -I"$1" -I"$1/internal" -I"$1/internal/mimalloc" -I"${1%/*}" ${2-} \
+		tests/layout/layout.c tests/layout/runtime.c tests/layout/debug.c \
+		symbolizer/layout.c symbolizer/debug_offsets.c \
+		-o "$work/layout" 2>&1 || return 1
 	"$work/layout"
 }
 
-status=0
-for minor in 6 7 8 9 10 11 12 13 14 15; do
-	download $minor
+check() { # minor [FLAG]
+	minor=$1
 	verdict=SKIP
 	detail="no headers"
 	for dir in $(roots $minor); do
 		result=0
-		compare "$dir" >"$work/differences" || result=$?
+		compare "$dir" ${2-} >"$work/differences" || result=$?
 		case $result in
 		0) [ $verdict = FAIL ] || verdict=PASS ;;
 		1) verdict=FAIL && status=1 && cat "$work/differences" ;;
-		2) [ $verdict != SKIP ] || detail="headers do not compile" ;;
+		2) [ $verdict != SKIP ] || detail="headers are not complete" ;;
 		esac
 		[ $result = 2 ] || {
 			patch=$(sed -n 's/^#define PY_VERSION[[:space:]]*"\(.*\)"/\1/p' "$dir/patchlevel.h")
 			[ "$detail" = "${detail#3.}" ] && detail=$patch || detail="$detail, $patch"
 		}
 	done
-	echo "$verdict layout 3.$minor ($detail)"
+	echo "$verdict layout 3.$minor${2:+t} ($detail)"
+}
+
+status=0
+for minor in 6 7 8 9 10 11 12 13 14 15; do
+	download $minor
+	check $minor
+	[ $minor -lt 13 ] || check $minor -DPy_GIL_DISABLED=1
+done
+
+# What an interpreter tells of itself, where one is: in the cache of tests/fetch.sh, or
+# pyenv's.
+$CC -D_GNU_SOURCE -std=gnu11 -I. tests/layout/read.c symbolizer/layout_read.c symbolizer/layout.c \
+	symbolizer/debug_offsets.c symbolizer/elf_file.c symbolizer/process_image.c \
+	symbolizer/procmap.c -lelf -o "$work/read"
+for minor in 13 14 15; do
+	verdict=SKIP
+	for python in "${CACHE%/*}/py3$minor-"[0-9]"/usr/bin/python3.$minor" \
+		"$HOME/.pyenv/versions/3.$minor".*/lib/libpython3.$minor.so \
+		"$HOME/.pyenv/versions/3.$minor".*/bin/python3.$minor; do
+		[ -e "$python" ] && readelf -SW "$python" | grep -q '\.PyRuntime' || continue
+		[ $verdict = FAIL ] || verdict=PASS
+		"$work/read" "$python" $minor || { verdict=FAIL && status=1; }
+	done
+	echo "$verdict layout_read 3.$minor"
 done
 exit $status

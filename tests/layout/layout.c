@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Compares layout_for() with the headers this file is compiled against.
+ * Compares layout_for_build() with the headers this file is compiled against.
  * tests/layout/check.sh builds it once for each CPython it can find.
  * Exit status: 0 all equal, 1 not; each difference is printed.
  */
 #define Py_BUILD_CORE 1
 #include <Python.h>
 #include <frameobject.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #if PY_VERSION_HEX >= 0x030e0000
@@ -17,6 +18,15 @@
 #endif
 
 #include "symbolizer/layout.h"
+#include "tests/layout/layout.h"
+
+#ifdef Py_GIL_DISABLED
+#define FREE_THREADED true
+#else
+#define FREE_THREADED false
+#endif
+/* What a free-threaded build's objects have in front. */
+#define EXTRA (sizeof(PyObject) - 16)
 
 #define FRAME_SINCE_311 (PY_VERSION_HEX >= 0x030b0000)
 #if FRAME_SINCE_311
@@ -32,6 +42,12 @@ typedef struct _PyInterpreterFrame frame_t;
 #else
 #define FRAME_INSTR prev_instr
 #endif
+/* Threads have copies of the bytecode of their own. */
+#if defined(Py_GIL_DISABLED) && PY_VERSION_HEX >= 0x030e0000
+#define FREE_THREADED_CODE 1
+#else
+#define FREE_THREADED_CODE 0
+#endif
 #if PY_VERSION_HEX >= 0x030a0000
 #define LINETABLE co_linetable
 #else
@@ -45,7 +61,7 @@ typedef struct _PyInterpreterFrame frame_t;
 
 static int differences;
 
-static void compare(const char *what, unsigned long ours, unsigned long theirs)
+void compare(const char *what, unsigned long ours, unsigned long theirs)
 {
 	if (ours == theirs)
 		return;
@@ -63,6 +79,7 @@ static void compare_frame(const struct cpython_layout *l)
 	compare("frame_locals", l->frame_locals, offsetof(frame_t, localsplus));
 	compare("frame_instr", l->frame_instr, offsetof(frame_t, FRAME_INSTR));
 	compare("owner_generator", l->owner_generator, FRAME_OWNED_BY_GENERATOR);
+	compare("frame_lasti", l->frame_lasti, PY_NONE);
 #else
 	compare("frame_code", l->frame_code, offsetof(PyFrameObject, f_code));
 	compare("frame_previous", l->frame_previous, offsetof(PyFrameObject, f_back));
@@ -71,6 +88,18 @@ static void compare_frame(const struct cpython_layout *l)
 	compare("frame_locals", l->frame_locals, offsetof(PyFrameObject, f_localsplus));
 	compare("frame_instr", l->frame_instr, PY_NONE);
 	compare("owner_generator", l->owner_generator, PY_NONE);
+	compare("frame_lasti", l->frame_lasti, offsetof(PyFrameObject, f_lasti));
+#endif
+#if PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+	compare("frame_is_entry", l->frame_is_entry, offsetof(frame_t, is_entry));
+#else
+	compare("frame_is_entry", l->frame_is_entry, PY_NONE);
+#endif
+#if FREE_THREADED_CODE
+	compare("frame_tlbc", l->frame_tlbc, offsetof(frame_t, tlbc_index));
+	compare("sizeof tlbc_index", sizeof(((frame_t *)0)->tlbc_index), 4);
+#else
+	compare("frame_tlbc", l->frame_tlbc, PY_NONE);
 #endif
 #if PY_VERSION_HEX >= 0x030e0000
 	compare("owner_c_min", l->owner_c_min, FRAME_OWNED_BY_INTERPRETER);
@@ -97,12 +126,21 @@ static void compare_code(const struct cpython_layout *l)
 	compare("code_freevars", l->code_freevars, PY_NONE);
 	compare("code_nfreevars", l->code_nfreevars, offsetof(PyCodeObject, co_nfreevars));
 	compare("code_bytecode", l->code_bytecode, offsetof(PyCodeObject, co_code_adaptive));
+	compare("code_code", l->code_code, PY_NONE);
 #else
 	compare("code_qualname", l->code_qualname, PY_NONE);
 	compare("code_cellvars", l->code_cellvars, offsetof(PyCodeObject, co_cellvars));
 	compare("code_freevars", l->code_freevars, offsetof(PyCodeObject, co_freevars));
 	compare("code_nfreevars", l->code_nfreevars, PY_NONE);
 	compare("code_bytecode", l->code_bytecode, PY_NONE);
+	compare("code_code", l->code_code, offsetof(PyCodeObject, co_code));
+#endif
+#if FREE_THREADED_CODE
+	compare("code_tlbc", l->code_tlbc, offsetof(PyCodeObject, co_tlbc));
+	compare("_PyCodeArray.size", 0, offsetof(_PyCodeArray, size));
+	compare("_PyCodeArray.entries", 8, offsetof(_PyCodeArray, entries));
+#else
+	compare("code_tlbc", l->code_tlbc, PY_NONE);
 #endif
 	compare("code_linetable", l->code_linetable, offsetof(PyCodeObject, LINETABLE));
 }
@@ -116,47 +154,53 @@ static void compare_objects(const struct cpython_layout *l)
 	compare("str_ascii_data", l->str_ascii_data, sizeof(PyASCIIObject));
 	compare("str_unicode_data", l->str_unicode_data, sizeof(PyCompactUnicodeObject));
 	/* What bpf/cpython.h holds as constants. */
-	compare("PY_STR_LENGTH", PY_STR_LENGTH, offsetof(PyASCIIObject, length));
-	compare("PY_STR_STATE", PY_STR_STATE, offsetof(PyASCIIObject, state));
-	compare("PY_TUPLE_SIZE", PY_TUPLE_SIZE, offsetof(PyVarObject, ob_size));
-	compare("PY_BYTES_SIZE", PY_BYTES_SIZE, offsetof(PyVarObject, ob_size));
-	compare("PY_BYTES_DATA", PY_BYTES_DATA, offsetof(PyBytesObject, ob_sval));
-	compare("PY_OBJECT_TYPE", PY_OBJECT_TYPE, offsetof(PyObject, ob_type));
+	compare("object_size", l->object_size, sizeof(PyObject));
+	compare("PY_STR_LENGTH", PY_STR_LENGTH + EXTRA, offsetof(PyASCIIObject, length));
+	compare("PY_STR_STATE", PY_STR_STATE + EXTRA, offsetof(PyASCIIObject, state));
+	compare("PY_TUPLE_SIZE", PY_TUPLE_SIZE + EXTRA, offsetof(PyVarObject, ob_size));
+	compare("PY_BYTES_SIZE", PY_BYTES_SIZE + EXTRA, offsetof(PyVarObject, ob_size));
+	compare("PY_BYTES_DATA", PY_BYTES_DATA + EXTRA, offsetof(PyBytesObject, ob_sval));
+	compare("PY_OBJECT_TYPE", PY_OBJECT_TYPE + EXTRA, offsetof(PyObject, ob_type));
 	compare("PY_CO_NESTED", PY_CO_NESTED, CO_NESTED);
 	compare("PY_CO_GENERATOR", PY_CO_GENERATOR, CO_GENERATOR);
 	compare("PY_CO_COROUTINE", PY_CO_COROUTINE, CO_COROUTINE);
 	compare("PY_CO_ASYNC_GENERATOR", PY_CO_ASYNC_GENERATOR, CO_ASYNC_GENERATOR);
 }
 
-static void compare_str_state(void)
+static void compare_str_state(const struct cpython_layout *l)
 {
 	union {
 		PyASCIIObject str;
 		unsigned int word[sizeof(PyASCIIObject) / 4];
 	} u;
+	const unsigned int *state = &u.word[(PY_STR_STATE + EXTRA) / 4];
+
 	memset(&u, 0, sizeof(u));
 	u.str.state.kind = 4;
-	compare("PY_STR_KIND", PY_STR_KIND(u.word[PY_STR_STATE / 4]), 4);
+	compare("PY_STR_KIND", PY_STR_KIND(*state >> l->str_state_shift), 4);
 	memset(&u, 0, sizeof(u));
 	u.str.state.compact = 1;
-	compare("PY_STR_COMPACT", PY_STR_COMPACT, u.word[PY_STR_STATE / 4]);
+	compare("PY_STR_COMPACT", PY_STR_COMPACT, *state >> l->str_state_shift);
 	memset(&u, 0, sizeof(u));
 	u.str.state.ascii = 1;
-	compare("PY_STR_ASCII", PY_STR_ASCII, u.word[PY_STR_STATE / 4]);
+	compare("PY_STR_ASCII", PY_STR_ASCII, *state >> l->str_state_shift);
 }
 
 int main(void)
 {
-	const struct cpython_layout *l = layout_for(PY_MINOR_VERSION);
+	const struct cpython_layout *l = layout_for_build(PY_MINOR_VERSION, FREE_THREADED);
+	const struct cpython_runtime *r = runtime_for(PY_MINOR_VERSION, FREE_THREADED);
 
-	if (!l) {
-		printf("  no layout for 3.%d\n", PY_MINOR_VERSION);
+	if (!l || !r) {
+		printf("  no layout for 3.%d%s\n", PY_MINOR_VERSION, FREE_THREADED ? "t" : "");
 		return 1;
 	}
 	compare("minor", l->minor, PY_MINOR_VERSION);
 	compare_frame(l);
 	compare_code(l);
 	compare_objects(l);
-	compare_str_state();
+	compare_str_state(l);
+	compare_runtime(r);
+	compare_debug_offsets();
 	return differences != 0;
 }

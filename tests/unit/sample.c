@@ -141,8 +141,8 @@ static const struct sink_sample shop_samples[] = {
 };
 
 static const struct sink_passage shop_passages[] = {
-	{ 1, 0, 90 }, { 2, 4, 93 }, { 3, 43, 60 }, { 3, 44, 25 }, { 4, 9, 70 },
-	{ 6, 5, 15 }, { 7, 5, 15 }, { 9, 0, 15 }, { 10, 6, 10 }, { 10, 6, 5 },
+	{ 2, 4, 93 }, { 3, 43, 60 }, { 3, 44, 25 }, { 4, 9, 70 },
+	{ 6, 5, 15 }, { 7, 5, 15 }, { 10, 6, 10 }, { 10, 6, 5 },
 };
 
 int sample_shop_sampled(struct sink *to, enum metric metric)

@@ -10,16 +10,27 @@
 #include "tests/unit/suites.h"
 #include "userspace/report.h"
 
-static inline struct report shop_report(enum metric metric)
+static inline struct report shop_report_of(int (*tell)(struct sink *, enum metric),
+					   enum metric metric)
 {
 	static const struct recording_status complete;
 	struct profile *p;
 	struct report r;
 
 	CU_ASSERT_FATAL(!profile_create(&p));
-	CU_ASSERT_FATAL(!sample_shop(&p->sink, metric));
+	CU_ASSERT_FATAL(!tell(&p->sink, metric));
 	CU_ASSERT_FATAL(!report_compute(p, &complete, false, SORT_SELF, &r));
 	return r;
+}
+
+static inline struct report shop_report(enum metric metric)
+{
+	return shop_report_of(sample_shop, metric);
+}
+
+static inline struct report shop_report_sampled(enum metric metric)
+{
+	return shop_report_of(sample_shop_sampled, metric);
 }
 
 static inline void shop_report_free(struct report *r)
@@ -46,6 +57,14 @@ static inline void shop_report_free(struct report *r)
 		if (!strstr(text, part))                                  \
 			fprintf(stderr, "no '%s' in:\n%s\n", part, text); \
 		CU_ASSERT_PTR_NOT_NULL(strstr(text, part));               \
+	} while (0)
+
+/* All of it, to the last byte. */
+#define ASSERT_TEXT(text, expected)                                              \
+	do {                                                                     \
+		if (strcmp(text, expected))                                      \
+			fprintf(stderr, "expected:\n%s\ngot:\n%s\n", expected, text); \
+		CU_ASSERT_STRING_EQUAL(text, expected);                          \
 	} while (0)
 
 #endif

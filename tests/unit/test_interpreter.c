@@ -70,8 +70,12 @@ static void check_live(pid_t child)
 	CU_ASSERT(in.inode != 0);
 	read_type_name(child, in.function_type, name);
 	CU_ASSERT_STRING_EQUAL(name, "function");
-	CU_ASSERT_EQUAL(in.probes == PROBES_NOTED, in.entries.n && in.returns.n);
+	CU_ASSERT_EQUAL(in.probes != PROBES_ABSENT, in.sites_reason == NULL);
+	if (in.probes != PROBES_ABSENT)
+		CU_ASSERT(in.entries.n && in.returns.n);
 	for (size_t i = 0; i < in.entries.n; i++) {
+		if (in.entries.v[i].kind != SITE_NOTE)
+			continue;
 		CU_ASSERT_STRING_EQUAL(in.entries.v[i].name, "function__entry");
 		CU_ASSERT_EQUAL(in.entries.v[i].n_args, 3);
 		CU_ASSERT(in.entries.v[i].offset != 0);
@@ -158,8 +162,11 @@ static void test_exact_reason(void)
 	struct interpreter in = { .machine = EM_X86_64, .major = 3, .probes = PROBES_NOTED };
 
 	for (in.minor = 0; in.minor <= 17; in.minor++) {
-		bool possible = in.minor == 9 || in.minor == 10 || in.minor == 15;
+		bool possible = in.minor >= 6 && in.minor <= 15;
 
+		in.probes = PROBES_NOTED;
+		CU_ASSERT_EQUAL(interpreter_exact_reason(&in) == NULL, possible);
+		in.probes = PROBES_SITES;
 		CU_ASSERT_EQUAL(interpreter_exact_reason(&in) == NULL, possible);
 	}
 	in.minor = 15;
@@ -168,6 +175,8 @@ static void test_exact_reason(void)
 	in.free_threaded = false;
 	in.probes = PROBES_ABSENT;
 	CU_ASSERT_PTR_NOT_NULL(interpreter_exact_reason(&in));
+	in.sites_reason = "a reason";
+	CU_ASSERT_STRING_EQUAL(interpreter_exact_reason(&in), "a reason");
 	in.probes = PROBES_NOTED;
 	in.machine = EM_S390;
 	CU_ASSERT_PTR_NOT_NULL(interpreter_exact_reason(&in));

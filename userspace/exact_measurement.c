@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The exact mode: a counter on each CPU, probes at each call, a call tree in the kernel. */
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/interpreter.h"
+#include "userspace/codes.h"
+#include "userspace/counter.h"
+#include "userspace/counter_reason.h"
+#include "userspace/drain.h"
+#include "userspace/kernel.h"
+#include "userspace/measurement.h"
+#include "userspace/tracker.h"
+
+/* How often a process that has exec'ed is looked at. */
+#define LOOK_MS 20
+
+struct exact {
+	struct measurement base; /* first */
+	struct session_options options;
+	struct counter *counter, *kernel_counter; /* the latter NULL: not counted */
+	struct kernel *kernel;
+	struct codes *codes;
+	struct drain *drain;
+	struct ring_buffer *ring;
+	struct tracker tracker;
+	/* What the command to be launched is; NULL: no Python, as far as can be told. */
+	struct known_build *expected;
+	uint64_t expected_type;
+	bool finished;
+	double running; /* of the counter, at the end of the measurement */
+	bool told_shared, told_uncounted;
+};
+
+static struct exact *exact_of(struct measurement *m)
+{
+	return (struct exact *)m;
+}
+
+static const struct exact *exact_of_const(const struct measurement *m)
+{
+	return (const struct exact *)m;
+}
+
+static void tell(struct exact *s, int err)
+{
+	if (err && !s->tracker.sink_error)
+		s->tracker.sink_error = err;
+}
+
+static int on_event(void *arg, void *data, size_t size)
+{
+	struct exact *s = arg;
+
+	tracker_event(&s->tracker, data);
+	return 0;
+}
+
+static void exact_meta(const struct measurement *m, struct sink_meta *ret)
+{
+	const struct exact *s = exact_of_const(m);
+
+	ret->metric = counter_metric(s->counter);
+	ret->user_only = counter_metric(s->counter) != METRIC_TASK_CLOCK;
+	ret->metric_fallback = counter_fallback_reason(s->counter) != NULL;
+	ret->kernel_mode = s->kernel_counter != NULL;
+}
+
+static double counters_running(const struct exact *s)
+{
+	double user = counter_running(s->counter);
+	double kernel = s->kernel_counter ? counter_running(s->kernel_counter) : 1;
+
+	return user < kernel ? user : kernel;
+}
+
+static int counters_follow_cpus(struct exact *s)
+{
+	int err = counter_follow_cpus(s->counter, kernel_counters_fd(s->kernel));
+
+	if (!err && s->kernel_counter)
+		err = counter_follow_cpus(s->kernel_counter, kernel_mode_counters_fd(s->kernel));
+	return err;
+}
+
+static int kernel_counter_open(struct exact *s, char *text, size_t len)
+{
+	const char *fallback = counter_fallback_reason(s->counter);
+	int err = counter_open_kernel(s->counter, &s->kernel_counter);
+	char why[256];
+
+	if (!err)
+		return 0;
+	counter_reason(err, why, sizeof(why));
+	if (err == -EINVAL)
+		snprintf(why, sizeof(why), "%s",
+			 fallback ? fallback : "task-clock has the kernel's time in it already");
+	snprintf(text, len, "--kernel: no counter of kernel mode: %s", why);
+	return err;
+}
+
+static int counters_prepare(struct exact *s, char *text, size_t len)
+{
+	int err = counter_open(s->options.metric, &s->counter);
+	char why[256];
+
+	if (err) {
+		counter_reason(err, why, sizeof(why));
+		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric), why);
+		return err;
+	}
+	return s->options.kernel_mode ? kernel_counter_open(s, text, len) : 0;
+}
+
+static int exact_prepare(struct exact *s, char *text, size_t len)
+{
+	struct kernel_options ko = {.max_nodes = s->options.max_nodes,
+				    .max_threads = s->options.max_threads,
+				    .per_thread = s->options.per_thread,
+				    .no_follow = s->options.no_follow};
+	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
+				.arg = &s->tracker};
+	int err = counters_prepare(s, text, len);
+
+	if (err)
+		return err;
+	ko.kernel_counter = s->kernel_counter;
+	err = kernel_open(&ko, s->counter, &s->kernel, text, len);
+	if (err)
+		return err;
+	err = codes_new(s->base.sink, &s->codes);
+	s->tracker = (struct tracker){
+		.kernel = s->kernel, .sink = s->base.sink, .codes = s->codes,
+		.no_follow = s->options.no_follow, .per_thread = s->options.per_thread,
+		.builds = {.kernel = s->kernel, .counter = s->counter, .sink = s->base.sink,
+			   .no_calibration = s->options.no_calibration},
+	};
+	if (!err)
+		err = drain_new(s->kernel, s->codes, s->base.sink, &ops, &s->drain);
+	if (!err) {
+		s->ring = ring_buffer__new(kernel_events_fd(s->kernel), on_event, s, NULL);
+		err = s->ring ? 0 : -errno;
+	}
+	if (err)
+		snprintf(text, len, "cannot start: %s", strerror(-err));
+	return err;
+}
+
+static int follow(struct exact *s, pid_t pid, struct known_build *known,
+			  uint64_t function_type, char *text, size_t len)
+{
+	int err = tracker_follow(&s->tracker, pid, known, function_type);
+
+	if (err) {
+		snprintf(text, len, "%s",
+			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
+				       : strerror(-err));
+	}
+	return err;
+}
+
+static int exact_attach(struct measurement *m, pid_t pid, char *text, size_t len)
+{
+	struct exact *s = exact_of(m);
+	struct interpreter in;
+	struct known_build *b;
+	uint64_t type;
+	int err = interpreter_find(pid, &in);
+
+	if (err) {
+		interpreter_explain(err, text, len);
+		return err;
+	}
+	type = in.function_type;
+	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
+	interpreter_clear(&in);
+	if (!err)
+		err = follow(s, pid, b, type, text, len);
+	if (!err)
+		tracker_adopt(&s->tracker, pid);
+	return err;
+}
+
+static int exact_expect(struct measurement *m, const char *command, char *text, size_t len)
+{
+	struct exact *s = exact_of(m);
+	struct interpreter in;
+	int err;
+
+	s->expected = NULL;
+	s->expected_type = 0;
+	if (interpreter_open_path(command, getenv("PATH"), &in))
+		return 0;
+	s->expected_type = in.function_type;
+	err = tracker_build(&s->tracker, &in, 0, &s->expected, text, len);
+	interpreter_clear(&in);
+	return err;
+}
+
+static int exact_follow(struct measurement *m, pid_t pid, char *text, size_t len)
+{
+	struct exact *s = exact_of(m);
+
+	return follow(s, pid, s->expected, s->expected_type, text, len);
+}
+
+static bool exact_knows(const struct measurement *m, pid_t pid)
+{
+	return process_find(exact_of_const(m)->tracker.processes, pid);
+}
+
+static bool exact_is_dead(const struct measurement *m, pid_t pid)
+{
+	return tracker_is_dead(&exact_of_const(m)->tracker, pid);
+}
+
+static int exact_begin(struct measurement *m)
+{
+	struct exact *s = exact_of(m);
+
+	counter_start(s->counter);
+	if (s->kernel_counter)
+		counter_start(s->kernel_counter);
+	return 0;
+}
+
+static int exact_wait(struct measurement *m, int timeout_ms)
+{
+	struct exact *s = exact_of(m);
+	int err;
+
+	if (s->tracker.looking && timeout_ms > LOOK_MS)
+		timeout_ms = LOOK_MS;
+	err = ring_buffer__poll(s->ring, timeout_ms);
+	if (err < 0 && err != -EINTR)
+		return err;
+	tracker_look(&s->tracker);
+	return 0;
+}
+
+/* In the order of enum wire_loss. */
+static const enum loss losses_of_wire[WIRE_LOSS_MAX] = {
+	[WIRE_LOSS_NODES] = LOSS_NODES,
+	[WIRE_LOSS_DEPTH] = LOSS_DEPTH,
+	[WIRE_LOSS_THREADS] = LOSS_THREADS,
+	[WIRE_LOSS_NAMES] = LOSS_NAMES,
+	[WIRE_LOSS_MEMORY] = LOSS_MEMORY,
+	[WIRE_LOSS_TRUNCATED] = LOSS_RESYNC_TRUNCATED,
+	[WIRE_LOSS_PROCS] = LOSS_PROCESSES,
+	[WIRE_LOSS_SLICES] = LOSS_SLICES,
+	[WIRE_LOSS_EVENTS] = LOSS_EVENTS,
+	[WIRE_LOSS_UNCOUNTED] = LOSS_UNCOUNTED,
+	[WIRE_LOSS_SAMPLES] = LOSS_SAMPLES,
+};
+
+static void exact_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
+{
+	const struct exact *s = exact_of_const(m);
+	uint64_t wire[WIRE_LOSS_MAX] = {0};
+
+	kernel_losses(s->kernel, wire);
+	for (int i = 0; i < WIRE_LOSS_MAX; i++)
+		ret[losses_of_wire[i]] += wire[i];
+	ret[LOSS_LATE_ATTACH] += s->tracker.late;
+	ret[LOSS_NAMES] += s->tracker.unnamed;
+	for (size_t i = 0; i < s->tracker.builds.n; i++)
+		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
+	/* In parts of a million of the time; 0 when the events ran throughout. */
+	ret[LOSS_MULTIPLEXED] += (1 - (s->finished ? s->running : counters_running(s))) * 1e6;
+}
+
+/* Each once, and only when the last notice was taken. */
+static void counter_look(struct exact *s)
+{
+	int err = counters_follow_cpus(s);
+	char *notice = s->tracker.notice, why[256];
+
+	if (*notice)
+		return;
+	if (err && !s->told_uncounted) {
+		s->told_uncounted = true;
+		counter_reason(err, why, sizeof(why));
+		snprintf(notice, sizeof(s->tracker.notice),
+			 "a CPU came online, and what runs there is not counted: %s", why);
+	} else if (!s->told_shared && counters_running(s) < 1) {
+		s->told_shared = true;
+		snprintf(notice, sizeof(s->tracker.notice),
+			 "others use the hardware counters too, and ours is off the PMU for a part "
+			 "of the time: costs are parts only");
+	}
+}
+
+static void exact_pass(struct measurement *m, bool last)
+{
+	struct exact *s = exact_of(m);
+
+	if (last) {
+		ring_buffer__consume(s->ring);
+		tell(s, drain_finish(s->drain, s->counter));
+		s->finished = true;
+		s->running = counters_running(s);
+		return;
+	}
+	counter_look(s);
+	tell(s, drain_run(s->drain));
+	tracker_tidy(&s->tracker, s->drain);
+}
+
+static void exact_release(struct measurement *m)
+{
+	struct exact *s = exact_of(m);
+
+	tracker_release(&s->tracker);
+	/* The machine may have changed its pace: what is told is the mean of both ends. */
+	tracker_calibrate(&s->tracker);
+}
+
+static void exact_status(const struct measurement *m, struct session_status *ret)
+{
+	const struct exact *s = exact_of_const(m);
+
+	ret->metric = counter_metric(s->counter);
+	ret->fallback_reason = counter_fallback_reason(s->counter);
+	ret->caution = counter_caution(s->counter);
+	ret->targets = s->tracker.alive;
+	ret->followed = s->tracker.followed;
+	ret->calls = drain_calls(s->drain);
+	ret->paths = drain_nodes(s->drain);
+	ret->kernel_mode = s->kernel_counter != NULL;
+}
+
+static void exact_close(struct measurement *m)
+{
+	struct exact *s = exact_of(m);
+
+	tracker_clear(&s->tracker);
+	ring_buffer__free(s->ring);
+	drain_free(s->drain);
+	codes_free(s->codes);
+	kernel_close(s->kernel);
+	counter_close(s->counter);
+	counter_close(s->kernel_counter);
+	free(s);
+}
+
+static const struct measurement_ops exact_ops = {
+	.meta = exact_meta,
+	.attach = exact_attach,
+	.expect = exact_expect,
+	.follow = exact_follow,
+	.knows = exact_knows,
+	.is_dead = exact_is_dead,
+	.begin = exact_begin,
+	.wait = exact_wait,
+	.pass = exact_pass,
+	.release = exact_release,
+	.losses = exact_losses,
+	.status = exact_status,
+	.close = exact_close,
+};
+
+int exact_measurement_open(const struct session_options *o, struct sink *sink,
+			   struct measurement **ret, char *text, size_t len)
+{
+	struct exact *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->base = (struct measurement){.ops = &exact_ops, .sink = sink,
+				       .sink_error = &s->tracker.sink_error,
+				       .notice = s->tracker.notice};
+	s->options = *o;
+	err = exact_prepare(s, text, len);
+	if (err) {
+		exact_close(&s->base);
+		return err;
+	}
+	*ret = &s->base;
+	return 0;
+}

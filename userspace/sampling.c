@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "userspace/sampling.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <elf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolizer/layout.h" /* the skeleton holds one */
+#include "sample.skel.h"
+#include "walk.skel.h"
+#include "userspace/kernel.h"
+
+struct sampling {
+	struct sample_bpf *sample;
+	struct sampled_build *builds[WIRE_MAX_BUILDS];
+	uint32_t n_builds;
+};
+
+int sampling_open(bool no_follow, struct sampling **ret, char *text, size_t len)
+{
+	struct sampling *s = calloc(1, sizeof(*s));
+	int err = 0;
+
+	if (!s)
+		return -ENOMEM;
+	err = kernel_prepare(text, len);
+	if (err) {
+		free(s);
+		return err;
+	}
+	s->sample = sample_bpf__open();
+	if (!s->sample) {
+		err = -errno;
+	} else {
+		s->sample->rodata->no_follow = no_follow;
+		err = sample_bpf__load(s->sample);
+	}
+	if (!err)
+		err = sample_bpf__attach(s->sample);
+	if (err) {
+		kernel_explain(err, RIGHTS_SAMPLE, text, len);
+		sampling_close(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+static void build_free(struct sampled_build *b)
+{
+	if (!b)
+		return;
+	walk_bpf__destroy(b->programs);
+	interpreter_clear(&b->in);
+	free(b);
+}
+
+void sampling_close(struct sampling *s)
+{
+	if (!s)
+		return;
+	for (uint32_t i = 0; i < s->n_builds; i++)
+		build_free(s->builds[i]);
+	sample_bpf__destroy(s->sample);
+	free(s);
+}
+
+int sampling_program_fd(const struct sampling *s)
+{
+	return bpf_program__fd(s->sample->progs.on_sample);
+}
+
+int sampling_events_fd(const struct sampling *s)
+{
+	return bpf_map__fd(s->sample->maps.events);
+}
+
+int sampling_samples_fd(const struct sampling *s)
+{
+	return bpf_map__fd(s->sample->maps.samples);
+}
+
+const char *interpreter_sample_reason(const struct interpreter *in)
+{
+	if (in->machine != EM_X86_64 && in->machine != EM_AARCH64)
+		return "stacks are walked on x86-64 and arm64 only";
+	if (in->major < 0 || in->minor < 0)
+		return "its version could not be found out";
+	if (in->major != 3 || in->minor < 6)
+		return "Python before 3.6 is not supported";
+	if (!layout_for_build(in->minor, in->free_threaded) ||
+	    !runtime_for(in->minor, in->free_threaded))
+		return in->free_threaded && in->minor < 16
+			       ? "no free-threaded build of this Python is known here"
+			       : "this Python is newer than any whose structures are known here";
+	if (!in->runtime && in->minor > 6)
+		return "its executable does not show where its threads are (_PyRuntime)";
+	return NULL;
+}
+
+/* Maps that all builds have in common are the sample program's. */
+static int maps_share(const struct sampling *s, struct bpf_object *object)
+{
+	struct bpf_map *map, *ours;
+	int err;
+
+	bpf_object__for_each_map(map, object) {
+		ours = bpf_object__find_map_by_name(s->sample->obj, bpf_map__name(map));
+		if (!ours && s->n_builds)
+			ours = bpf_object__find_map_by_name(s->builds[0]->programs->obj,
+							    bpf_map__name(map));
+		if (!ours || bpf_map__is_internal(map))
+			continue;
+		err = bpf_map__reuse_fd(map, bpf_map__fd(ours));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int walker_put(const struct sampling *s, const struct sampled_build *b)
+{
+	int fd = bpf_program__fd(b->programs->progs.walk), walkers = bpf_map__fd(s->sample->maps.walkers);
+
+	return bpf_map_update_elem(walkers, &b->number, &fd, BPF_ANY) ? -errno : 0;
+}
+
+static int build_load(struct sampling *s, struct sampled_build *b)
+{
+	struct walk_bpf *w = b->programs = walk_bpf__open();
+	int err = w ? maps_share(s, w->obj) : -errno;
+
+	if (err)
+		return err;
+	memcpy((void *)&w->rodata->layout, b->layout, sizeof(*b->layout));
+	memcpy((void *)&w->rodata->runtime, runtime_for(b->in.minor, b->in.free_threaded),
+	       sizeof(w->rodata->runtime));
+	err = walk_bpf__load(w);
+	return err ? err : walker_put(s, b);
+}
+
+static struct sampled_build *build_find(const struct sampling *s, const struct interpreter *in)
+{
+	for (uint32_t i = 0; i < s->n_builds; i++)
+		if (s->builds[i]->in.dev == in->dev && s->builds[i]->in.inode == in->inode)
+			return s->builds[i];
+	return NULL;
+}
+
+static void version_set(struct sampled_build *b)
+{
+	const struct interpreter *in = &b->in;
+
+	if (in->micro >= 0)
+		snprintf(b->version, sizeof(b->version), "%d.%d.%d%s", in->major, in->minor,
+			 in->micro, in->free_threaded ? "t" : "");
+	else
+		snprintf(b->version, sizeof(b->version), "%d.%d%s", in->major, in->minor,
+			 in->free_threaded ? "t" : "");
+}
+
+static int build_new(struct sampling *s, struct interpreter *in, struct sampled_build **ret,
+		     char *text, size_t len)
+{
+	struct sampled_build *b;
+	int err;
+
+	if (s->n_builds == WIRE_MAX_BUILDS) {
+		snprintf(text, len, "more than %d builds of Python at a time", WIRE_MAX_BUILDS);
+		return -ENOSPC;
+	}
+	b = calloc(1, sizeof(*b));
+	if (!b)
+		return -ENOMEM;
+	b->in = *in;
+	*in = (struct interpreter){0};
+	b->number = s->n_builds;
+	b->layout = layout_for_build(b->in.minor, b->in.free_threaded);
+	version_set(b);
+	err = build_load(s, b);
+	if (err) {
+		snprintf(text, len, "the kernel refused the walker of Python %s: %s (%s)", b->version,
+			 strerror(-err), kernel_log_last());
+		build_free(b);
+		return err;
+	}
+	s->builds[s->n_builds++] = *ret = b;
+	return 0;
+}
+
+int sampling_build(struct sampling *s, struct interpreter *in, const struct sampled_build **ret,
+		   char *text, size_t len)
+{
+	struct sampled_build *b = build_find(s, in);
+	const char *why = b ? NULL : interpreter_sample_reason(in);
+	int err = 0;
+
+	if (why) {
+		snprintf(text, len, "%s", why);
+		return -ENOTSUP;
+	}
+	if (!b)
+		err = build_new(s, in, &b, text, len);
+	if (!err)
+		*ret = b;
+	return err;
+}
+
+void sampling_addresses(const struct sampled_build *b, const struct interpreter *in, uint32_t epoch,
+			struct wire_sampled *ret)
+{
+	const struct cpython_runtime *r = runtime_for(b->in.minor, b->in.free_threaded);
+
+	*ret = (struct wire_sampled){.build = b->number, .epoch = epoch,
+				     .code_type = in->code_type};
+	if (!in->runtime) {
+		ret->interpreters = in->interp_head;
+		ret->current = in->thread_current;
+		return;
+	}
+	ret->interpreters = in->runtime + r->runtime_interpreters;
+	if (r->runtime_current != PY_NONE)
+		ret->current = in->runtime + r->runtime_current;
+	if (r->runtime_gc_collecting != PY_NONE)
+		ret->collecting = in->runtime + r->runtime_gc_collecting;
+}
+
+int sampling_follow(struct sampling *s, uint32_t tgid, const struct wire_sampled *p)
+{
+	return bpf_map_update_elem(bpf_map__fd(s->sample->maps.sampled), &tgid, p, BPF_ANY) ? -errno : 0;
+}
+
+int sampling_refollow(struct sampling *s, uint32_t tgid, const struct wire_sampled *p)
+{
+	return bpf_map_update_elem(bpf_map__fd(s->sample->maps.sampled), &tgid, p, BPF_EXIST) ? -errno
+											     : 0;
+}
+
+int sampling_followed(struct sampling *s, uint32_t tgid, struct wire_sampled *ret)
+{
+	return bpf_map_lookup_elem(bpf_map__fd(s->sample->maps.sampled), &tgid, ret) ? -errno : 0;
+}
+
+void sampling_unfollow(struct sampling *s, uint32_t tgid)
+{
+	bpf_map_delete_elem(bpf_map__fd(s->sample->maps.sampled), &tgid);
+}
+
+int sampling_losses(const struct sampling *s, uint64_t ret[WIRE_LOSS_MAX])
+{
+	int n = libbpf_num_possible_cpus();
+	uint64_t *values = n > 0 ? calloc(n, sizeof(*values)) : NULL;
+
+	if (!values)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < WIRE_LOSS_MAX; i++) {
+		ret[i] = 0;
+		if (bpf_map_lookup_elem(bpf_map__fd(s->sample->maps.losses), &i, values))
+			continue;
+		for (int cpu = 0; cpu < n; cpu++)
+			ret[i] += values[cpu];
+	}
+	free(values);
+	return 0;
+}

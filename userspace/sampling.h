@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What sampling has in the kernel: the program that samples begin in, and for each
+ * interpreter build a walker with its constants.  See sample.bpf.c and walk.bpf.c.
+ */
+#ifndef PYCOST_SAMPLING_H
+#define PYCOST_SAMPLING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "bpf/wire.h"
+#include "symbolizer/interpreter.h"
+
+struct cpython_layout;
+struct sampling;
+
+/* One build of CPython, by its file's identity. */
+struct sampled_build {
+	struct interpreter in;
+	const struct cpython_layout *layout;
+	char version[32]; /* "3.15.2" */
+	uint32_t number;  /* wire_sampled.build */
+	/* private */
+	struct walk_bpf *programs;
+};
+
+/* Loads what all builds share, errors in words in err; nothing fires yet. */
+int sampling_open(bool no_follow, struct sampling **ret, char *err, size_t errlen);
+void sampling_close(struct sampling *s);
+
+/* The program for the perf events. */
+int sampling_program_fd(const struct sampling *s);
+/* Rings: of rare events, and of samples, which are to be fetched about once a second. */
+int sampling_events_fd(const struct sampling *s);
+int sampling_samples_fd(const struct sampling *s);
+
+/* NULL when this interpreter's frames can be walked; else one plain sentence.  Static. */
+const char *interpreter_sample_reason(const struct interpreter *in);
+
+/*
+ * The build of this interpreter, its walker loaded when it is the first of its kind; the
+ * interpreter's content may move to it.  -ENOTSUP: see above; -ENOSPC: too many builds;
+ * errors in words in err.
+ */
+int sampling_build(struct sampling *s, struct interpreter *in, const struct sampled_build **ret,
+		   char *err, size_t errlen);
+
+/* What the kernel is to know of a process with this interpreter: addresses of its own. */
+void sampling_addresses(const struct sampled_build *b, const struct interpreter *in, uint32_t epoch,
+			struct wire_sampled *ret);
+int sampling_follow(struct sampling *s, uint32_t tgid, const struct wire_sampled *p);
+/* Only what is there already: -ENOENT, it has ended. */
+int sampling_refollow(struct sampling *s, uint32_t tgid, const struct wire_sampled *p);
+int sampling_followed(struct sampling *s, uint32_t tgid, struct wire_sampled *ret);
+void sampling_unfollow(struct sampling *s, uint32_t tgid);
+
+/* Sums over the CPUs, by enum wire_loss. */
+int sampling_losses(const struct sampling *s, uint64_t ret[WIRE_LOSS_MAX]);
+
+#endif

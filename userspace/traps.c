@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/traps.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "symbolizer/interpreter.h"
+#include "userspace/trace_event.h"
+
+#define EVENTS_MAX 32
+
+struct traps {
+	int file; /* the interpreter's */
+	size_t n;
+	struct {
+		struct trace_event event;
+		bool returns;
+		int anchor; /* has the program; of ourselves, who never run that file */
+	} v[EVENTS_MAX];
+};
+
+struct trapped {
+	unsigned references;
+	size_t n, room;
+	struct {
+		int fd;
+		bool returns;
+	} *v;
+	size_t n_threads;
+	pid_t *threads;
+};
+
+static int event_open(const struct trace_event *e, pid_t tid, bool inherit)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_TRACEPOINT,
+				       .config = e->id, .inherit = inherit};
+	int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int traps_new(const struct interpreter *in, struct traps **ret)
+{
+	struct traps *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->file = open(in->path, O_RDONLY | O_CLOEXEC);
+	if (t->file < 0) {
+		int err = -errno;
+
+		free(t);
+		return err;
+	}
+	*ret = t;
+	return 0;
+}
+
+int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
+{
+	struct trace_event e;
+	int err, anchor;
+
+	if (t->n == EVENTS_MAX)
+		return -E2BIG;
+	err = trace_event_define(t->file, offset, &e);
+	if (err)
+		return err;
+	anchor = event_open(&e, 0, false);
+	if (anchor < 0)
+		err = anchor;
+	else if (ioctl(anchor, PERF_EVENT_IOC_SET_BPF, program_fd))
+		err = -errno;
+	if (err) {
+		if (anchor >= 0)
+			close(anchor);
+		trace_event_remove(&e);
+		return err;
+	}
+	t->v[t->n].event = e;
+	t->v[t->n].returns = returns;
+	t->v[t->n++].anchor = anchor;
+	return 0;
+}
+
+void traps_free(struct traps *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n; i++) {
+		close(t->v[i].anchor);
+		trace_event_remove(&t->v[i].event);
+	}
+	close(t->file);
+	free(t);
+}
+
+static bool thread_known(const struct trapped *p, pid_t tid)
+{
+	for (size_t i = p->n_threads; i-- > 0;)
+		if (p->threads[i] == tid)
+			return true;
+	return false;
+}
+
+static int trapped_grow(struct trapped *p, size_t n)
+{
+	size_t room = p->room ? p->room * 2 : 16;
+	void *v, *threads;
+
+	if (p->n + n <= p->room && p->n_threads < p->room)
+		return 0;
+	while (room < p->n + n)
+		room *= 2;
+	v = realloc(p->v, room * sizeof(*p->v));
+	if (v)
+		p->v = v;
+	threads = realloc(p->threads, room * sizeof(*p->threads));
+	if (threads)
+		p->threads = threads;
+	if (!v || !threads)
+		return -ENOMEM;
+	p->room = room;
+	return 0;
+}
+
+/* In the order of the definitions: returns first, see hold_open(). */
+static int thread_trap(const struct traps *t, pid_t tid, bool children, struct trapped *p)
+{
+	int err = trapped_grow(p, t->n);
+
+	for (size_t i = 0; !err && i < t->n; i++) {
+		int fd = event_open(&t->v[i].event, tid, children);
+
+		if (fd < 0)
+			return fd;
+		p->v[p->n].fd = fd;
+		p->v[p->n++].returns = t->v[i].returns;
+	}
+	if (!err)
+		p->threads[p->n_threads++] = tid;
+	return err;
+}
+
+/* All threads that are new since it was asked last; their number or -errno. */
+static int threads_trap(const struct traps *t, pid_t pid, bool children, struct trapped *p)
+{
+	char path[64];
+	struct dirent *e;
+	DIR *tasks;
+	int found = 0, err = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	tasks = opendir(path);
+	if (!tasks)
+		return errno == ENOENT ? -ESRCH : -errno;
+	while (!err && (e = readdir(tasks))) {
+		pid_t tid = atoi(e->d_name);
+
+		if (!tid || thread_known(p, tid))
+			continue;
+		err = thread_trap(t, tid, children, p);
+		found += !err;
+		if (err == -ESRCH) /* it has ended */
+			err = 0;
+	}
+	closedir(tasks);
+	return err ? err : found;
+}
+
+int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **ret)
+{
+	struct trapped *p = calloc(1, sizeof(*p));
+	int found;
+
+	if (!p)
+		return -ENOMEM;
+	p->references = 1;
+	/* A thread that began meanwhile may be the child of one that had no event yet. */
+	do
+		found = threads_trap(t, pid, children, p);
+	while (found > 0);
+	if (!found && !p->n)
+		found = -ESRCH;
+	if (found < 0) {
+		trapped_close(p);
+		return found;
+	}
+	*ret = p;
+	return 0;
+}
+
+struct trapped *trapped_share(struct trapped *p)
+{
+	if (p)
+		__atomic_add_fetch(&p->references, 1, __ATOMIC_RELAXED);
+	return p;
+}
+
+void trapped_close(struct trapped *p)
+{
+	if (!p || __atomic_sub_fetch(&p->references, 1, __ATOMIC_ACQ_REL))
+		return;
+	/* Entries first, as they were opened last. */
+	for (size_t i = p->n; i-- > 0;)
+		if (p->v[i].fd >= 0)
+			close(p->v[i].fd);
+	free(p->v);
+	free(p->threads);
+	free(p);
+}
+
+void trapped_close_returns(struct trapped *p)
+{
+	for (size_t i = 0; p && i < p->n; i++) {
+		if (!p->v[i].returns || p->v[i].fd < 0)
+			continue;
+		close(p->v[i].fd);
+		p->v[i].fd = -1;
+	}
+}

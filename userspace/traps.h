@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Breakpoints in the code of a build that has no USDT probes, in those processes
+ * alone that are measured.
+ *
+ * A breakpoint costs whoever runs into it, so it must not be in a process that is
+ * no target.  The kernel puts an event's breakpoints into the memory of the tasks
+ * that it is open for, and looks at each hit whether the memory is one of theirs.
+ * An event that is inherited is open for a new thread, and for a forked child,
+ * before these can run, and fork() copies the breakpoints: so a child is measured
+ * from its first call.  A task's event ends with the task, hence one for each of a
+ * process's threads: any of them may fork, or end, before the others.
+ * (kernel/trace/trace_uprobe.c: __uprobe_perf_filter(), trace_uprobe_filter_add();
+ * kernel/events/core.c: inherit_event().)
+ *
+ * The program belongs to the event's definition, not to who has it open: it runs
+ * once a hit, also where an event is open for both a parent and its child.
+ */
+#ifndef PYCOST_TRAPS_H
+#define PYCOST_TRAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct interpreter;
+
+/* The traps of one build: what runs at which of its instructions, in no process yet. */
+struct traps;
+
+int traps_new(const struct interpreter *in, struct traps **ret);
+
+/*
+ * This program at this offset of the file.  Returns: at the ends of functions,
+ * see trapped_close_returns().  Errors as trace_event_define() has them.
+ */
+int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd);
+
+/* After all processes' are closed. */
+void traps_free(struct traps *t);
+
+/* One process's, its threads' and its children's; shared by the children. */
+struct trapped;
+
+/* children: those that it will fork, too.  -ESRCH, -EMFILE. */
+int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **ret);
+struct trapped *trapped_share(struct trapped *p);
+/* NULL is nobody's.  With the last who shares it, the breakpoints go. */
+void trapped_close(struct trapped *p);
+/* What entries cost by themselves. */
+void trapped_close_returns(struct trapped *p);
+
+#endif
