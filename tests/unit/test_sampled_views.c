@@ -210,5 +210,6 @@ int suite_sampled_views(void)
 		CU_TEST_INFO_NULL,
 	};
 
+	setlocale(LC_CTYPE, "C.UTF-8");
 	return suite_register("sampled views", tests);
 }
