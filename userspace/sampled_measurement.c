@@ -117,6 +117,7 @@ static int events_prepare(struct sampled *s, char *text, size_t len)
 {
 	const struct session_options *o = &s->options;
 	int err = sample_events_open(o->metric, o->rate, o->period, &s->events);
+	static const char count[] = "no right to count instructions: ";
 	char why[256];
 
 	if (!err)
@@ -124,8 +125,11 @@ static int events_prepare(struct sampled *s, char *text, size_t len)
 	counter_reason(err, why, sizeof(why));
 	if (err == -ENOENT && o->metric)
 		snprintf(why, sizeof(why), "there is no such counter, or none that can interrupt");
-	snprintf(text, len, "no samples by %s: %s",
-		 o->metric ? metric_name(o->metric) : metric_name(METRIC_TASK_CLOCK), why);
+	if (!strncmp(why, count, strlen(count)))
+		snprintf(text, len, "no right to sample: %s", why + strlen(count));
+	else
+		snprintf(text, len, "no samples by %s: %s",
+			 metric_name(o->metric ? o->metric : METRIC_TASK_CLOCK), why);
 	return err;
 }
 

@@ -42,7 +42,7 @@ int sampling_open(bool no_follow, struct sampling **ret, char *text, size_t len)
 	if (!err)
 		err = sample_bpf__attach(s->sample);
 	if (err) {
-		kernel_explain(err, text, len);
+		kernel_explain(err, RIGHTS_SAMPLE, text, len);
 		sampling_close(s);
 		return err;
 	}
