@@ -203,7 +203,7 @@ static int place_count(struct paths *p, const struct samples *s, const struct sa
 	struct sink_sample *sample;
 	int err = 0;
 
-	if (place->chain)
+	if (place->chain && p->options.natives)
 		err = sample_natives_find(p->options.natives, stack->tgid, owner->interpreter,
 					  s->natives + chain->first, chain->natives, &native);
 	if (err)

@@ -28,7 +28,7 @@ struct paths_options {
 	struct sink *sink;
 	struct codes *codes;
 	struct line_store *lines;
-	struct sample_natives *natives;
+	struct sample_natives *natives; /* NULL: none are told */
 	uint32_t max_nodes; /* 0: WIRE_DEFAULT_NODES */
 	bool per_thread;
 	/* NULL: the sink has not been told of such a process. */
