@@ -7,7 +7,8 @@
 #
 # The whole output is kept in BUILD/check.log.  PYCOST_TEST_COSTS=1 adds the test of
 # calibrated costs as time, which wants a quiet machine; as instructions, they are
-# tested in the section "emulated".
+# tested in the section "emulated". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
+# as else all together.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8

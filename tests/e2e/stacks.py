@@ -28,10 +28,10 @@ RATE = 10000
 MAIN, OTHERS = 9, 3
 MAIN_VERSIONS = ["3.9", "3.11", "3.13", "3.14", "3.15"]
 # Further recordings of MAIN seconds, where a busy machine gave less.
-MOST_TURNS = 12 if LONG else 4
+MOST_TURNS = 12 if LONG else 8
 LOADS_RATE = 4001
 # Of walks that meet the interpreter in the midst of a change, no path is claimed.
-MOST_UNWALKED = 0.03
+MOST_UNWALKED = 0.06
 
 
 def versions():
@@ -121,6 +121,25 @@ def sampled(version, seconds):
     return samples
 
 
+# One call of each kind that must have been met, or the test has proved less than it says.
+LANDMARKS = [("switch_down", "switch_down"), ("releases", "digest"), ("releases", "pack"),
+             ("task_inner", "inner_part"), ("uses_all", "agen"), ("fails", "fails"),
+             ("tree", "tree"), ("do_contexts", "__exit__"), ("do_callbacks", "key"),
+             ("_call_with_frames_removed", "<module>"), ("endless", "endless")]
+
+
+def names(edges):
+    return {(caller.rpartition(":")[2], callee.rpartition(":")[2])
+            for caller, callee in edges if caller}
+
+
+def landmarks(version, real):
+    """Those that there are: greenlets and other interpreters are not everywhere."""
+    wanted = LANDMARKS + [("sub_outer", "sub_middle")] * (minor(version) >= 12)
+    wanted = wanted + [("task_outer", "task_middle")] * (minor(version) >= 14)
+    return set(wanted) & names(real.edges)
+
+
 class Tally:
     """What all recordings of one version came to."""
 
@@ -147,6 +166,8 @@ class Tally:
                   "%d of %d" % (self.unwalked, self.walked + self.unwalked))
         lib.check(name + "many different calls", len(self.calls) >= 150,
                   "%d, of %d" % (len(self.calls), len(self.real.edges)))
+        missing = landmarks(self.version, self.real) - names(self.calls)
+        lib.check(name + "calls of each kind are among them", not missing, sorted(missing))
 
 
 def hard():
@@ -250,15 +271,15 @@ def uwsgi():
     with urllib.request.urlopen("http://127.0.0.1:%d/" % port, timeout=lib.PATIENCE) as answer:
         lib.equal("uwsgi: it answers", answer.read(), b"done")
     seen = Seen(recording.stop().samples())
-    names = collections.Counter()
+    calls = collections.Counter()
     for (caller, callee), n in seen.edges.items():
-        names[caller and caller.rpartition(":")[2], callee.rpartition(":")[2]] += n
-    wrong = {edge: n for edge, n in names.items() if edge not in UWSGI_CALLS}
+        calls[caller and caller.rpartition(":")[2], callee.rpartition(":")[2]] += n
+    wrong = {edge: n for edge, n in calls.items() if edge not in UWSGI_CALLS}
     lib.check("uwsgi: no impossible call in %d samples" % seen.walked,
               seen.walked > 100 and not wrong, wrong or seen.walked)
     lib.check("uwsgi: most samples have a path", seen.walked > 0.9 * seen.samples.total,
               "%d of %d" % (seen.walked, seen.samples.total))
-    lib.check("uwsgi: from the application to the leaf", names["<genexpr>", "leaf"], dict(names))
+    lib.check("uwsgi: from the application to the leaf", calls["<genexpr>", "leaf"], dict(calls))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ interpreter that exposes it, and which coroutines are a task's outermost.
 import argparse
 import asyncio
 import contextlib
-import functools
 import gc
 import hashlib
 import importlib
@@ -302,36 +301,7 @@ def do_tasks():
         loop.run_until_complete(task_outer())
 
 
-# ---- scopes, contexts ----
-
-
-def deco(function):
-    @functools.wraps(function)
-    def wrapper(*arguments):
-        return function(*arguments)
-    return wrapper
-
-
-@deco
-def decorated(n):
-    return one(n)
-
-
-def closure(n):
-    def inside():
-        return two(n)
-    return inside
-
-
-def do_scopes():
-    for n in range(20):
-        decorated(n)
-        closure(n)()
-        [one(i) for i in range(5)]
-        {i: two(i) for i in range(5)}
-        {one(i) for i in range(5)}
-        [[one(j) for j in range(3)] for i in range(3)]
-        (lambda value: one(value))(n)
+# ---- contexts ----
 
 
 @contextlib.contextmanager
@@ -470,15 +440,20 @@ CONSTRUCTS = {name[3:]: value for name, value in list(globals().items())
 CONSTRUCTS.update(hard_objects.CONSTRUCTS)
 
 
+# Seconds that each construct has of a round, so that none has most of the samples.
+TURN = 0.004
+
+
 def run(names, rounds, seconds=0.0):
     """So many rounds, or as many as begin within so many seconds."""
     end = time.monotonic() + seconds
-    done = 0
-    while done < rounds or time.monotonic() < end:
+    while rounds > 0 or time.monotonic() < end:
         for name in names:
+            began = time.monotonic()
             CONSTRUCTS[name]()
-        done += 1
-    return done
+            while seconds and time.monotonic() - began < TURN:
+                CONSTRUCTS[name]()
+        rounds -= 1
 
 
 def main():

@@ -231,6 +231,38 @@ def do_class_bodies():
         Sub().named
 
 
+# ---- scopes ----
+
+
+def deco(function):
+    @functools.wraps(function)
+    def wrapper(*arguments):
+        return function(*arguments)
+    return wrapper
+
+
+@deco
+def decorated(n):
+    return one(n)
+
+
+def closure(n):
+    def inside():
+        return two(n)
+    return inside
+
+
+def do_scopes():
+    for n in range(20):
+        decorated(n)
+        closure(n)()
+        [one(i) for i in range(5)]
+        {i: two(i) for i in range(5)}
+        {one(i) for i in range(5)}
+        [[one(j) for j in range(3)] for i in range(3)]
+        (lambda value: one(value))(n)
+
+
 # ---- code that comes and goes ----
 
 
@@ -255,10 +287,9 @@ def do_exec():
 
 
 def do_imports():
-    for _ in range(3):
-        sys.modules.pop("callables", None)
-        importlib.import_module("callables")
-        importlib.reload(sys.modules["callables"])
+    sys.modules.pop("callables", None)
+    importlib.import_module("callables")
+    importlib.reload(sys.modules["callables"])
 
 
 # ---- ends of objects ----

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Functions of very different cost, each of which knows what it took.
 
-Each load is called again and again, in an order and with sizes that are drawn anew
-from a seed, so that nothing goes in step with a clock. The caller reads the thread's
-CPU clock around each call. With --wait, the last line before DONE is JSON: by name,
+Each load is called again and again, in an order and with sizes that are drawn from a
+seed, so that nothing goes in step with a clock. The caller reads the thread's CPU clock
+around each call; what reading it takes, as calls of nothing tell, is taken out. With --wait, the last line before DONE is JSON: by name,
 seconds of CPU in it.
 """
 import hashlib
@@ -44,7 +44,8 @@ def appends(n):
     made = []
     for i in range(8 * n):
         made.append(i)
-    return made
+    # Freed here, and not by the caller that drops it.
+    del made
 
 
 def attributes(n):
@@ -84,18 +85,32 @@ def once(load, n, spent):
     spent[load.__name__] += clock() - began
 
 
-def burst(chance, spent):
+def burst(chance, spent, read):
     for load, weight in WEIGHTS:
         for _ in range(chance.randrange(2 * weight + 1)):
-            once(load, chance.randrange(20, 60), spent)
+            once(load, chance.randrange(200, 600), spent)
+            spent[load.__name__] -= read
+
+
+def nothing(n):
+    pass
+
+
+def reading():
+    """What the clock shows between two readings with nothing between them."""
+    spent = {"nothing": 0.0}
+    for _ in range(2000):
+        once(nothing, 0, spent)
+    return spent["nothing"] / 2000
 
 
 def run(seconds):
-    spent = {load.__name__: 0 for load, _ in WEIGHTS}
+    spent = {load.__name__: 0.0 for load, _ in WEIGHTS}
     chance = random.Random(1)
+    read = reading()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        burst(chance, spent)
+        burst(chance, spent, read)
     return spent
 
 
