@@ -18,10 +18,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "symbolizer/layout.h" /* the skeletons hold one */
+#include "bpf/wire.h"
+#include "symbolizer/layout.h" /* the skeletons hold both */
 #include "exact.skel.h"
 #include "life.skel.h"
 #include "sample.skel.h"
+#include "proof.skel.h"
 #include "survey.skel.h"
 #include "walk.skel.h"
 
@@ -120,6 +122,7 @@ struct build_like {
 	const char *python;
 	int minor;
 	unsigned char entry, returns, file, name;
+	bool trapped; /* no USDT probes */
 };
 
 static void exact_try(const struct build_like *b, const char *program, bool task_clock,
@@ -138,6 +141,7 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	x->rodata->return_name_reg = b->name;
 	x->rodata->return_line_reg = b->name;
 	x->rodata->entry_line_reg = b->name;
+	x->rodata->trapped = b->trapped;
 	object_try(x->obj, program, b->python, metric);
 	exact_bpf__destroy(x);
 }
@@ -154,6 +158,19 @@ static void survey_try(const struct build_like *b, const char *program)
 	s->rodata->return_file_reg = b->file;
 	object_try(s->obj, program, b->python, "any");
 	survey_bpf__destroy(s);
+}
+
+/* Any site. */
+static void proof_try(const struct build_like *b, const char *program)
+{
+	struct proof_bpf *p = proof_bpf__open();
+
+	if (!p)
+		return;
+	memcpy((void *)&p->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
+	p->rodata->n_sites = 8;
+	object_try(p->obj, program, b->python, "any");
+	proof_bpf__destroy(p);
 }
 
 static void sample_try(const char *program)
@@ -183,7 +200,9 @@ static void walk_try(const char *python, int minor, bool free_threaded)
 int main(void)
 {
 	static const struct build_like builds[] = {
-		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
+		{"3.9", 9, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13},
+		{"3.8", 8, 5, 0xff, 0xff, 0xff, true}, {"3.11", 11, 5, 5, 0xff, 0xff, true},
+		{"3.14", 14, 5, 13, 0xff, 0xff, true}};
 	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
 	static const char *const sample[] = {"on_sample", "on_fork", "on_exec", "on_exit"};
 	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL};
@@ -206,8 +225,13 @@ int main(void)
 		}
 	}
 	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
-		survey_try(&builds[i], "survey_entry");
-		survey_try(&builds[i], "survey_return");
+		if (builds[i].trapped) {
+			proof_try(&builds[i], "proof_entry");
+			proof_try(&builds[i], "proof_return");
+		} else {
+			survey_try(&builds[i], "survey_entry");
+			survey_try(&builds[i], "survey_return");
+		}
 	}
 	for (size_t i = 0; i < sizeof(sample) / sizeof(*sample); i++)
 		sample_try(sample[i]);
