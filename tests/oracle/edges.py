@@ -3,8 +3,9 @@
 
 edges.py OUT SCRIPT ARGUMENT...  The interpreter's own word: sys.setprofile in every
 thread, and the frames that it shows. A function is "<base name of its file>:<first
-line>:<name>"; the caller of an outermost one is null. "beside" are edges and outermost
-functions that no profile function sees: those of the script's AWAITS, TASKS, and SUB.
+line>:<name>"; the caller of an outermost one is null. What no profile function sees the
+script tells itself: "edges" hold its OVERFLOW too, "awaits" is its AWAITS, "tasks" and
+"sub" are the outermost functions of its TASKS and SUB, and the calls SUB_EDGES.
 """
 import json
 import os
@@ -78,17 +79,21 @@ def codes_of(code, found):
     return found
 
 
-def beside(space):
-    pairs = [(key_of(space[caller].__code__), key_of(space[callee].__code__))
-             for caller, callee in space.get("AWAITS", ())]
-    pairs += [(None, key_of(space[name].__code__)) for name in space.get("TASKS", ())]
-    return pairs
+def pairs_of(space, names):
+    return [(key_of(space[caller].__code__), key_of(space[callee].__code__))
+            for caller, callee in space.get(names, ())]
 
 
-def beside_sub(space):
+def tasks(space):
+    return [(None, key_of(space[name].__code__)) for name in space.get("TASKS", ())]
+
+
+def sub(space):
     if "SUB" not in space:
         return []
-    found = codes_of(compile(space["SUB"], "<string>", "exec"), {})
+    # The file is called so from 3.14 on.
+    name = "<script>" if sys.version_info >= (3, 14) else "<string>"
+    found = codes_of(compile(space["SUB"], name, "exec"), {})
     pairs = [(None, key_of(code)) for code in found["<module>"]]
     for caller, callee in space["SUB_EDGES"]:
         pairs += [(key_of(a), key_of(b)) for a in found.get(caller, ())
@@ -112,8 +117,9 @@ def main():
     begin_threads()
     edges.stop()
     with open(out, "w", encoding="utf-8") as file:
-        json.dump({"edges": sorted(edges.edges, key=str),
-                   "awaits": beside(space), "sub": beside_sub(space)}, file)
+        json.dump({"edges": sorted(edges.edges, key=str) + pairs_of(space, "OVERFLOW"),
+                   "awaits": pairs_of(space, "AWAITS"), "tasks": tasks(space),
+                   "sub": sub(space)}, file)
 
 
 ending = os._exit

@@ -7,7 +7,7 @@ goes, C between Python and Python. edges.py says which calls are real; they are 
 in each round, but for the first, which imports. Nothing here depends on time or chance,
 and garbage is collected only where it says so: a finaliser may else run anywhere.
 
-AWAITS and TASKS are what no frame tells: which task's coroutine awaits which, for an
+OVERFLOW are calls that a profile function does not survive. AWAITS and TASKS are what no frame tells: which task's coroutine awaits which, for an
 interpreter that exposes it, and which coroutines are a task's outermost.
 """
 import argparse
@@ -33,6 +33,8 @@ try:
 except ImportError:
     greenlet = None
 
+OVERFLOW = [("run", "do_overflow"), ("do_overflow", "endless"), ("endless", "endless"),
+            ("do_overflow", "nothing")]
 AWAITS = [("task_outer", "task_inner"), ("task_outer", "task_middle"),
           ("task_middle", "task_inner")]
 TASKS = ["task_outer", "task_middle", "task_inner", "task_alone"]
@@ -80,8 +82,10 @@ def endless():
 
 
 def do_overflow():
-    with contextlib.suppress(RecursionError):
+    try:
         endless()
+    except RecursionError:
+        nothing()
 
 
 # ---- generators ----
