@@ -96,8 +96,8 @@ static int thread_compare(const char *name, char names[][64])
 	for (unsigned i = 0; same && i < seen.n_frames; i++)
 		same = walk.frames[i].code == seen.frames[i].code &&
 		       walk.frames[i].instr == seen.frames[i].instr;
-	printf("  %s %s: %u frames, %u reads\n", same ? "ok" : "DIFFERS", name, walk.sample.frames,
-	       host_reads);
+	printf("%s 3.%u%s %s: %u frames, %u reads\n", same ? "PASS" : "FAIL", seen.minor,
+	       seen.free_threaded ? "t" : "", name, walk.sample.frames, host_reads);
 	if (same)
 		return 0;
 	printf("    flags %x\n", walk.sample.flags);
