@@ -81,6 +81,9 @@ $(BUILD)/unit: $(UNIT_OBJ) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 $(BUILD)/verifier: $(BUILD)/tests/rig/verifier.o $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf -lelf -lcapstone -lz
 $(BUILD)/tests/rig/verifier.o: | $(SKELS)
+# Saves the threads that the unit tests walk: see tests/walk/check.sh.
+$(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lelf -lcapstone -lz
 $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 

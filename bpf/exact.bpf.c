@@ -63,14 +63,15 @@ static __always_inline struct wire_thread *thread_charged(__u64 now, __u64 kerne
 
 /*
  * RESUME may be run twice for one entry: when it makes a faster form of itself, or
- * sees that the code must be instrumented anew (3.11 on, Python/bytecodes.c).
+ * sees that the code must be instrumented anew (3.11 on, Python/bytecodes.c).  Up to
+ * 3.10 such a frame is one that resync has put there, as its callee was thrown into.
  */
 static __always_inline bool entered_already(struct wire_thread *t, const struct py_frame *f,
 					    __u64 frame)
 {
 	struct wire_node *top;
 
-	if (!trapped || frame != t->top_frame)
+	if (!trapped || layout.frame_owner == PY_NONE || frame != t->top_frame)
 		return false;
 	top = node_at(t->top_node);
 	return top && top->code == f->code;

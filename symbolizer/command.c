@@ -191,11 +191,18 @@ static bool search_ld_conf(const char *name, char ret[PATH_MAX])
 	return found;
 }
 
+/* A name with a slash is a path, and not searched for. */
 static bool library_find(struct elf_file *f, const char *executable, const char *name,
 			 char ret[PATH_MAX])
 {
 	const char *usual = "/lib64:/usr/lib64:/lib:/usr/lib:/usr/local/lib";
+	const char *slash = strrchr(name, '/');
+	char directory[PATH_MAX];
 
+	if (slash) {
+		snprintf(directory, sizeof(directory), "%.*s", (int)(slash - name), name);
+		return search_runpath(directory, executable, slash + 1, ret);
+	}
 	return search_runpath(elf_file_dynamic(f, DT_RPATH, 0), executable, name, ret) ||
 	       search_list(getenv("LD_LIBRARY_PATH"), name, is_file, ret) ||
 	       search_runpath(elf_file_dynamic(f, DT_RUNPATH, 0), executable, name, ret) ||
@@ -217,10 +224,13 @@ int command_library(const char *executable, const char *prefix, char **ret_path)
 	if (err)
 		return err;
 	err = -ENOENT;
-	for (size_t i = 0; err && (name = elf_file_dynamic(f, DT_NEEDED, i)); i++)
-		if (!strncmp(name, prefix, strlen(prefix)) && !strchr(name, '/') &&
+	for (size_t i = 0; err && (name = elf_file_dynamic(f, DT_NEEDED, i)); i++) {
+		const char *slash = strrchr(name, '/');
+
+		if (!strncmp(slash ? slash + 1 : name, prefix, strlen(prefix)) &&
 		    library_find(f, executable, name, path))
 			err = 0;
+	}
 	elf_file_free(f);
 	if (!err) {
 		*ret_path = realpath(path, NULL);

@@ -46,10 +46,15 @@ npm_need() {
 make -s BUILD="$build" "$build/pycost" "$build/unit" >/dev/null || { echo "FAIL build"; exit 1; }
 "$build/unit" --write-sample shop "$work/shop" && "$build/unit" --write-sample shop-clock "$work/clock" &&
 	"$build/unit" --write-sample shop-kernel "$work/kernel" &&
+	"$build/unit" --write-sample shop-sampled "$work/sampled" &&
 	"$build/unit" --write-sample 100000 "$work/large" || exit 1
 for format in pprof callgrind folded-kernel; do
 	"$pycost" report "$work/kernel" -f $format -o "$work/kernel.$format" || exit 1
 done
+for format in json folded speedscope pprof callgrind; do
+	"$pycost" report "$work/sampled" -f $format -o "$work/sampled.$format" || exit 1
+done
+"$pycost" report "$work/sampled" --natives -f folded -o "$work/natives.folded" || exit 1
 for format in json folded speedscope pprof callgrind pstats; do
 	"$pycost" report "$work/shop" -f $format -o "$work/shop.$format" || exit 1
 	"$pycost" report "$work/clock" -f $format -o "$work/clock.$format" || exit 1
@@ -65,6 +70,65 @@ read_json() {
 	assert sum(f["self"] for f in d["functions"]) + d["outside"]["self"] == 60060280 == d["total"]
 	assert {e["caller"] for e in d["edges"]} <= {f["id"] for f in d["functions"]}
 	PYTHON
+}
+# What tests/unit/test_sampled_views.c and its neighbours know of the same samples.
+read_json_sampled() {
+	python3 - "$work/sampled.json" <<-'PYTHON'
+	import json, math, sys
+	d = json.load(open(sys.argv[1]))
+	rows = {f["qualname"]: f for f in d["functions"]}
+	fib, checkout = rows["fib"], rows["Shop.checkout"]
+	assert d["mode"] == "sampled" and d["exact"] is False
+	assert d["period"] == 1000 and d["samples"] == 120 == sum(
+	    f["samples"] for f in d["functions"]) + d["outside"]["samples"]
+	assert fib["calls"] is None and fib["self"] == 15000 and fib["cumulative"] == 30000
+	p = 71 / 122
+	assert math.isclose(checkout["self_error"], 1000 * math.sqrt(120 * p * (1 - p)))
+	assert checkout["states"]["gil"] == 6 and d["states"]["import"] == 7
+	assert {n["symbol"]: n["samples"] for n in checkout["natives"]}["sha256_compress"] == 30
+	PYTHON
+	for view in "--opcodes" "--opcodes=fib" "--natives=fib" "--lines=fib"; do
+		"$pycost" report "$work/sampled" "$view" -f json | python3 -c '
+import json, sys
+d = json.load(sys.stdin)
+part = d if "functions" not in d else d["functions"][0]
+found = next(part[k] for k in ("opcodes", "natives", "lines") if k in part)
+assert found and sum(x["samples"] for x in found) == part["samples"]' || return 1
+	done
+}
+refuse_pstats_sampled() {
+	"$pycost" report "$work/sampled" -f pstats -o "$work/none.pstats" 2>"$work/err" && return 1
+	has "$work/err" "it is sampled, and pstats cannot do without numbers of calls" &&
+		[ ! -e "$work/none.pstats" ]
+}
+read_callgrind_sampled() {
+	callgrind_annotate --threshold=100 --auto=no "$work/sampled.callgrind" >"$work/out" &&
+		has "$work/out" "120,000 (100.0%) PROGRAM TOTALS" \
+			"70,000 (58.33%) /srv/shop/shop/cart.py:shop.cart.Shop.checkout" \
+			"15,000 (12.50%) /srv/shop/shop/maths.py:shop.maths.fib"
+}
+read_pprof_sampled() {
+	"$pprof" -top -nodefraction=0 "$work/sampled.pprof" >"$work/out" && has "$work/out" \
+		"sampled, 1 sample per 1.000 k instructions" "Total samples = 120000instructions" \
+		"15000instructions 12.50% 70.83% 30000instructions 25.00% shop.maths.fib" &&
+		"$pprof" -top -lines -sample_index=samples -nodefraction=0 "$work/sampled.pprof" >"$work/out" &&
+		has "$work/out" "Total samples = 120" \
+			"60 50.00% 50.00% 60 50.00% shop.cart.Shop.checkout /srv/shop/shop/cart.py:12" \
+			"70 58.33% shop.tools.timed.<locals>.wrapper → Shop.checkout /srv/shop/shop/tools.py:9" &&
+		"$pprof" -tags "$work/sampled.pprof" >"$work/out" &&
+		has "$work/out" "7000.0 (41.18%): import" "6000.0 (35.29%): gil" "4000.0 (23.53%): gc" &&
+		"$pprof" -raw "$work/sampled.pprof" >"$work/out" &&
+		has "$work/out" "PeriodType: instructions:u instructions" "Period: 1000"
+}
+read_speedscope_sampled() {
+	speedscope import "$work/sampled.speedscope" >"$work/out" && has "$work/out" \
+		"python3 (pid 100): instructions:u shop.cart.Shop.checkout 70000 70000" \
+		"python3 (pid 100): instructions:u __main__.main 8000 93000"
+}
+read_folded_sampled() {
+	speedscope import "$work/natives.folded" >"$work/out" && has "$work/out" \
+		"natives.folded [libcrypto.so.3] sha256_compress 30000 30000" \
+		"natives.folded shop.cart.Shop.checkout 6000 70000"
 }
 read_pstats() {
 	printf 'sort cumulative\nstats\ncallers fib\n' | python3 -m pstats "$work/shop.pstats" >"$work/out"
@@ -169,6 +233,8 @@ fast_enough() { # 100,000 call paths within half a second
 }
 
 check "json: python" read_json
+check "json: python, of samples" read_json_sampled
+check "pstats: refused of samples" refuse_pstats_sampled
 check "pstats: python3 -m pstats" read_pstats
 check "pstats: seconds for task-clock" read_pstats_seconds
 if python3 -c 'import snakeviz' 2>/dev/null; then
@@ -181,6 +247,7 @@ if command -v callgrind_annotate >/dev/null; then
 	check "callgrind: callgrind_annotate --inclusive --tree" read_callgrind
 	check "callgrind: callgrind_annotate" read_callgrind_self
 	check "callgrind: callgrind_annotate of two events" read_callgrind_kernel
+	check "callgrind: callgrind_annotate of samples" read_callgrind_sampled
 else
 	skip "callgrind: callgrind_annotate" "cannot install valgrind"
 fi
@@ -190,6 +257,7 @@ pprof=$(find_pprof)
 if [ -n "$pprof" ]; then
 	check "pprof: go tool pprof" read_pprof
 	check "pprof: go tool pprof of three values" read_pprof_kernel
+	check "pprof: go tool pprof of samples" read_pprof_sampled
 else
 	skip "pprof: go tool pprof" "cannot install golang-1.19-go"
 fi
@@ -197,6 +265,9 @@ if command -v node >/dev/null && npm_need; then
 	check "speedscope: its JSON schema" speedscope schema "$work/shop.speedscope"
 	check "speedscope: its importer" read_speedscope
 	check "folded: speedscope's importer" read_folded
+	check "speedscope: its JSON schema, of samples" speedscope schema "$work/sampled.speedscope"
+	check "speedscope: its importer, of samples" read_speedscope_sampled
+	check "folded: speedscope's importer, of native functions" read_folded_sampled
 else
 	skip "speedscope and folded: speedscope" "needs node, and npm to reach its registry"
 fi

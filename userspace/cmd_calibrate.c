@@ -159,7 +159,7 @@ static int calibrate(const struct options *o, struct interpreter *in)
 		err = build_open(k, in, o->pid, &b, why, sizeof(why));
 	if (!err)
 		err = calibrate_run(k, b, counter_metric(counter), o->pid, &cost, why, sizeof(why));
-	rights_explain(err, why, sizeof(why));
+	rights_explain(err, RIGHTS_EXACT, why, sizeof(why));
 	if (err)
 		fprintf(stderr, "pycost calibrate: %s\n", why);
 	else if (o->json)

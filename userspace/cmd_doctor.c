@@ -117,6 +117,7 @@ int cmd_doctor(int argc, char **argv)
 		doctor_process(&d, o.pid);
 	else if (o.python)
 		doctor_command(&d, o.python);
+	doctor_sampling(&d, o.pid, o.python);
 	works = doctor_verdict(&d, o.pid, o.python);
 	err = print(&d.checkup, o.json);
 	if (!err && fflush(stdout))

@@ -107,6 +107,8 @@ static void check_arguments(struct argp_state *state, const struct top *t)
 				  "out, or choose another metric");
 	if (report_sort_is_kernel(t->state.sort) && !t->options.kernel_mode)
 		argp_error(state, "--sort %s needs --kernel", report_sort_names[t->state.sort]);
+	if (t->options.sample && t->state.sort == SORT_CALLS)
+		argp_error(state, "samples know no calls: sort by self or cumulative");
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)

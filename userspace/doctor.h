@@ -42,6 +42,9 @@ void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid);
 /* Where entries and returns are probed in an interpreter with PROBES_SITES. */
 void doctor_sites(struct checkup *c, const struct interpreter *in);
 
+/* Whether --mode sample would work, for a target if there is one: never a "no". */
+void doctor_sampling(struct doctor *d, pid_t pid, const char *command);
+
 /* Adds the verdict as the last check; true when exact mode would work. */
 bool doctor_verdict(struct doctor *d, pid_t pid, const char *command);
 

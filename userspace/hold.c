@@ -125,13 +125,13 @@ int hold_open_forked(const struct interpreter *in, const struct hold *parent, pi
 	return err;
 }
 
-void hold_dismiss_forked(const struct interpreter *in, pid_t pid)
+void hold_dismiss_forked(const struct interpreter *in, const struct traps *traps, pid_t pid)
 {
-	struct hold passing = HOLD_NONE;
+	struct hold passing;
 
-	/* Opened and closed.  Traps that are not inherited go by themselves. */
-	semaphores_open(in, pid, &passing);
-	hold_close(&passing);
+	/* Opened and closed. */
+	if (!hold_open(in, traps, pid, false, &passing))
+		hold_close(&passing);
 }
 
 static void fd_drop(int *fd)

@@ -49,7 +49,7 @@ int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid
 int hold_open_forked(const struct interpreter *in, const struct hold *parent, pid_t pid,
 		     struct hold *ret);
 /* Takes the copied probes out of a forked child. */
-void hold_dismiss_forked(const struct interpreter *in, pid_t pid);
+void hold_dismiss_forked(const struct interpreter *in, const struct traps *traps, pid_t pid);
 void hold_close(struct hold *h);
 /* Only the return probes': what entries cost by themselves. */
 void hold_close_returns(struct hold *h);

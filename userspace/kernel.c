@@ -153,11 +153,11 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	return err;
 }
 
-void kernel_explain(int err, char *text, size_t len)
+void kernel_explain(int err, enum rights_mode mode, char *text, size_t len)
 {
 	if (err == -EPERM || err == -EACCES) {
 		snprintf(text, len, "no right to load BPF programs");
-		rights_explain(err, text, len);
+		rights_explain(err, mode, text, len);
 		return;
 	}
 	if (faccessat(AT_FDCWD, "/sys/kernel/btf/vmlinux", R_OK, AT_EACCESS))
@@ -198,7 +198,7 @@ int kernel_open(const struct kernel_options *options, const struct counter *coun
 	k->task_clock = counter_metric(counter) == METRIC_TASK_CLOCK;
 	err = kernel_load(k, counter);
 	if (err) {
-		kernel_explain(err, text, len);
+		kernel_explain(err, RIGHTS_EXACT, text, len);
 		kernel_close(k);
 		return err;
 	}

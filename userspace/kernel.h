@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/wire.h"
+#include "userspace/rights.h"
 
 struct bpf_map;
 struct counter;
@@ -95,7 +96,7 @@ bool kernel_pids_are_ours(void);
 /* Before anything is loaded: limits are raised; -ENOTSUP, in words, in a PID namespace. */
 int kernel_prepare(char *err, size_t errlen);
 /* Why the kernel did not take programs. */
-void kernel_explain(int error, char *err, size_t errlen);
+void kernel_explain(int error, enum rights_mode mode, char *err, size_t errlen);
 
 /* Quiet unless PYCOST_DEBUG is set; the last complaint is kept for errors. */
 void kernel_log_setup(void);

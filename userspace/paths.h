@@ -21,6 +21,7 @@ struct samples;
 struct path_owner {
 	uint32_t pid;
 	uint32_t serial; /* no other process or program has it, though it have the PID */
+	const bool *refused; /* what walks it turned out to be wrong; NULL: nothing does */
 	const char *interpreter; /* the object Python's own functions are in; "" */
 };
 
@@ -28,7 +29,7 @@ struct paths_options {
 	struct sink *sink;
 	struct codes *codes;
 	struct line_store *lines;
-	struct sample_natives *natives;
+	struct sample_natives *natives; /* NULL: none are told */
 	uint32_t max_nodes; /* 0: WIRE_DEFAULT_NODES */
 	bool per_thread;
 	/* NULL: the sink has not been told of such a process. */

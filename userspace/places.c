@@ -198,6 +198,9 @@ int places_compute(const struct report *r, enum place_kind kind, bool by_row, st
 	*ret = (struct places){ s.tally.items, s.tally.count };
 	s.tally.items = NULL;
 	tally_clear(&s.tally);
+	for (size_t i = 0; kind == PLACE_LINE && i < ret->count; i++)
+		if (ret->v[i].cumulative < ret->v[i].samples)
+			ret->v[i].cumulative = ret->v[i].samples;
 	if (ret->count)
 		qsort(ret->v, ret->count, sizeof(*ret->v), place_compare);
 	return 0;

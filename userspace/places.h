@@ -18,9 +18,9 @@ struct place {
 	uint64_t samples; /* that had it innermost */
 	uint64_t in_kernel; /* of them */
 	/*
-	 * Of lines, samples in what was called from here too.  In a recursion the line
-	 * that left the function's outermost activation has them, so that lines add up
-	 * to the function's cumulative cost.
+	 * Of lines, with the samples in what was called from here.  In a recursion, those
+	 * whose outermost activation was at this line; or those that had it innermost, if
+	 * they are more: how far both are the same is not known, so it is at least so many.
 	 */
 	uint64_t cumulative;
 };

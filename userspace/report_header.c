@@ -195,6 +195,8 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_THROTTLED] = "times that the kernel held sampling back, as it took too long",
 	[LOSS_UNWALKED] = "samples whose path could not be read, counted outside any function",
 	[LOSS_DEEP] = "samples of stacks too deep to be read to their outer end",
+	[LOSS_LINES] = "functions whose lines are not known, as their table was not to be had",
+	[LOSS_NATIVES] = "samples without their native function because the table was full",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

@@ -22,6 +22,7 @@ struct view {
 	const struct line_costs *costs;
 	uint64_t most; /* samples of the whole function, for the bars */
 	FILE *out;
+	size_t indent; /* of its first line, which is left out of all */
 };
 
 static void print_right(FILE *out, const char *text, int width)
@@ -66,8 +67,10 @@ static void print_line(const struct view *v, uint32_t line, const struct place *
 	bool hot = place && v->style->color &&
 		   estimate_percent(place->samples, report_samples(v->r)) >= HOT_PERCENT;
 	int left = v->style->width - COLUMNS_BEFORE;
+	size_t indent = strspn(text, " ");
 	char number[16] = "?";
 
+	text += indent < v->indent ? indent : v->indent;
 	if (line)
 		snprintf(number, sizeof(number), "%" PRIu32, line);
 	else
@@ -176,6 +179,8 @@ int report_print_lines(const struct report *r, const struct report_style *style,
 		err = line_costs_compute(r, &all, rows[i], &costs);
 		if (err)
 			break;
+		if (costs.first && costs.first <= costs.source.count)
+			v.indent = strspn(costs.source.lines[costs.first - 1], " ");
 		if (i)
 			fputc('\n', out);
 		print_head(&v, rows[i]);

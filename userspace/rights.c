@@ -12,8 +12,12 @@
 static const struct {
 	cap_value_t value;
 	const char *text;
+	enum rights_mode mode; /* in which it matters */
 } useful[] = {
-	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN to probe (CAP_BPF and CAP_PERFMON on kernels before July 2025)"},
+	{CAP_SYS_ADMIN, "CAP_SYS_ADMIN to probe (CAP_BPF and CAP_PERFMON on kernels before July 2025)",
+	 RIGHTS_EXACT},
+	{CAP_BPF, "CAP_BPF to load programs", RIGHTS_SAMPLE},
+	{CAP_PERFMON, "CAP_PERFMON to sample whole CPUs", RIGHTS_SAMPLE},
 	{CAP_SYS_PTRACE, "CAP_SYS_PTRACE for processes of other users"},
 	{CAP_SYS_CHROOT, "CAP_SYS_CHROOT for processes in containers"},
 	{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH for files in closed directories"},
@@ -26,7 +30,7 @@ bool rights_has(cap_t caps, cap_value_t value)
 	return caps && !cap_get_flag(caps, value, CAP_EFFECTIVE, &set) && set == CAP_SET;
 }
 
-void rights_explain(int err, char *text, size_t len)
+void rights_explain(int err, enum rights_mode mode, char *text, size_t len)
 {
 	const char *between = ": run as root, or with ";
 	cap_t caps = cap_get_proc();
@@ -34,7 +38,8 @@ void rights_explain(int err, char *text, size_t len)
 
 	for (size_t i = 0; (err == -EPERM || err == -EACCES) && i < sizeof(useful) / sizeof(*useful);
 	     i++) {
-		if (rights_has(caps, useful[i].value) || used >= len)
+		if ((useful[i].mode && useful[i].mode != mode) || rights_has(caps, useful[i].value) ||
+		    used >= len)
 			continue;
 		used += snprintf(text + used, len - used, "%s%s", between, useful[i].text);
 		between = ", ";

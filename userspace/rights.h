@@ -9,10 +9,12 @@
 /* False too for a capability that this kernel has never heard of, and for NULL caps. */
 bool rights_has(cap_t caps, cap_value_t value);
 
+enum rights_mode { RIGHTS_ANY_MODE, RIGHTS_EXACT, RIGHTS_SAMPLE };
+
 /*
  * When err is -EPERM or -EACCES, adds to the text which capabilities, of those
- * that can matter to pycost, this process does not have.
+ * that can matter to pycost in that mode, this process does not have.
  */
-void rights_explain(int err, char *text, size_t len);
+void rights_explain(int err, enum rights_mode mode, char *text, size_t len);
 
 #endif

@@ -27,6 +27,11 @@ struct session {
 	uint64_t started, passed, finished; /* 0: not yet */
 };
 
+static void rights_tell(const struct session *s, int err, char *text, size_t len)
+{
+	rights_explain(err, s->options.sample ? RIGHTS_SAMPLE : RIGHTS_EXACT, text, len);
+}
+
 /* The first error of the sink ends the session; the rest follows from it. */
 static void tell(struct session *s, int err)
 {
@@ -120,7 +125,7 @@ int session_attach(struct session *s, pid_t pid, char *text, size_t len)
 	}
 	if (!err)
 		err = session_begin(s, text, len);
-	rights_explain(err, text, len);
+	rights_tell(s, err, text, len);
 	return err;
 }
 
@@ -129,7 +134,7 @@ int session_launch(struct session *s, char *const argv[], char *text, size_t len
 	int err = s->measurement->ops->expect(s->measurement, argv[0], text, len);
 
 	if (err) {
-		rights_explain(err, text, len);
+		rights_tell(s, err, text, len);
 		return err;
 	}
 	err = launch_command(argv, &s->launched);
@@ -141,7 +146,7 @@ int session_launch(struct session *s, char *const argv[], char *text, size_t len
 	if (!err)
 		err = session_begin(s, text, len);
 	if (err) {
-		rights_explain(err, text, len);
+		rights_tell(s, err, text, len);
 		return err;
 	}
 	err = launch_go(&s->launched);

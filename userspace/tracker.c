@@ -119,7 +119,8 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 
 	if (t->no_follow) {
 		if (parent && parent->build)
-			hold_dismiss_forked(build_interpreter(parent->build->build), pid);
+			hold_dismiss_forked(build_interpreter(parent->build->build),
+					    build_traps(parent->build->build), pid);
 		return;
 	}
 	if (old) { /* a PID come round again */

@@ -7,6 +7,7 @@
 #   CAP_SYS_ADMIN         to probe, since 2025 (CVE-2025-38466: Linux 6.16, and from
 #                         5.10.240, 5.15.189, 6.1.146, 6.6.99, 6.12.39, 6.15.7 on);
 #                         before it, CAP_BPF and CAP_PERFMON are enough
+#   CAP_BPF, CAP_PERFMON  to sample, on every kernel
 #   CAP_SYS_PTRACE        for processes of other users
 #   CAP_SYS_CHROOT        for processes in another root, such as a container's
 #   CAP_DAC_READ_SEARCH   where the interpreter lies in a directory closed to us
@@ -33,13 +34,19 @@ start_as() { # UID
 	pids+=("$target")
 	until grep -q elapsed "$work/burn"; do sleep 0.1; done
 }
+mode=--no-calibration
+sample_with() { # CAPABILITY...
+	mode=--mode=sample
+	record_with "$@"
+	mode=--no-calibration
+}
 record_with() { # CAPABILITY...
 	local list='-all' name
 	for name in "$@"; do list+=,+$name; done
 	rm -f "$work/for-all/out"
 	said=$(timeout 60 setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps="$list" \
 		--ambient-caps="$list" --bounding-set="$list" "$work/pycost" record -p "$target" \
-		-d 3 --no-calibration -o "$work/for-all/out" 2>&1 >/dev/null)
+		-d 3 "$mode" -o "$work/for-all/out" 2>&1 >/dev/null)
 	status=$?
 }
 name_of() { echo "CAP_${1^^}"; }
@@ -57,8 +64,21 @@ if [ "${probe[*]}" = sys_admin ]; then
 	record_with bpf perfmon
 	judge "CAP_BPF and CAP_PERFMON alone, on a kernel that wants more" 1 CAP_SYS_ADMIN
 fi
+sample_with bpf perfmon
+judge "samples of a process of one's own" 0 recorded
+# An unmended sysctl lets everyone sample.
+if [ "$(cat /proc/sys/kernel/perf_event_paranoid)" -gt 0 ]; then
+	sample_with bpf
+	judge "samples without perfmon" 1 CAP_PERFMON
+fi
+sample_with perfmon
+judge "samples without bpf" 1 CAP_BPF
 
 start_as 0
+sample_with bpf perfmon sys_ptrace
+judge "samples of root's process" 0 recorded
+sample_with bpf perfmon
+judge "samples of root's process without sys_ptrace" 1 CAP_SYS_PTRACE
 record_with "${probe[@]}" sys_ptrace
 judge "root's process with ${probe[*]} and sys_ptrace" 0 recorded
 record_with "${probe[@]}"

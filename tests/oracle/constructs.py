@@ -230,7 +230,10 @@ async def async_main():
 
 
 def do_asyncio():
-    asyncio.run(async_main())
+    if hasattr(asyncio, "run"):
+        asyncio.run(async_main())
+    else:  # 3.6
+        asyncio.get_event_loop().run_until_complete(async_main())
 
 
 class Failure(Exception):

@@ -21,7 +21,9 @@
 #include "symbolizer/layout.h" /* the skeletons hold one */
 #include "exact.skel.h"
 #include "life.skel.h"
+#include "sample.skel.h"
 #include "survey.skel.h"
+#include "walk.skel.h"
 
 #define LOG_SIZE (16 << 20)
 #define LOG_TAIL 3000
@@ -154,11 +156,36 @@ static void survey_try(const struct build_like *b, const char *program)
 	survey_bpf__destroy(s);
 }
 
+static void sample_try(const char *program)
+{
+	struct sample_bpf *s = sample_bpf__open();
+
+	if (!s)
+		return;
+	object_try(s->obj, program, "any", "sample");
+	sample_bpf__destroy(s);
+}
+
+static void walk_try(const char *python, int minor, bool free_threaded)
+{
+	struct walk_bpf *w = walk_bpf__open();
+
+	if (!w)
+		return;
+	memcpy((void *)&w->rodata->layout, layout_for_build(minor, free_threaded),
+	       sizeof(struct cpython_layout));
+	memcpy((void *)&w->rodata->runtime, runtime_for(minor, free_threaded),
+	       sizeof(struct cpython_runtime));
+	object_try(w->obj, "walk", python, "sample");
+	walk_bpf__destroy(w);
+}
+
 int main(void)
 {
 	static const struct build_like builds[] = {
 		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
 	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
+	static const char *const sample[] = {"on_sample", "on_fork", "on_exec", "on_exit"};
 	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL};
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
 
@@ -182,6 +209,15 @@ int main(void)
 		survey_try(&builds[i], "survey_entry");
 		survey_try(&builds[i], "survey_return");
 	}
+	for (size_t i = 0; i < sizeof(sample) / sizeof(*sample); i++)
+		sample_try(sample[i]);
+	walk_try("3.6", 6, false);
+	walk_try("3.9", 9, false);
+	walk_try("3.11", 11, false);
+	walk_try("3.12", 12, false);
+	walk_try("3.13", 13, false);
+	walk_try("3.15", 15, false);
+	walk_try("3.15t", 15, true);
 	free(log_buf);
 	return failures != 0;
 }

@@ -108,6 +108,27 @@ static void test_notes(void)
 	shop_report_free(&r);
 }
 
+/* Whatever is lost is told, in words of its own. */
+static void test_every_loss(void)
+{
+	struct report r = shop_report_sampled(METRIC_INSTRUCTIONS);
+
+	memset(r.losses, 0, sizeof(r.losses));
+	for (int i = 1; i < LOSS_MAX; i++) {
+		size_t size;
+		char *text;
+
+		if (i == LOSS_MULTIPLEXED)
+			continue;
+		r.losses[i] = 4711;
+		text = CAPTURE(&size, report_print_notes(&r, &plain, out));
+		ASSERT_CONTAINS(text, ": 4711\n");
+		free(text);
+		r.losses[i] = 0;
+	}
+	shop_report_free(&r);
+}
+
 static void test_natives(void)
 {
 	static const struct report_style two = { .limit = 2 };
@@ -204,11 +225,13 @@ int suite_sampled_views(void)
 		{ "functions", test_functions },
 		{ "callers and tree", test_edges_and_tree },
 		{ "notes", test_notes },
+		{ "every loss", test_every_loss },
 		{ "natives", test_natives },
 		{ "opcodes", test_opcodes },
 		{ "narrow and coloured", test_narrow_and_coloured },
 		CU_TEST_INFO_NULL,
 	};
 
+	setlocale(LC_CTYPE, "C.UTF-8");
 	return suite_register("sampled views", tests);
 }

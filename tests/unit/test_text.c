@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,8 +103,10 @@ static void test_output_is_all_or_nothing(void)
 	char directory[] = "/tmp/pycost-unit-XXXXXX";
 	struct output o;
 	struct stat st;
+	int back;
 
-	CU_ASSERT_FATAL(mkdtemp(directory) && !chdir(directory));
+	back = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	CU_ASSERT_FATAL(back >= 0 && mkdtemp(directory) && !chdir(directory));
 	CU_ASSERT_FATAL(!output_open("x", &o));
 	fputs("half", o.file);
 	output_discard(&o);
@@ -128,7 +131,8 @@ static void test_output_is_all_or_nothing(void)
 	CU_ASSERT(output_commit(&o) == -ENOSPC);
 
 	/* Nothing else was left behind, or this would fail. */
-	CU_ASSERT(!unlink("x") && !unlink("link") && !chdir("/") && !rmdir(directory));
+	CU_ASSERT(!unlink("x") && !unlink("link") && !fchdir(back) && !rmdir(directory));
+	close(back);
 }
 
 int suite_text(void)
