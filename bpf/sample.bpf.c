@@ -44,6 +44,23 @@ static __always_inline __u64 self_read(void)
 #endif
 }
 
+/* Those that are not kept for some purpose: the first of pt_regs. */
+#ifdef __TARGET_ARCH_arm64
+#define GENERAL_REGISTERS 31
+#else
+#define GENERAL_REGISTERS 15
+#endif
+
+static __always_inline void registers_read(struct bpf_perf_event_data *ctx, struct walk *w)
+{
+	const __u64 *registers = (const __u64 *)&ctx->regs;
+
+#pragma unroll
+	for (int i = 0; i < GENERAL_REGISTERS; i++)
+		w->registers[i] = registers[i];
+	w->n_registers = GENERAL_REGISTERS;
+}
+
 static __always_inline void sample_begin(struct bpf_perf_event_data *ctx, struct walk *w,
 					 const struct wire_sampled *p, __u64 id)
 {
@@ -58,8 +75,11 @@ static __always_inline void sample_begin(struct bpf_perf_event_data *ctx, struct
 	w->sample.in_kernel = (ctx->regs.cs & 3) == 0;
 	w->stack = ctx->regs.rsp;
 #endif
+	w->n_registers = 0;
 	if (w->sample.in_kernel)
 		w->stack = 0;
+	else
+		registers_read(ctx, w);
 	w->process = *p;
 	w->self = self_read();
 	w->slack = SELF_SLACK;

@@ -59,15 +59,15 @@ static __always_inline struct walk *scratch_here(void)
 /* Its native addresses follow the frames, and all go to the ring. */
 static __always_inline void sample_send(struct bpf_perf_event_data *ctx, struct walk *w)
 {
-	__u32 n = READ_ONCE(w->sample.frames), size;
-	__u64 flags = BPF_RB_NO_WAKEUP;
+	__u64 n = w->sample.frames, size, flags = BPF_RB_NO_WAKEUP;
+	void *room = &w->frames[0];
 	long bytes;
 
-	/* Compared as 16 bits, it would not be known to be bounded as 64. */
-	asm volatile("" : "+r"(n));
+	asm volatile("" : "+r"(n)); /* as in walk_room() */
 	if (n > WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS)
 		return;
-	bytes = bpf_get_stack(ctx, &w->frames[n], sizeof(w->natives), BPF_F_USER_STACK);
+	bytes = bpf_get_stack(ctx, room + n * sizeof(w->frames[0]), sizeof(w->natives),
+			      BPF_F_USER_STACK);
 	if (bytes < 0 || bytes > sizeof(w->natives))
 		bytes = 0;
 	w->sample.natives = bytes / 8;

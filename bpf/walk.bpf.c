@@ -80,11 +80,11 @@ static __always_inline void print_describe(struct walk *w, struct print *ret)
 __noinline int frame_name(void)
 {
 	struct walk *w = scratch_here();
+	struct wire_sample_frame *frame = w ? walk_room(w, w->sample.frames - 1ull) : 0;
 	struct print *known, now;
 	struct print_key key = {};
-	__u32 n;
 
-	if (!w || (n = w->sample.frames - 1) >= WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS)
+	if (!frame)
 		return 0;
 	key.code = w->code;
 	key.tgid = w->sample.head.tgid;
@@ -92,11 +92,11 @@ __noinline int frame_name(void)
 	print_describe(w, &now);
 	known = bpf_map_lookup_elem(&prints, &key);
 	if (known && known->file == now.file && known->name == now.name && known->line == now.line) {
-		w->frames[n].print = known->print;
+		frame->print = known->print;
 		return 0;
 	}
 	now.print = names_print(key.code);
-	w->frames[n].print = now.print;
+	frame->print = now.print;
 	/* Had the ring been full, the next sample tries again. */
 	if (!names_send(key.code, 0, key.tgid, now.print))
 		bpf_map_update_elem(&prints, &key, &now, BPF_ANY);

@@ -19,194 +19,7 @@
 #ifndef PYCOST_WALK_BPF_H
 #define PYCOST_WALK_BPF_H
 
-#include "bpf/cpython.h"
-#include "bpf/wire.h"
-
-/* Frames and C-entry frames between them that are looked at. */
-#define WALK_STEPS 1536
-/* Thread states that are looked through, of all interpreters. */
-#define WALK_STATES 1024
-
-#define WALK_FRAME_WORDS 13 /* up to 3.10's f_lasti, from its f_back on */
-#define WALK_CODE_WORDS 18  /* up to co_name, also of free-threaded builds */
-
-/* How well a thread state suits. */
-enum walk_fit {
-	WALK_ALIEN,   /* another thread's */
-	WALK_OWN,     /* the thread's, or of one that it is about to start */
-	WALK_FRAMED,  /* and it has frames */
-	WALK_CURRENT, /* and it is the current one */
-};
-
-struct walk {
-	/* Given. */
-	struct wire_sampled process;
-	__u64 self;  /* the thread pointer */
-	__u64 slack; /* pthread_self() is at most so far below it */
-	__u64 stack; /* the stack pointer; 0: not known */
-	/* Looking for the thread's state. */
-	__u64 interp, candidate;
-	__u64 state; /* found; 0: none */
-	__u32 fit;   /* of it: enum walk_fit */
-	/* On the way. */
-	__u32 steps;
-	__u64 frame;   /* the next; 0: there is none */
-	__u64 mark;    /* one that was met, not to be met again */
-	__u64 outer;   /* 3.11, 3.12: the frame that called into this run of the interpreter */
-	__u64 coro_frame; /* of the task that runs; 0: none does */
-	__u64 task;    /* the next that awaits */
-	__u64 code;    /* of the frame recorded last */
-	__u32 flags_of_code;
-	__u8 grounded; /* 3.11, 3.12: `outer` was met, where it must be */
-	__u8 entry;    /* the frame met last is one that C called */
-	__u8 settled;  /* the task's coroutine was met: the rest is only looked at */
-	__u8 inlined;  /* a frame above was left out: its caller's opcode is past */
-	__u8 yielding; /* the innermost frame is a generator's, and has no caller */
-	__u64 frame_words[WALK_FRAME_WORDS];
-	__u64 code_words[WALK_CODE_WORDS];
-	/* The result.  Those that await come after the frames. */
-	struct wire_sample sample;
-	struct wire_sample_frame frames[WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS];
-	/* Follow the frames at once in the ring; so this is room for all of them. */
-	__u64 natives[WIRE_SAMPLE_NATIVES];
-};
-
-static __always_inline __u64 walk_u64(__u64 address)
-{
-	__u64 v = 0;
-
-	return walk_read(&v, sizeof(v), address) ? 0 : v;
-}
-
-/* A member within the words that were read from `base` bytes into a struct on. */
-#define WALK_WORD(words, offset, base) ((words)[(((offset) - (base)) & 255) / 8])
-#define WALK_U32(words, offset, base)                                                              \
-	((__u32)(WALK_WORD(words, offset, base) >> 8 * (((offset) - (base)) & 7)))
-#define WALK_U8(words, offset, base) ((__u8)WALK_U32(words, offset, base))
-
-/* ---- the thread's state ---- */
-
-static __always_inline int walk_is_own(struct walk *w, __u64 state)
-{
-	__u64 id = walk_u64(state + runtime.tstate_thread_id);
-
-	return id && w->self - id <= w->slack;
-}
-
-/*
- * Up to 3.11 a state that is made for a thread about to start has its maker's id, but
- * no frames.
- */
-static __always_inline int walk_has_frames(__u64 state)
-{
-	if (runtime.tstate_cframe == PY_NONE)
-		return walk_u64(state + runtime.tstate_frame) != 0;
-	return walk_u64(walk_u64(state + runtime.tstate_cframe) + runtime.cframe_frame) != 0;
-}
-
-static __always_inline int walk_is_active(__u64 state)
-{
-	__u32 status = 0;
-
-	if (runtime.tstate_status == PY_NONE)
-		return 0;
-	walk_read(&status, sizeof(status), state + runtime.tstate_status);
-	return !!(status & PY_TSTATE_ACTIVE);
-}
-
-/* It is in its interpreter's list: its memory has not been freed. */
-static __always_inline int walk_is_listed(__u64 state)
-{
-	__u64 previous, interp;
-
-	if (walk_read(&previous, sizeof(previous), state + PY_TSTATE_PREV))
-		return 0;
-	if (previous)
-		return walk_u64(previous + runtime.tstate_next) == state;
-	interp = walk_u64(state + runtime.tstate_interp);
-	return interp && walk_u64(interp + runtime.interp_threads) == state;
-}
-
-static __always_inline int walk_fit_of(struct walk *w, __u64 state)
-{
-	if (!walk_is_own(w, state))
-		return WALK_ALIEN;
-	if (walk_is_active(state))
-		return WALK_CURRENT;
-	return walk_has_frames(state) ? WALK_FRAMED : WALK_OWN;
-}
-
-/*
- * The state that has the GIL, or one that the thread was seen with before.  A thread
- * has several when it runs several interpreters: without the GIL, before 3.12, it is
- * not known which of them it is in, and the one seen last is taken.
- */
-static __always_inline void walk_recall(struct walk *w, __u64 known)
-{
-	__u64 current = w->process.current ? walk_u64(w->process.current) : 0;
-
-	w->state = 0;
-	w->fit = WALK_ALIEN;
-	if (current && walk_is_own(w, current)) {
-		w->state = current;
-		w->fit = WALK_CURRENT;
-		return;
-	}
-	if (!known)
-		return;
-	w->fit = walk_fit_of(w, known);
-	if (w->fit == WALK_CURRENT || (w->fit == WALK_FRAMED && walk_is_listed(known)))
-		w->state = known;
-	else
-		w->fit = WALK_ALIEN;
-}
-
-/*
- * Whether all that walk_recall() found is certain: from 3.12 on, a state that is not
- * active may have been left for another interpreter's.
- */
-static __always_inline int walk_is_certain(struct walk *w)
-{
-	__u64 first;
-
-	if (w->fit == WALK_CURRENT)
-		return 1;
-	if (!w->state)
-		return 0;
-	if (runtime.tstate_status == PY_NONE)
-		return 1;
-	first = walk_u64(w->process.interpreters);
-	return first && !walk_u64(first + runtime.interp_next);
-}
-
-static __always_inline void walk_search(struct walk *w)
-{
-	w->interp = walk_u64(w->process.interpreters);
-	w->candidate = w->interp ? walk_u64(w->interp + runtime.interp_threads) : 0;
-}
-
-/* Looks at one state more; 0: there is none, or none can suit better. */
-static __always_inline int walk_search_step(struct walk *w)
-{
-	__u32 fit;
-
-	if (!w->candidate) {
-		if (!w->interp)
-			return 0;
-		w->interp = walk_u64(w->interp + runtime.interp_next);
-		w->candidate = w->interp ? walk_u64(w->interp + runtime.interp_threads) : 0;
-		return w->interp != 0;
-	}
-	fit = walk_fit_of(w, w->candidate);
-	if (fit > w->fit) {
-		w->fit = fit;
-		w->state = w->candidate;
-	}
-	w->candidate = walk_u64(w->candidate + runtime.tstate_next);
-	return w->fit != WALK_CURRENT;
-}
-
-/* ---- the frames ---- */
+#include "bpf/walk_state.bpf.h"
 
 static __always_inline void walk_collecting(struct walk *w)
 {
@@ -233,16 +46,38 @@ static __always_inline void walk_task(struct walk *w)
 	w->coro_frame = coro ? coro + runtime.gen_frame : 0;
 }
 
+/* Nothing has been met yet. */
+static __always_inline void walk_again(struct walk *w)
+{
+	w->steps = 0;
+	w->entry = w->settled = w->inlined = w->yielding = 0;
+	w->sample.frames = w->sample.has_opcode = 0;
+	w->sample.flags &= ~(WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD);
+}
+
+/* 3.11, 3.12: the innermost frame of a run of the interpreter.  0, or it is unreadable. */
+static __always_inline int walk_run(struct walk *w, __u64 cframe)
+{
+	__u64 below;
+
+	if (!cframe || walk_read(&w->frame, sizeof(w->frame), cframe + runtime.cframe_frame) ||
+	    walk_read(&below, sizeof(below), cframe + runtime.cframe_previous))
+		return -1;
+	/* Only what lies in the thread's state is called by nobody. */
+	w->grounded = !below && cframe - w->state < WALK_STATE_SIZE;
+	w->outer = below ? walk_u64(below + runtime.cframe_frame) : 0;
+	if (!below && !w->grounded)
+		w->frame = 0;
+	return 0;
+}
+
 /* From the thread's state to its innermost frame. */
 static __always_inline void walk_start(struct walk *w)
 {
-	__u64 cframe, below;
-
-	w->frame = w->mark = w->outer = w->coro_frame = w->task = 0;
-	w->steps = 0;
+	w->frame = w->mark = w->cframe = w->outer = w->coro_frame = w->task = 0;
+	w->tried = 0;
 	w->grounded = 1;
-	w->entry = w->settled = w->inlined = w->yielding = 0;
-	w->sample.frames = 0;
+	walk_again(w);
 	if (!w->state) {
 		w->sample.flags |= WIRE_SAMPLE_NO_THREAD;
 		return;
@@ -254,16 +89,9 @@ static __always_inline void walk_start(struct walk *w)
 			w->sample.flags |= WIRE_SAMPLE_UNREAD;
 		return;
 	}
-	cframe = walk_u64(w->state + runtime.tstate_cframe);
-	if (!cframe || walk_read(&w->frame, sizeof(w->frame), cframe + runtime.cframe_frame) ||
-	    walk_read(&below, sizeof(below), cframe + runtime.cframe_previous)) {
+	w->cframe = walk_u64(w->state + runtime.tstate_cframe);
+	if (walk_run(w, w->cframe))
 		w->sample.flags |= WIRE_SAMPLE_UNREAD;
-		return;
-	}
-	if (below) {
-		w->outer = walk_u64(below + runtime.cframe_frame);
-		w->grounded = 0;
-	}
 }
 
 /* What one frame says of itself. */
@@ -342,20 +170,37 @@ static __always_inline int walk_code_read(struct walk *w, __u64 code)
 
 /*
  * A run of 3.11 and 3.12 puts a cframe of its own on the C stack in front, and only
- * then writes its first frame into it: until then that is what another run left there.
- * So where the innermost run does not prove itself, it has just begun, and the thread
- * is still in the one that called it.  0: it is torn.
+ * then fills it: until then there is what another run left.  So where the innermost
+ * run does not prove itself it has just begun, and the thread is still in the one that
+ * called it, whose cframe is yet in a register; else, what was left may say which.
+ * 0: there is no other.
  */
 static __always_inline int walk_retreat(struct walk *w)
 {
-	if (w->grounded || !w->outer || w->yielding)
+	__u64 cframe;
+	__u32 i = w->tried;
+
+	if (runtime.tstate_cframe == PY_NONE || w->yielding ||
+	    (w->grounded && !(w->sample.flags & WIRE_SAMPLE_TORN)))
 		return 0;
+	walk_again(w);
+	w->frame = 0;
+	w->grounded = 0;
+	w->tried = i + 1;
+	if (i < w->n_registers && i < WALK_REGISTERS) {
+		cframe = w->registers[i];
+		/* It lies further out on the stack; the thread's first, in its state. */
+		if (!(cframe & 7) && (cframe - w->cframe - 1 < WALK_STACK_SIZE ||
+				      cframe - w->state < WALK_STATE_SIZE))
+			walk_run(w, cframe);
+		return 1;
+	}
+	if (i > w->n_registers || walk_run(w, w->cframe) || !w->outer) {
+		w->sample.flags |= WIRE_SAMPLE_TORN;
+		return 0;
+	}
 	w->frame = w->outer;
 	w->grounded = 1;
-	w->entry = w->settled = w->inlined = 0;
-	w->steps = 0;
-	w->sample.frames = w->sample.has_opcode = 0;
-	w->sample.flags &= ~(WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD);
 	return 1;
 }
 
@@ -435,11 +280,10 @@ static __always_inline void walk_opcode(struct walk *w, const struct walk_frame 
 static __always_inline void walk_record(struct walk *w, const struct walk_frame *f)
 {
 	__u32 n = w->sample.frames, instr = walk_instr(w, f);
-	struct wire_sample_frame *frame;
+	struct wire_sample_frame *frame = walk_room(w, n);
 
-	if (n >= WIRE_SAMPLE_FRAMES)
+	if (!frame)
 		return;
-	frame = &w->frames[n];
 	frame->code = f->code;
 	frame->print = 0;
 	frame->instr = instr;
@@ -512,6 +356,8 @@ static __always_inline void walk_finish(struct walk *w)
 	    (layout.frame_owner == PY_NONE ? !!(w->flags_of_code & PY_CO_RESUMABLE)
 					   : !w->entry || !w->grounded))
 		s->flags |= WIRE_SAMPLE_TORN;
+	if (w->frame && !s->flags)
+		s->flags |= WIRE_SAMPLE_DEEP;
 	if (s->flags & (WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD)) {
 		s->frames = 0;
 		s->has_opcode = 0;
@@ -527,8 +373,9 @@ static __always_inline int walk_await_step(struct walk *w)
 {
 	__u64 next = w->task ? walk_u64(w->task + runtime.task_awaited_by) : 0;
 	__u8 is_set = 0, is_task = 0;
+	struct wire_sample_frame *frame;
 	struct walk_frame f;
-	__u32 n = w->sample.frames;
+	__u32 n, instr;
 
 	if (!next || walk_read(&is_set, 1, w->task + runtime.task_awaited_by_is_set))
 		return 0;
@@ -548,11 +395,14 @@ static __always_inline int walk_await_step(struct walk *w)
 	     WALK_WORD(w->code_words, layout.object_size - 8, 0) != w->process.code_type))
 		return 0; /* a coroutine that is none of the interpreter's */
 	w->code = f.code;
-	if (n >= WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS)
+	instr = walk_instr(w, &f);
+	n = w->sample.frames;
+	frame = walk_room(w, n);
+	if (!frame)
 		return 0;
-	w->frames[n].code = f.code;
-	w->frames[n].print = 0;
-	w->frames[n].instr = walk_instr(w, &f) | WIRE_FRAME_AWAITS;
+	frame->code = f.code;
+	frame->print = 0;
+	frame->instr = instr | WIRE_FRAME_AWAITS;
 	w->sample.frames = n + 1;
 	return 1;
 }

@@ -98,6 +98,7 @@ mkdir -p "$logs"
 static=${BUILD:-build}/static
 make -s -j"$(nproc)" BUILD="$static" LDFLAGS=-static "$static/pycost" "$static/verifier" >&2
 rig_tree "$work/tree" "$python" "$(command -v busybox)"
+trapped=$(root_of py313) && rig_interpreter "$work/tree" "$trapped" python3.13
 mkdir "$work/tree/rig"
 cp tests/rig/{calls,counts,sleeper,attached}.py "$static/pycost" "$static/verifier" "$work/tree/rig/"
 strip "$work/tree/rig/pycost"

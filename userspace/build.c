@@ -14,6 +14,7 @@
 #include "userspace/exact.h"
 #include "userspace/kernel.h"
 #include "userspace/proof.h"
+#include "userspace/proof_cache.h"
 #include "userspace/survey.h"
 #include "userspace/traps.h"
 
@@ -176,14 +177,46 @@ static void attach_explain(const struct build *b, int err, char *text, size_t le
 		snprintf(text, len, "cannot attach to %s: %s", b->in.path, strerror(-err));
 }
 
-/* Whether its probes, or what stands for them, are what they should be. */
-static int build_try(struct interpreter *in, pid_t pid, struct survey *ret, char *text, size_t len)
+static int sites_copy(const struct probe_sites *from, struct probe_sites *ret)
 {
+	ret->n = from->n;
+	ret->v = calloc(from->n + 1, sizeof(*ret->v));
+	if (!ret->v)
+		return -ENOMEM;
+	memcpy(ret->v, from->v, from->n * sizeof(*ret->v));
+	return 0;
+}
+
+/* Tried once on this machine, as long as nothing about them changes. */
+static int sites_try(struct interpreter *in, pid_t pid, char *text, size_t len)
+{
+	struct probe_sites entries, returns;
 	struct proof_calls calls;
 	int err;
 
+	if (!proof_cache_get(in))
+		return 0;
+	err = sites_copy(&in->entries, &entries);
+	if (err)
+		return err;
+	err = sites_copy(&in->returns, &returns);
+	if (!err) {
+		err = proof_run(in, pid, &calls, text, len);
+		if (!err)
+			proof_cache_put(in, &entries, &returns);
+		free(returns.v);
+	}
+	free(entries.v);
+	return err;
+}
+
+/* Whether its probes, or what stands for them, are what they should be. */
+static int build_try(struct interpreter *in, pid_t pid, struct survey *ret, char *text, size_t len)
+{
+	int err;
+
 	if (in->probes == PROBES_SITES)
-		return proof_run(in, pid, &calls, text, len);
+		return sites_try(in, pid, text, len);
 	err = survey_run(in, pid, ret, text, len);
 	return err ? err : survey_judge(in, ret, text, len);
 }

@@ -69,7 +69,7 @@ static int target_find(pid_t pid, const char *command, struct interpreter *ret)
 /* Loads the walker of a target's interpreter. */
 static int walker_try(struct sampling *s, pid_t pid, const char *command, char *text, size_t len)
 {
-	const struct sampled_build *b;
+	struct sampled_build *b;
 	struct interpreter in;
 	int err = target_find(pid, command, &in);
 
@@ -77,7 +77,9 @@ static int walker_try(struct sampling *s, pid_t pid, const char *command, char *
 		interpreter_explain(err, text, len);
 		return err;
 	}
-	err = sampling_build(s, &in, &b, text, len);
+	err = sampling_build(s, &in, pid, &b, text, len);
+	if (!err)
+		err = sampling_prove(s, b, pid, text, len);
 	if (!err)
 		snprintf(text, len, "works: the frames of Python %s are walked", b->version);
 	interpreter_clear(&in);

@@ -92,18 +92,19 @@ static void process_drop(struct followed *f, struct sampled_process *p)
 }
 
 /* Where its threads are told apart from those of another life of the PID. */
-static void process_become(struct sampled_process *p, const struct sampled_build *b,
+static void process_become(struct sampled_process *p, struct sampled_build *b,
 			   const struct wire_sampled *wire)
 {
 	p->build = b;
 	p->owner.interpreter = b->in.target_path;
+	p->owner.refused = &b->refused;
 	p->wire = *wire;
 	p->wire.epoch = p->owner.serial;
 }
 
 /* The Python in a process, and the addresses that its walker needs. */
 static int python_find(struct followed *f, pid_t pid, struct wire_sampled *ret_wire,
-		       const struct sampled_build **ret, char *text, size_t len)
+		       struct sampled_build **ret, char *text, size_t len)
 {
 	struct interpreter in, here;
 	int err = interpreter_find(pid, &in);
@@ -113,7 +114,7 @@ static int python_find(struct followed *f, pid_t pid, struct wire_sampled *ret_w
 		return err;
 	}
 	here = in; /* its addresses; what it owns may move to the build */
-	err = sampling_build(f->sampling, &in, ret, text, len);
+	err = sampling_build(f->sampling, &in, pid, ret, text, len);
 	if (!err)
 		sampling_addresses(*ret, &here, 0, ret_wire);
 	interpreter_clear(&in);
@@ -122,11 +123,13 @@ static int python_find(struct followed *f, pid_t pid, struct wire_sampled *ret_w
 
 int followed_attach(struct followed *f, pid_t pid, char *text, size_t len)
 {
-	const struct sampled_build *b;
+	struct sampled_build *b;
 	struct sampled_process *p;
 	struct wire_sampled wire;
 	int err = python_find(f, pid, &wire, &b, text, len);
 
+	if (!err)
+		err = sampling_prove(f->sampling, b, pid, text, len);
 	if (err)
 		return err;
 	p = process_new(f, pid, 0);
@@ -226,26 +229,35 @@ static void process_execed(struct followed *f, struct sampled_process *p)
 	p->look_until = clock_ns() + LOOK_NS;
 }
 
-/* -ENOENT: no Python is in it, yet. */
+static void not_walked(struct followed *f, const struct sampled_process *p, const char *why)
+{
+	if (!process_gone(p->pid))
+		snprintf(f->notice, sizeof(f->notice),
+			 "PID %d, started by a target, is not walked: %s", p->pid, why);
+}
+
+/*
+ * -ENOENT: no Python is in it, yet.  It runs meanwhile, so it is walked before that is
+ * tried out; of what is refused then no path is believed.
+ */
 static int process_look(struct followed *f, struct sampled_process *p)
 {
-	const struct sampled_build *b;
+	struct sampled_build *b;
 	struct wire_sampled wire;
 	char why[256] = "";
 	int err = python_find(f, p->pid, &wire, &b, why, sizeof(why));
 
 	if (err == -ENOENT || err == -ESRCH)
 		return err;
-	if (err) {
-		if (!process_gone(p->pid))
-			snprintf(f->notice, sizeof(f->notice),
-				 "PID %d, started by a target, is not walked: %s", p->pid, why);
-		return err;
+	if (!err) {
+		process_become(p, b, &wire);
+		sampling_refollow(f->sampling, p->pid, &p->wire);
+		process_tell(f, p);
+		err = sampling_prove(f->sampling, b, p->pid, why, sizeof(why));
 	}
-	process_become(p, b, &wire);
-	sampling_refollow(f->sampling, p->pid, &p->wire);
-	process_tell(f, p);
-	return 0;
+	if (err)
+		not_walked(f, p, why);
+	return err;
 }
 
 void followed_look(struct followed *f)
@@ -292,7 +304,7 @@ static void lines_learn(struct followed *f, const struct sampled_process *p,
 		f->unlined++;
 		return;
 	}
-	if (size < e->linetable_size && !reread_linetable(p->pid, p->build->layout, e, &whole)) {
+	if (size < e->linetable_size && !reread_linetable(p->pid, &p->build->layout, e, &whole)) {
 		table = whole;
 		size = e->linetable_size;
 	}
@@ -313,7 +325,7 @@ static void code_announced(struct followed *f, struct sampled_process *p,
 	if (reread_is_due(e)) {
 		whole = *e;
 		e = &whole;
-		f->unnamed += reread_code(p->pid, p->build->layout, &whole) != 0;
+		f->unnamed += reread_code(p->pid, &p->build->layout, &whole) != 0;
 	}
 	err = codes_learn(f->codes, e, p->names->resolver, p->build->in.minor, NULL);
 	if (!err)

@@ -26,7 +26,7 @@ struct sampling;
 struct sampled_process {
 	pid_t pid, parent;
 	char comm[32];
-	const struct sampled_build *build; /* NULL: no Python known in it */
+	struct sampled_build *build; /* NULL: no Python known in it */
 	struct names *names;
 	struct wire_sampled wire; /* as the kernel was told */
 	struct path_owner owner;

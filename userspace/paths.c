@@ -196,7 +196,7 @@ static enum sample_state state_of(const struct sample_place *place,
 
 static int place_count(struct paths *p, const struct samples *s, const struct sample_stack *stack,
 		       const struct sample_place *place, const struct path_owner *owner,
-		       struct sink_sample at, bool in_import)
+		       struct sink_sample at, bool walked, bool in_import)
 {
 	const struct sample_chain *chain = (struct sample_chain *)s->chains.items + place->chain - 1;
 	struct native_found native = {0};
@@ -211,7 +211,7 @@ static int place_count(struct paths *p, const struct samples *s, const struct sa
 	at.native = native.id;
 	at.state = state_of(place, &native, in_import);
 	at.in_kernel = place->in_kernel;
-	at.opcode = place->has_opcode ? place->opcode : SINK_NO_OPCODE;
+	at.opcode = place->has_opcode && walked ? place->opcode : SINK_NO_OPCODE;
 	err = tally_at(&p->samples, &at, &sample);
 	if (err)
 		return err;
@@ -240,14 +240,18 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 		p->orphans += wait ? 0 : stack->count;
 		return wait ? -EAGAIN : 0;
 	}
-	err = frames_name(p, s, stack, wait);
-	if (err)
-		return err;
-	length = path_order(p->frames, stack->frames, p->order);
+	if (owner->refused && *owner->refused) {
+		p->unwalked += stack->count;
+	} else {
+		err = frames_name(p, s, stack, wait);
+		if (err)
+			return err;
+		length = path_order(p->frames, stack->frames, p->order);
+	}
 	in_import = runs_in_import(p, length);
 	err = path_walk(p, stack, owner, length, &at.node, &at.line);
 	for (uint32_t i = stack->place; !err && i != SAMPLES_NO_PLACE; i = places[i].next)
-		err = place_count(p, s, stack, &places[i], owner, at, in_import);
+		err = place_count(p, s, stack, &places[i], owner, at, length != 0, in_import);
 	return err;
 }
 

@@ -21,6 +21,7 @@ struct samples;
 struct path_owner {
 	uint32_t pid;
 	uint32_t serial; /* no other process or program has it, though it have the PID */
+	const bool *refused; /* what walks it turned out to be wrong; NULL: nothing does */
 	const char *interpreter; /* the object Python's own functions are in; "" */
 };
 

@@ -77,6 +77,16 @@ int perf_event_open_sampling(enum metric m, const struct cpu_kinds *kinds, int c
 	return open_of_kind(m, attr, kinds, -1, cpu);
 }
 
+int perf_event_open_sampling_task(pid_t tid, uint64_t period_ns)
+{
+	struct perf_event_attr attr = attr_of(METRIC_TASK_CLOCK);
+
+	attr.config = PERF_COUNT_SW_CPU_CLOCK;
+	attr.sample_period = period_ns;
+	attr.disabled = 1;
+	return open_one(&attr, tid, -1);
+}
+
 int perf_event_read(int fd, struct perf_reading *ret)
 {
 	return read(fd, ret, sizeof(*ret)) == sizeof(*ret) ? 0 : -EIO;

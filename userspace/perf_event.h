@@ -36,6 +36,9 @@ int perf_event_open_kernel(enum metric m, const struct cpu_kinds *kinds, int cpu
 int perf_event_open_sampling(enum metric m, const struct cpu_kinds *kinds, int cpu,
 			     uint64_t period);
 
+/* One of a single task, by its time on a CPU. */
+int perf_event_open_sampling_task(pid_t tid, uint64_t period_ns);
+
 /* -EIO when it cannot be read. */
 int perf_event_read(int fd, struct perf_reading *ret);
 

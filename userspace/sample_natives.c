@@ -8,9 +8,11 @@
 
 #include "symbolizer/native.h"
 #include "symbolizer/native_role.h"
+#include "userspace/native_chain.h"
 #include "userspace/tally.h"
 
 #define NATIVES_MAX 65536
+#define CHAIN_MAX 64
 
 /* Strings of struct native_name: equal ones are the same pointer. */
 struct told {
@@ -23,6 +25,7 @@ struct sample_natives {
 	struct sink *sink;
 	struct natives *natives;
 	struct tally told;
+	struct native_chain chain;
 	uint64_t lost;
 };
 
@@ -40,6 +43,7 @@ int sample_natives_new(struct sink *sink, struct sample_natives **ret)
 		return err;
 	}
 	n->sink = sink;
+	native_chain_init(&n->chain);
 	n->told = (struct tally){.item_size = sizeof(struct told),
 				 .key_size = offsetof(struct told, id), .max = NATIVES_MAX};
 	*ret = n;
@@ -52,6 +56,7 @@ void sample_natives_free(struct sample_natives *n)
 		return;
 	natives_free(n->natives);
 	tally_clear(&n->told);
+	native_chain_clear(&n->chain);
 	free(n);
 }
 
@@ -76,37 +81,62 @@ static int native_tell(struct sample_natives *n, const struct native_name *name,
 	return n->sink->native(n->sink, &fact);
 }
 
-static enum sample_state state_of(const struct native_name *name, const char *interpreter)
+static enum native_role role_of(const struct native_name *name, const char *interpreter)
 {
-	if (strcmp(name->object, interpreter))
-		return SAMPLE_RUNS;
-	switch (native_role(name->symbol)) {
-	case ROLE_GC:
-		return SAMPLE_GC;
-	case ROLE_GIL:
-		return SAMPLE_GIL;
-	default:
-		return SAMPLE_RUNS;
+	return strcmp(name->object, interpreter) ? ROLE_NONE : native_role(name->symbol);
+}
+
+/*
+ * The names of as much of a chain as is certain, at least one; out to the interpreter's
+ * own loop, below which is what the Python frames tell.
+ */
+static size_t chain_name(struct sample_natives *n, pid_t pid, const char *interpreter,
+			 const uint64_t *chain, size_t count, struct native_name *names)
+{
+	size_t known = 1;
+
+	while (known < count && *names[known - 1].symbol &&
+	       role_of(&names[known - 1], interpreter) != ROLE_EVAL &&
+	       native_chain_holds(&n->chain, pid, chain[known - 1], names[known - 1].offset,
+				  known == 1, chain[known])) {
+		/* The call itself: what follows it may belong to another function. */
+		if (natives_resolve(n->natives, pid, chain[known] - 1, &names[known]))
+			break;
+		names[known].offset++;
+		known++;
 	}
+	return known;
 }
 
 int sample_natives_find(struct sample_natives *n, pid_t pid, const char *interpreter,
 			const uint64_t *chain, size_t count, struct native_found *ret)
 {
-	struct native_name name;
+	struct native_name names[CHAIN_MAX];
+	size_t known;
+	int err = 0;
 
 	*ret = (struct native_found){.state = SAMPLE_RUNS};
 	/* What has ended, or is mapped no more, has no names: that is no error. */
-	if (!count || natives_resolve(n->natives, pid, chain[0], &name) ||
-	    (!*name.object && !*name.symbol))
+	if (!count || natives_resolve(n->natives, pid, chain[0], &names[0]) ||
+	    (!*names[0].object && !*names[0].symbol))
 		return 0;
-	ret->state = state_of(&name, interpreter);
-	return native_tell(n, &name, 0, &ret->id);
+	known = chain_name(n, pid, interpreter, chain, count < CHAIN_MAX ? count : CHAIN_MAX, names);
+	for (size_t i = known; !err && i--;) {
+		enum native_role role = role_of(&names[i], interpreter);
+
+		if (role == ROLE_GC)
+			ret->state = SAMPLE_GC;
+		else if (role == ROLE_GIL)
+			ret->state = SAMPLE_GIL;
+		err = native_tell(n, &names[i], ret->id, &ret->id);
+	}
+	return err;
 }
 
 void sample_natives_forget(struct sample_natives *n, pid_t pid)
 {
 	natives_forget(n->natives, pid);
+	native_chain_forget(&n->chain);
 }
 
 uint64_t sample_natives_lost(const struct sample_natives *n)

@@ -151,6 +151,7 @@ static int rings_open(struct sampled *s)
 	s->notes = ring_buffer__new(sampling_events_fd(s->sampling), on_note, s, NULL);
 	if (!s->notes)
 		return -errno;
+	sampling_set_readers(s->sampling, on_note, on_sample, s);
 	s->ring = ring_buffer__new(sampling_samples_fd(s->sampling), on_sample, s, NULL);
 	return s->ring ? 0 : -errno;
 }
@@ -191,13 +192,15 @@ static int sampled_attach(struct measurement *m, pid_t pid, char *text, size_t l
 /* Its walker is loaded before it runs, so that no more of it is missed than need be. */
 static int sampled_expect(struct measurement *m, const char *command, char *text, size_t len)
 {
-	const struct sampled_build *b;
+	struct sampled_build *b;
 	struct interpreter in;
 	int err;
 
 	if (interpreter_open_path(command, getenv("PATH"), &in))
 		return 0;
-	err = sampling_build(sampled_of(m)->sampling, &in, &b, text, len);
+	err = sampling_build(sampled_of(m)->sampling, &in, 0, &b, text, len);
+	if (!err)
+		err = sampling_prove(sampled_of(m)->sampling, b, 0, text, len);
 	interpreter_clear(&in);
 	return err;
 }

@@ -9,15 +9,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolizer/layout.h" /* the skeleton holds one */
+#include "symbolizer/layout_read.h"
 #include "sample.skel.h"
 #include "walk.skel.h"
 #include "userspace/kernel.h"
+#include "userspace/walk_proof.h"
 
 struct sampling {
 	struct sample_bpf *sample;
 	struct sampled_build *builds[WIRE_MAX_BUILDS];
 	uint32_t n_builds;
+	sampling_reader on_event, on_sample; /* NULL: nobody reads */
+	void *readers_arg;
 };
 
 int sampling_open(bool no_follow, struct sampling **ret, char *text, size_t len)
@@ -92,11 +95,6 @@ const char *interpreter_sample_reason(const struct interpreter *in)
 		return "its version could not be found out";
 	if (in->major != 3 || in->minor < 6)
 		return "Python before 3.6 is not supported";
-	if (!layout_for_build(in->minor, in->free_threaded) ||
-	    !runtime_for(in->minor, in->free_threaded))
-		return in->free_threaded && in->minor < 16
-			       ? "no free-threaded build of this Python is known here"
-			       : "this Python is newer than any whose structures are known here";
 	if (!in->runtime && in->minor > 6)
 		return "its executable does not show where its threads are (_PyRuntime)";
 	return NULL;
@@ -136,9 +134,8 @@ static int build_load(struct sampling *s, struct sampled_build *b)
 
 	if (err)
 		return err;
-	memcpy((void *)&w->rodata->layout, b->layout, sizeof(*b->layout));
-	memcpy((void *)&w->rodata->runtime, runtime_for(b->in.minor, b->in.free_threaded),
-	       sizeof(w->rodata->runtime));
+	memcpy((void *)&w->rodata->layout, &b->layout, sizeof(b->layout));
+	memcpy((void *)&w->rodata->runtime, &b->runtime, sizeof(b->runtime));
 	err = walk_bpf__load(w);
 	return err ? err : walker_put(s, b);
 }
@@ -163,8 +160,23 @@ static void version_set(struct sampled_build *b)
 			 in->free_threaded ? "t" : "");
 }
 
-static int build_new(struct sampling *s, struct interpreter *in, struct sampled_build **ret,
-		     char *text, size_t len)
+static int build_make(struct sampling *s, struct sampled_build *b, pid_t pid, char *text, size_t len)
+{
+	int err = layout_read(&b->in, pid, &b->layout, &b->runtime, text, len);
+
+	if (err < 0)
+		return err;
+	b->unproven = err == LAYOUT_UNPROVEN;
+	version_set(b);
+	err = build_load(s, b);
+	if (err)
+		snprintf(text, len, "the kernel refused the walker of Python %s: %s (%s)", b->version,
+			 strerror(-err), kernel_log_last());
+	return err;
+}
+
+static int build_new(struct sampling *s, struct interpreter *in, pid_t pid,
+		     struct sampled_build **ret, char *text, size_t len)
 {
 	struct sampled_build *b;
 	int err;
@@ -179,12 +191,8 @@ static int build_new(struct sampling *s, struct interpreter *in, struct sampled_
 	b->in = *in;
 	*in = (struct interpreter){0};
 	b->number = s->n_builds;
-	b->layout = layout_for_build(b->in.minor, b->in.free_threaded);
-	version_set(b);
-	err = build_load(s, b);
+	err = build_make(s, b, pid, text, len);
 	if (err) {
-		snprintf(text, len, "the kernel refused the walker of Python %s: %s (%s)", b->version,
-			 strerror(-err), kernel_log_last());
 		build_free(b);
 		return err;
 	}
@@ -192,8 +200,8 @@ static int build_new(struct sampling *s, struct interpreter *in, struct sampled_
 	return 0;
 }
 
-int sampling_build(struct sampling *s, struct interpreter *in, const struct sampled_build **ret,
-		   char *text, size_t len)
+int sampling_build(struct sampling *s, struct interpreter *in, pid_t pid,
+		   struct sampled_build **ret, char *text, size_t len)
 {
 	struct sampled_build *b = build_find(s, in);
 	const char *why = b ? NULL : interpreter_sample_reason(in);
@@ -204,16 +212,51 @@ int sampling_build(struct sampling *s, struct interpreter *in, const struct samp
 		return -ENOTSUP;
 	}
 	if (!b)
-		err = build_new(s, in, &b, text, len);
+		err = build_new(s, in, pid, &b, text, len);
 	if (!err)
 		*ret = b;
 	return err;
 }
 
+/*
+ * The answer could be kept by build-id, from session to session: here is where it would
+ * be looked up.
+ */
+int sampling_prove(struct sampling *s, struct sampled_build *b, pid_t pid, char *text, size_t len)
+{
+	int err;
+
+	if (b->tried) {
+		snprintf(text, len, "its stacks were not walked right on a private child");
+		return b->refused ? -ENOTSUP : 0;
+	}
+	b->tried = true;
+	err = walk_proof_run(s, b, pid, text, len);
+	b->refused = err && (err != -ENOENT || b->unproven);
+	if (b->refused)
+		bpf_map_delete_elem(bpf_map__fd(s->sample->maps.walkers), &b->number);
+	return b->refused ? -ENOTSUP : 0;
+}
+
+void sampling_set_readers(struct sampling *s, sampling_reader event, sampling_reader sample,
+			  void *arg)
+{
+	s->on_event = event;
+	s->on_sample = sample;
+	s->readers_arg = arg;
+}
+
+int sampling_others(struct sampling *s, void *data, size_t size, bool is_sample)
+{
+	sampling_reader reader = is_sample ? s->on_sample : s->on_event;
+
+	return reader ? reader(s->readers_arg, data, size) : 0;
+}
+
 void sampling_addresses(const struct sampled_build *b, const struct interpreter *in, uint32_t epoch,
 			struct wire_sampled *ret)
 {
-	const struct cpython_runtime *r = runtime_for(b->in.minor, b->in.free_threaded);
+	const struct cpython_runtime *r = &b->runtime;
 
 	*ret = (struct wire_sampled){.build = b->number, .epoch = epoch,
 				     .code_type = in->code_type};

@@ -11,20 +11,23 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "bpf/cpython.h"
 #include "bpf/wire.h"
 #include "symbolizer/interpreter.h"
 
-struct cpython_layout;
 struct sampling;
 
 /* One build of CPython, by its file's identity. */
 struct sampled_build {
 	struct interpreter in;
-	const struct cpython_layout *layout;
+	struct cpython_layout layout;
+	struct cpython_runtime runtime;
 	char version[32]; /* "3.15.2" */
 	uint32_t number;  /* wire_sampled.build */
+	bool refused;	  /* its walker was tried, and is wrong: nothing of it holds */
 	/* private */
 	struct walk_bpf *programs;
+	bool unproven, tried;
 };
 
 /* Loads what all builds share, errors in words in err; nothing fires yet. */
@@ -41,12 +44,29 @@ int sampling_samples_fd(const struct sampling *s);
 const char *interpreter_sample_reason(const struct interpreter *in);
 
 /*
- * The build of this interpreter, its walker loaded when it is the first of its kind; the
- * interpreter's content may move to it.  -ENOTSUP: see above; -ENOSPC: too many builds;
- * errors in words in err.
+ * The build of this interpreter, its walker loaded when it is the first of its kind; pid:
+ * a process that runs it; 0: none does yet.  The interpreter's content may move to the
+ * build.  -ENOTSUP: see above; -ENOSPC: too many builds; errors in words in err.
  */
-int sampling_build(struct sampling *s, struct interpreter *in, const struct sampled_build **ret,
-		   char *err, size_t errlen);
+int sampling_build(struct sampling *s, struct interpreter *in, pid_t pid,
+		   struct sampled_build **ret, char *err, size_t errlen);
+
+/*
+ * Tries the walker out on a private child (walk_proof.h), once; pid as above.  Where
+ * nothing can be tried, only layouts are believed that this pycost was tested with.
+ * -ENOTSUP, in words in err: from now on it walks no more.
+ */
+int sampling_prove(struct sampling *s, struct sampled_build *b, pid_t pid, char *err,
+		   size_t errlen);
+
+/*
+ * Who reads the rings besides: events and samples that a trial met and that are others'
+ * are handed on, by sampling_others().
+ */
+typedef int (*sampling_reader)(void *arg, void *data, size_t size);
+void sampling_set_readers(struct sampling *s, sampling_reader event, sampling_reader sample,
+			  void *arg);
+int sampling_others(struct sampling *s, void *data, size_t size, bool is_sample);
 
 /* What the kernel is to know of a process with this interpreter: addresses of its own. */
 void sampling_addresses(const struct sampled_build *b, const struct interpreter *in, uint32_t epoch,

@@ -12,6 +12,7 @@
 #include "userspace/clock.h"
 #include "userspace/codes.h"
 #include "userspace/drain.h"
+#include "userspace/jit.h"
 #include "userspace/kernel.h"
 #include "userspace/reread.h"
 #include "userspace/sink.h"
@@ -56,7 +57,14 @@ static int process_hold(const struct tracker *t, struct process *p, struct known
 int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct known_build **ret,
 		  char *text, size_t len)
 {
-	int err = builds_get(&t->builds, in, pid, ret, text, len);
+	int err;
+
+	if (jit_is_on(in, pid)) {
+		snprintf(text, len, "its JIT compiler is on (PYTHON_JIT), whose code has no probes: "
+				    "run it with PYTHON_JIT=0");
+		return -ENOTSUP;
+	}
+	err = builds_get(&t->builds, in, pid, ret, text, len);
 
 	if (!err && *text)
 		snprintf(t->notice, sizeof(t->notice), "%s: costs will hold the probes' own", text);

@@ -15,8 +15,10 @@ from results import missed, note, row, show
 
 def probed_call(room):
     """A call of an empty function, entry and return, with all its accounting."""
-    for python in room.pythons:
-        labels = ["plain", "empty", "pycost", "bpftrace", "bpftrace-lean"]
+    for python in room.pythons + room.trapped:
+        # bpftrace knows no sites but USDT probes.
+        scripts = [] if python in room.trapped else ["bpftrace", "bpftrace-lean"]
+        labels = ["plain", "empty", "pycost", *scripts]
         workers = {label: room.worker(python, label) for label in labels}
         for worker in workers.values():
             worker.measure_plain()
@@ -24,7 +26,7 @@ def probed_call(room):
             "empty": room.empty(workers["empty"]),
             "pycost": room.record(workers["pycost"].pid, "--no-calibration"),
         }
-        for label in ("bpftrace", "bpftrace-lean"):
+        for label in scripts:
             lean = label != "bpftrace"
             tracers[label] = room.bpftrace(workers[label], python.copy(label), lean)
         for label, tracer in list(tracers.items()):
@@ -195,7 +197,7 @@ def main():
     for name in ("--build", "--py39", "--py315"):
         made.add_argument(name, required=True, help=argparse.SUPPRESS)
     # Nothing where there is none.
-    for name in ("--py313", "--austin"):
+    for name in ("--py311", "--py313", "--austin"):
         made.add_argument(name, default="", help=argparse.SUPPRESS)
     made.add_argument("criteria", nargs="*", metavar="CRITERION",
                       help=", ".join(CRITERIA) + " (default: all)")

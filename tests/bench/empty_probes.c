@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * empty_probes PID: attaches programs that do nothing to the function probes of one
- * process, the usual way (for this PID, with the semaphore), says "ready", and takes
+ * process, the usual way (for this PID, with the semaphore), or where it has none to
+ * the instructions that stand for them, says "ready", and takes
  * them off at the end of its input.
  */
 #include <bpf/libbpf.h>
@@ -30,7 +31,7 @@ int main(int argc, char **argv)
 	pid_t pid = argc == 2 ? atoi(argv[1]) : 0;
 	struct interpreter in;
 
-	if (!empty || !pid || interpreter_find(pid, &in) || in.probes != PROBES_NOTED) {
+	if (!empty || !pid || interpreter_find(pid, &in) || in.probes == PROBES_ABSENT) {
 		fprintf(stderr, "usage: empty_probes PID-OF-A-PYTHON\n");
 		return 1;
 	}

@@ -63,6 +63,10 @@ class Lab:
             Python("python3.15", options.py315, True, self.work),
         ]
         # Those that only samplers meet.
+        # Without live USDT probes.
+        self.trapped = [Python("python3." + minor, root, True, self.work)
+                        for minor, root in (("11", options.py311), ("13", options.py313))
+                        if root]
         self.sampled = self.pythons[1:]
         if options.py313:
             self.sampled.append(Python("python3.13", options.py313, True, self.work))

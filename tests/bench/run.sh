@@ -19,8 +19,9 @@ py39=$(tests/fetch.sh py39)
 py315=$(tests/fetch.sh py315)
 # With austin, which knows no 3.15.
 py313=$(tests/fetch.sh py313) || py313=
+py311=$(tests/fetch.sh py311) || py311=
 austin=$py313/usr/bin/austin
 [ -x "$austin" ] || austin=
 export PYTHONDONTWRITEBYTECODE=1
 exec "$py39/usr/bin/python3.9" tests/bench/bench.py --build "${BUILD:-build}" \
-    --py39 "$py39" --py315 "$py315" --py313 "$py313" --austin "$austin" "$@"
+    --py39 "$py39" --py315 "$py315" --py311 "$py311" --py313 "$py313" --austin "$austin" "$@"

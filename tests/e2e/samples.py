@@ -146,6 +146,14 @@ class Samples:
         found = self.natives[sample.native] if sample.native else None
         return (found.symbol, found.object) if found else ("", "")
 
+    def chain(self, sample):
+        """Symbols of its native functions, innermost first."""
+        symbols, at = [], sample.native
+        while at:
+            symbols.append(self.natives[at].symbol)
+            at = self.natives[at].parent
+        return tuple(symbols)
+
 
 def main():
     s = Samples(sys.argv[1])

@@ -18,9 +18,11 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "symbolizer/layout.h" /* the skeletons hold one */
+#include "bpf/wire.h" /* the skeletons hold some of it, */
+#include "symbolizer/layout.h" /* and of this */
 #include "exact.skel.h"
 #include "life.skel.h"
+#include "proof.skel.h"
 #include "sample.skel.h"
 #include "survey.skel.h"
 #include "walk.skel.h"
@@ -28,6 +30,7 @@
 #define LOG_SIZE (16 << 20)
 #define LOG_TAIL 3000
 #define WITH_KERNEL "instr+kernel"
+#define TRAPPED "trapped" /* at instructions that stand for probes */
 #define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
 
 static char *log_buf;
@@ -129,6 +132,7 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 
 	if (!x)
 		return;
+	x->rodata->trapped = !strcmp(metric, TRAPPED);
 	x->rodata->task_clock = task_clock;
 	x->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
 	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
@@ -156,6 +160,19 @@ static void survey_try(const struct build_like *b, const char *program)
 	survey_bpf__destroy(s);
 }
 
+static void proof_try(const struct build_like *b, const char *program)
+{
+	struct proof_bpf *p = proof_bpf__open();
+
+	if (!p)
+		return;
+	memcpy((void *)&p->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
+	p->rodata->n_sites = PROOF_SITES;
+	p->rodata->ip_reg = b->name;
+	object_try(p->obj, program, b->python, "any");
+	proof_bpf__destroy(p);
+}
+
 static void sample_try(const char *program)
 {
 	struct sample_bpf *s = sample_bpf__open();
@@ -178,6 +195,21 @@ static void walk_try(const char *python, int minor, bool free_threaded)
 	       sizeof(struct cpython_runtime));
 	object_try(w->obj, "walk", python, "sample");
 	walk_bpf__destroy(w);
+}
+
+static void traps_try(void)
+{
+	static const struct build_like builds[] = {{"3.6", 6, 3, 5, 14, 13},
+						   {"3.8", 8, 3, 5, 14, 13},
+						   {"3.11", 11, 3, 5, 14, 13},
+						   {"3.13", 13, 3, 5, 14, 13}};
+
+	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
+		exact_try(&builds[i], "on_entry", false, TRAPPED);
+		exact_try(&builds[i], "on_return", false, TRAPPED);
+		proof_try(&builds[i], "proof_entry");
+		proof_try(&builds[i], "proof_return");
+	}
 }
 
 int main(void)
@@ -209,6 +241,7 @@ int main(void)
 		survey_try(&builds[i], "survey_entry");
 		survey_try(&builds[i], "survey_return");
 	}
+	traps_try();
 	for (size_t i = 0; i < sizeof(sample) / sizeof(*sample); i++)
 		sample_try(sample[i]);
 	walk_try("3.6", 6, false);
