@@ -180,10 +180,12 @@ static __always_inline int walk_retreat(struct walk *w)
 	__u64 cframe;
 	__u32 i = w->tried;
 
-	if (runtime.tstate_cframe == PY_NONE || w->grounded || w->yielding)
+	if (runtime.tstate_cframe == PY_NONE || w->yielding ||
+	    (w->grounded && !(w->sample.flags & WIRE_SAMPLE_TORN)))
 		return 0;
 	walk_again(w);
 	w->frame = 0;
+	w->grounded = 0;
 	w->tried = i + 1;
 	if (i < w->n_registers && i < WALK_REGISTERS) {
 		cframe = w->registers[i];

@@ -111,6 +111,7 @@ section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section qualname tests/qualname/check.sh
 section lines tests/lines/check.sh
+! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
 again=1

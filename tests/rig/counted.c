@@ -11,8 +11,12 @@
  * counted rounds CMD...  a process that stops itself now and then (SIGSTOP): prints its
  *                        pid and its instructions until then at each stop, lets it go on
  *                        for each line read, and prints them once more at its end
+ * counted late PERIOD CMD...  runs it with an interrupt each PERIOD instructions; prints
+ *                        how many came, how many of them in kernel mode, and how many
+ *                        instructions late they were: on average and at most
  * counted fixed CMD...   runs it at the same addresses each time
  * counted loop N         takes N turns of a loop of two instructions
+ * counted ticks NS       interrupts CPU 0 each NS nanoseconds until its input ends
  * counted hog share|pin  uses all of CPU 0's counters until its input ends, and prints how
  *                        many they are; pin: gives way to nobody
  */
@@ -23,6 +27,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -222,6 +227,88 @@ static int children_of(char **argv)
 	return 1;
 }
 
+#define LATE_PAGES 256 /* a power of 2; room for so many samples of 32 bytes */
+
+/* One interrupt: the header, then PERF_SAMPLE_READ. */
+struct late_sample {
+	struct perf_event_header header;
+	uint64_t count;
+};
+
+/* How far the counter was beyond a whole period when its interrupt came. */
+static int late_print(const struct perf_event_mmap_page *ring, uint64_t period)
+{
+	const char *data = (const char *)ring + sysconf(_SC_PAGESIZE);
+	uint64_t n = 0, in_kernel = 0, sum = 0, most = 0, size;
+
+	for (uint64_t at = 0; at < ring->data_head; at += size) {
+		const struct late_sample *s = (const void *)(data + at);
+		uint64_t late = s->count % period;
+
+		size = s->header.size;
+		if (!size || s->header.type != PERF_RECORD_SAMPLE)
+			continue;
+		n++;
+		in_kernel += (s->header.misc & PERF_RECORD_MISC_CPUMODE_MASK) ==
+			     PERF_RECORD_MISC_KERNEL;
+		sum += late;
+		most = late > most ? late : most;
+	}
+	printf("%llu %llu %llu %llu\n", (unsigned long long)n, (unsigned long long)in_kernel,
+	       (unsigned long long)(n ? sum / n : 0), (unsigned long long)most);
+	return fflush(stdout) ? 1 : 0;
+}
+
+static int late(char **argv)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE,
+		.config = PERF_COUNT_HW_INSTRUCTIONS,
+		.sample_period = strtoull(argv[0], NULL, 0),
+		.sample_type = PERF_SAMPLE_READ,
+		.disabled = 1,
+		.enable_on_exec = 1,
+		.exclude_kernel = 1,
+		.exclude_hv = 1,
+	};
+	int go, status = 0, fd;
+	pid_t pid = spawn(argv + 1, &go);
+	void *ring;
+
+	fd = pid ? event_open(&attr, pid, -1, -1) : -1;
+	if (fd < 0)
+		return 1;
+	ring = mmap(NULL, (LATE_PAGES + 1) * sysconf(_SC_PAGESIZE),
+		    PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (ring == MAP_FAILED) {
+		perror("ring");
+		return 1;
+	}
+	if (!let_go(go) || waitpid(pid, &status, 0) != pid || status)
+		return 1;
+	return late_print(ring, attr.sample_period);
+}
+
+static int wait_for_end(void)
+{
+	fflush(stdout);
+	while (getchar() != EOF)
+		;
+	return 0;
+}
+
+static int ticks(char **argv)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_SOFTWARE,
+		.config = PERF_COUNT_SW_CPU_CLOCK,
+		.sample_period = strtoull(argv[0], NULL, 0),
+	};
+
+	printf("%d\n", event_open(&attr, -1, 0, -1) >= 0);
+	return wait_for_end();
+}
+
 static int fixed(char **argv)
 {
 	if (personality(ADDR_NO_RANDOMIZE) >= 0)
@@ -247,10 +334,7 @@ static int hog(char **argv)
 	while (held && held < HOGGED && event_open(&attr, -1, 0, leader) >= 0)
 		held++;
 	printf("%d\n", held);
-	fflush(stdout);
-	while (getchar() != EOF)
-		;
-	return 0;
+	return wait_for_end();
 }
 
 static const struct {
@@ -258,7 +342,8 @@ static const struct {
 	int (*run)(char **argv);
 } commands[] = {
 	{"instructions", instructions}, {"time", on_cpu}, {"rounds", rounds}, {"children", children_of},
-	{"kernel", in_kernel}, {"fixed", fixed}, {"loop", loop}, {"hog", hog},
+	{"kernel", in_kernel}, {"fixed", fixed}, {"loop", loop}, {"hog", hog}, {"late", late},
+	{"ticks", ticks},
 };
 
 int main(int argc, char **argv)
@@ -267,6 +352,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], commands[i].name))
 			return commands[i].run(argv + 2);
 	fprintf(stderr, "usage: counted instructions|kernel|time|rounds|children|fixed COMMAND [ARG...]\n"
-			"       counted loop N | hog share|pin\n");
+			"       counted late PERIOD COMMAND [ARG...]\n"
+			"       counted loop N | ticks NS | hog share|pin\n");
 	return 2;
 }

@@ -68,11 +68,12 @@ class Recording:
     def __enter__(self):
         pids = ",".join(str(p.pid) for p in self.processes)
         self.recorder = recorder("-p", pids, *self.options)
-        line = " "
+        said, line = "", " "
         while line and not line.startswith("measuring"):
             line = self.recorder.stderr.readline()
+            said += line
         all_of_them = "measuring %d " % len(self.processes)
-        check(line.startswith(all_of_them), self.name + " attach", line.strip())
+        check(line.startswith(all_of_them), self.name + " attach", " ".join(said.split()))
         return self
 
     def round(self, process):

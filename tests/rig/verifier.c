@@ -18,18 +18,19 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "bpf/wire.h"
-#include "symbolizer/layout.h" /* the skeletons hold both */
+#include "bpf/wire.h" /* the skeletons hold some of it, */
+#include "symbolizer/layout.h" /* and of this */
 #include "exact.skel.h"
 #include "life.skel.h"
-#include "sample.skel.h"
 #include "proof.skel.h"
+#include "sample.skel.h"
 #include "survey.skel.h"
 #include "walk.skel.h"
 
 #define LOG_SIZE (16 << 20)
 #define LOG_TAIL 3000
 #define WITH_KERNEL "instr+kernel"
+#define TRAPPED "trapped" /* at instructions that stand for probes */
 #define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
 
 static char *log_buf;
@@ -122,7 +123,6 @@ struct build_like {
 	const char *python;
 	int minor;
 	unsigned char entry, returns, file, name;
-	bool trapped; /* no USDT probes */
 };
 
 static void exact_try(const struct build_like *b, const char *program, bool task_clock,
@@ -132,6 +132,7 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 
 	if (!x)
 		return;
+	x->rodata->trapped = !strcmp(metric, TRAPPED);
 	x->rodata->task_clock = task_clock;
 	x->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
 	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
@@ -141,7 +142,6 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	x->rodata->return_name_reg = b->name;
 	x->rodata->return_line_reg = b->name;
 	x->rodata->entry_line_reg = b->name;
-	x->rodata->trapped = b->trapped;
 	object_try(x->obj, program, b->python, metric);
 	exact_bpf__destroy(x);
 }
@@ -160,7 +160,6 @@ static void survey_try(const struct build_like *b, const char *program)
 	survey_bpf__destroy(s);
 }
 
-/* Any site. */
 static void proof_try(const struct build_like *b, const char *program)
 {
 	struct proof_bpf *p = proof_bpf__open();
@@ -168,7 +167,8 @@ static void proof_try(const struct build_like *b, const char *program)
 	if (!p)
 		return;
 	memcpy((void *)&p->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
-	p->rodata->n_sites = 8;
+	p->rodata->n_sites = PROOF_SITES;
+	p->rodata->ip_reg = b->name;
 	object_try(p->obj, program, b->python, "any");
 	proof_bpf__destroy(p);
 }
@@ -197,12 +197,25 @@ static void walk_try(const char *python, int minor, bool free_threaded)
 	walk_bpf__destroy(w);
 }
 
+static void traps_try(void)
+{
+	static const struct build_like builds[] = {{"3.6", 6, 3, 5, 14, 13},
+						   {"3.8", 8, 3, 5, 14, 13},
+						   {"3.11", 11, 3, 5, 14, 13},
+						   {"3.13", 13, 3, 5, 14, 13}};
+
+	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
+		exact_try(&builds[i], "on_entry", false, TRAPPED);
+		exact_try(&builds[i], "on_return", false, TRAPPED);
+		proof_try(&builds[i], "proof_entry");
+		proof_try(&builds[i], "proof_return");
+	}
+}
+
 int main(void)
 {
 	static const struct build_like builds[] = {
-		{"3.9", 9, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13},
-		{"3.8", 8, 5, 0xff, 0xff, 0xff, true}, {"3.11", 11, 5, 5, 0xff, 0xff, true},
-		{"3.14", 14, 5, 13, 0xff, 0xff, true}};
+		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
 	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
 	static const char *const sample[] = {"on_sample", "on_fork", "on_exec", "on_exit"};
 	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL};
@@ -225,14 +238,10 @@ int main(void)
 		}
 	}
 	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
-		if (builds[i].trapped) {
-			proof_try(&builds[i], "proof_entry");
-			proof_try(&builds[i], "proof_return");
-		} else {
-			survey_try(&builds[i], "survey_entry");
-			survey_try(&builds[i], "survey_return");
-		}
+		survey_try(&builds[i], "survey_entry");
+		survey_try(&builds[i], "survey_return");
 	}
+	traps_try();
 	for (size_t i = 0; i < sizeof(sample) / sizeof(*sample); i++)
 		sample_try(sample[i]);
 	walk_try("3.6", 6, false);

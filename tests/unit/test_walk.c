@@ -193,6 +193,7 @@ static void test_alien_code(void)
 static void beginning_test(struct image *m)
 {
 	static const unsigned long long left[] = { 0, 8, 0x7f0000001000 };
+	unsigned long long cframe, below;
 	unsigned inner;
 
 	if (m->minor != 11 && m->minor != 12)
@@ -205,6 +206,22 @@ static void beginning_test(struct image *m)
 		CU_ASSERT(inner >= 1 && inner < m->n_frames);
 		/* All but the innermost run's, when there is another. */
 		CU_ASSERT(walk.sample.frames ? walk_is(m, inner) : walk.sample.flags != 0);
+	}
+	/* Nor does it know yet which run was before; but a register does. */
+	cframe = innermost_at() - runtime.cframe_frame;
+	below = walk_u64(cframe + runtime.cframe_previous);
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++) {
+		set(m, cframe + runtime.cframe_frame, left[i], 8);
+		set(m, cframe + runtime.cframe_previous, left[i], 8);
+		host_register = 0;
+		image_walk(m, 0);
+		CU_ASSERT(walk_is_torn());
+		host_register = below;
+		image_walk(m, 0);
+		host_register = 0;
+		inner = m->n_frames - walk.sample.frames;
+		CU_ASSERT(inner >= 1 && !walk.sample.flags);
+		CU_ASSERT(!walk.sample.frames || walk_is(m, inner));
 	}
 }
 

@@ -16,6 +16,7 @@ static struct cpython_runtime runtime;
 /* 0: all of it was read. */
 static int (*host_read)(void *dst, unsigned len, unsigned long long address);
 static unsigned host_reads; /* of one walk */
+static unsigned long long host_register; /* what one of the registers holds */
 
 static int walk_read(void *dst, unsigned len, unsigned long long address)
 {
@@ -26,7 +27,7 @@ static int walk_read(void *dst, unsigned len, unsigned long long address)
 #include "bpf/walk.bpf.h"
 
 /* No walk reads more: see the loops. */
-#define HOST_READS (8 * WALK_STATES + 8 * WALK_STEPS + 16 * WIRE_SAMPLE_AWAITS + 32)
+#define HOST_READS (8 * WALK_STATES + 8 * WALK_STEPS + 16 * WIRE_SAMPLE_AWAITS + 256)
 
 /* False: no such Python is known. */
 static inline bool host_python(int minor, bool free_threaded)
@@ -51,6 +52,8 @@ static inline void host_walk(struct walk *w, const struct wire_sampled *process,
 	host_reads = 0;
 	w->process = *process;
 	w->self = self;
+	w->n_registers = 16;
+	w->registers[7] = host_register;
 	walk_recall(w, known);
 	if (!walk_is_certain(w)) {
 		walk_search(w);

@@ -96,8 +96,8 @@ static int thread_compare(const char *name, char names[][64])
 	for (unsigned i = 0; same && i < seen.n_frames; i++)
 		same = walk.frames[i].code == seen.frames[i].code &&
 		       walk.frames[i].instr == seen.frames[i].instr;
-	printf("  %s %s: %u frames, %u reads\n", same ? "ok" : "DIFFERS", name, walk.sample.frames,
-	       host_reads);
+	printf("%s 3.%u%s %s: %u frames, %u reads\n", same ? "PASS" : "FAIL", seen.minor,
+	       seen.free_threaded ? "t" : "", name, walk.sample.frames, host_reads);
 	if (same)
 		return 0;
 	printf("    flags %x\n", walk.sample.flags);
@@ -111,6 +111,17 @@ static int thread_compare(const char *name, char names[][64])
 	return 1;
 }
 
+/* All runs of the interpreter, which a walk looks at when it is in doubt. */
+static void runs_read(void)
+{
+	unsigned long long cframe = walk.cframe;
+
+	for (int i = 0; i < IMAGE_FRAMES && cframe && runtime.tstate_cframe != PY_NONE; i++) {
+		walk_u64(cframe + runtime.cframe_frame);
+		cframe = walk_u64(cframe + runtime.cframe_previous);
+	}
+}
+
 static int thread_walk(const char *name, const char *prefix, char names[][64])
 {
 	char path[4096];
@@ -122,6 +133,7 @@ static int thread_walk(const char *name, const char *prefix, char names[][64])
 	/* And what it reads of a state that it knows. */
 	host_walk(&walk, &seen.process, seen.self, walk.state);
 	differs |= thread_compare(name, names);
+	runs_read();
 	snprintf(path, sizeof(path), "%s-%s.walk", prefix, name);
 	return differs || (prefix && image_write(path, names));
 }
