@@ -118,6 +118,8 @@ int hold_open_forked(const struct interpreter *in, const struct hold *parent, pi
 	int err = semaphores_open(in, pid, &h);
 
 	h.trapped = trapped_share(parent->trapped);
+	if (h.trapped)
+		h.guard = traps_guard(pid);
 	if (err)
 		hold_close(&h);
 	else
@@ -147,6 +149,7 @@ void hold_close(struct hold *h)
 	fd_drop(&h->fds[1]);
 	trapped_close(h->trapped);
 	h->trapped = NULL;
+	fd_drop(&h->guard);
 	fd_drop(&h->fds[0]);
 }
 

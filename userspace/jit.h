@@ -10,7 +10,7 @@ struct interpreter;
 /*
  * Whether a process's interpreter compiles hot code, which passes no probe then: one
  * that has a JIT (3.13 on, Python/pylifecycle.c), switched on by PYTHON_JIT.  pid 0:
- * of a command that we start.  One that has it on by default fails its survey.
+ * of a command that we start.  Builds that have it on by default are not told.
  */
 bool jit_is_on(const struct interpreter *in, pid_t pid);
 

@@ -46,6 +46,15 @@ static int event_open(const struct trace_event *e, pid_t tid, bool inherit)
 	return fd < 0 ? -errno : fd;
 }
 
+int traps_guard(pid_t tid)
+{
+	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE,
+				       .config = PERF_COUNT_SW_DUMMY};
+	int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int traps_new(const struct interpreter *in, struct traps **ret)
 {
 	struct traps *t = calloc(1, sizeof(*t));
@@ -134,8 +143,15 @@ static int trapped_grow(struct trapped *p, size_t n)
 /* In the order of the definitions: returns first, see hold_open(). */
 static int thread_trap(const struct traps *t, pid_t tid, bool children, struct trapped *p)
 {
-	int err = trapped_grow(p, t->n);
+	int err = trapped_grow(p, t->n + 1), guard;
 
+	if (!err && children) {
+		guard = traps_guard(tid);
+		if (guard < 0)
+			return guard;
+		p->v[p->n].fd = guard;
+		p->v[p->n++].returns = false;
+	}
 	for (size_t i = 0; !err && i < t->n; i++) {
 		int fd = event_open(&t->v[i].event, tid, children);
 

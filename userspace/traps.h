@@ -13,6 +13,13 @@
  * (kernel/trace/trace_uprobe.c: __uprobe_perf_filter(), trace_uprobe_filter_add();
  * kernel/events/core.c: inherit_event().)
  *
+ * When the kernel switches between a task and one that it has forked, it may swap
+ * their events instead of taking one's off and putting the other's on, where both
+ * have all the same; but which memory an uprobe is for does not move along, and once
+ * one of the two ends, its breakpoints are the other's no more.  Tasks of which one
+ * has an event that the other did not inherit are never swapped: so each has such a
+ * guard (kernel/events/core.c: perf_event_context_sched_out(), inherit_task_group()).
+ *
  * The program belongs to the event's definition, not to who has it open: it runs
  * once a hit, also where an event is open for both a parent and its child.
  */
@@ -45,6 +52,8 @@ struct trapped;
 
 /* children: those that it will fork, too.  -ESRCH, -EMFILE. */
 int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **ret);
+/* The guard of a forked child's main thread, to be closed with it; -errno. */
+int traps_guard(pid_t tid);
 struct trapped *trapped_share(struct trapped *p);
 /* NULL is nobody's.  With the last who shares it, the breakpoints go. */
 void trapped_close(struct trapped *p);
