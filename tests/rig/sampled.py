@@ -46,6 +46,8 @@ class Ticks:
     def __exit__(self, *what):
         self.process.stdin.close()
         self.process.wait()
+        with open("/proc/sys/kernel/perf_cpu_time_max_percent", "w") as file:
+            file.write("25")
 
 
 def allowed(periods, of):
@@ -129,7 +131,8 @@ def prove_edges(version, found, report):
     seen = collections.Counter()
     for s in found.samples:
         path = found.functions(s.node)
-        for edge in set(zip(path, path[1:])):
+        # What comes last is not work.
+        for edge in set(zip(path, path[1:])) if ("in_turn.py", "tell") not in path else ():
             seen[edge] += s.count
     never = {edge: n for edge, n in seen.items() if edge not in known}
     check(
@@ -160,15 +163,16 @@ def prove_places(version, found, path):
             continue
         lines, opcodes = codes[name]
         counts["all"] += s.count
-        counts["line"] += s.count if s.line in lines else 0
-        counts["opcode"] += s.count if s.opcode in opcodes else 0
-        if s.line not in lines or s.opcode not in opcodes:
+        if not s.line and s.opcode is None:
+            counts["not begun"] += s.count
+        elif s.line not in lines or s.opcode not in opcodes:
             strange[name, s.line, s.opcode] += s.count
     check(
-        counts["all"] > 500 and min(counts["line"], counts["opcode"]) > 0.98 * counts["all"],
+        counts["all"] > 500 and counts["not begun"] <= 0.05 * counts["all"]
+        and sum(strange.values()) <= 0.01 * counts["all"],
         version + " sampled places",
-        "of %d samples %d on lines and %d at opcodes of their function; others %s"
-        % (counts["all"], counts["line"], counts["opcode"], dict(strange)),
+        "%d samples, %d of calls that have not begun; not on a line and at an opcode of "
+        "their function: %s" % (counts["all"], counts["not begun"], dict(strange)),
     )
 
 
