@@ -337,6 +337,12 @@ static __always_inline int walk_step(struct walk *w)
 		 */
 		if (layout.minor >= 13 && w->stack && f.previous && f.address < w->stack)
 			w->sample.flags |= WIRE_SAMPLE_TORN;
+		/*
+		 * And that alone is called by nobody: in one on the C stack who called
+		 * it may not be written yet (Include/internal/pycore_tstate.h, 3.15).
+		 */
+		if (layout.minor >= 15 && !f.previous && f.address - w->state >= WALK_STATE_SIZE)
+			w->sample.flags |= WIRE_SAMPLE_TORN;
 		return -1;
 	}
 	if (w->settled)

@@ -3,7 +3,8 @@
 #
 # Runs pycost on Debian's amd64 kernels, under an emulated machine without PMU:
 # whether their verifiers take each program and at what size, and whether the
-# calls of a known script are counted right.  What the verifiers walked through is
+# calls of a known script are counted right, at probes and at instructions that stand
+# for them, and samples are where they must be.  What the verifiers walked through is
 # compared with tests/rig/verifier.stats: see tests/rig/growth.awk.
 #
 #   tests/kernels.sh [--record] [5.10|6.1|6.12|newest]...
@@ -24,6 +25,7 @@ skip_all() {
 
 usage="usage: tests/kernels.sh [--record] [5.10|6.1|6.12|newest]..."
 versions=(5.10 6.1 6.12 newest)
+unprobed=(python3.11 python3.13) # in this order: the later one's libc is for both
 stats=tests/rig/verifier.stats
 
 # stats_of LOG: the verifier program's lines.
@@ -98,9 +100,16 @@ mkdir -p "$logs"
 static=${BUILD:-build}/static
 make -s -j"$(nproc)" BUILD="$static" LDFLAGS=-static "$static/pycost" "$static/verifier" >&2
 rig_tree "$work/tree" "$python" "$(command -v busybox)"
+for name in "${unprobed[@]}"; do
+    if root=$(root_of "${name/python3./py3}"); then
+        rig_interpreter "$work/tree" "$root" "$name"
+    else
+        result SKIP "$name: cannot be fetched"
+    fi
+done
 trapped=$(root_of py313) && rig_interpreter "$work/tree" "$trapped" python3.13
 mkdir "$work/tree/rig"
-cp tests/rig/{calls,counts,sleeper,attached}.py "$static/pycost" "$static/verifier" "$work/tree/rig/"
+cp tests/rig/{calls,counts,sleeper,attached,spun,spins}.py tests/e2e/samples.py "$static/pycost" "$static/verifier" "$work/tree/rig/"
 strip "$work/tree/rig/pycost"
 cp tests/rig/guest-kernels "$work/tree/rig/guest"
 rig_pack "$work/tree" "$work/initrd"

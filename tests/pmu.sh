@@ -9,9 +9,10 @@
 # No argument means all, which takes ten minutes.  On 6.1 everything is tried: whether
 # the counts repeat, beside a competitor and among threads too, whether they add up to
 # what the counter saw, what is left of each kind of code when the profiler is taken
-# out, whether kernel mode is told apart, what becomes of it all when others hold the
-# counters, and, once more with two processors, what a thread costs that moves between
-# them.  On the others whether the counts repeat, add up, and are the same on all.
+# out, whether kernel mode is told apart, whether samples find what the counter saw, what
+# becomes of it all when others hold the counters, and, once more with two processors,
+# what a thread costs that moves between them.  On the others whether the counts repeat,
+# add up, and are the same on all, and whether threads and children can be sampled.
 # PMU_FULL=1 tries everything everywhere; RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,8 +20,8 @@ cd "$(dirname "$0")/.."
 . tests/rig/rig.sh
 
 # What runs in the guest.
-proof=({proof,common,stopped,same,table,pressure,migrate,kernel_mode}.py
-    {rounds,work,planted,workers,family,moving,profiled}.py)
+proof=({proof,common,stopped,same,table,pressure,migrate,kernel_mode,sampled}.py
+    {rounds,work,planted,workers,family,moving,profiled,in_turn,natively}.py)
 
 skip_all() {
     local name
@@ -103,7 +104,7 @@ tests/cross.sh arm64 "$out/pycost" "$out/verifier" "$out/counted"
 rig_tree "$work/tree" "$py39" "$box"
 [ -z "$py315" ] || rig_interpreter "$work/tree" "$py315" python3.15
 mkdir "$work/tree/rig"
-cp "${proof[@]/#/tests/rig/}" "$out"/{pycost,verifier,counted} "$work/tree/rig/"
+cp "${proof[@]/#/tests/rig/}" tests/e2e/samples.py "$out"/{pycost,verifier,counted} "$work/tree/rig/"
 cp tests/rig/guest-pmu "$work/tree/rig/guest"
 rig_pack "$work/tree" "$work/initrd"
 ran=()

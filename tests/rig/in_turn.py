@@ -38,10 +38,11 @@ def functions():
     return found
 
 
-def tell(path):
+def tell():
     import dis
     import json
 
+    path = os.path.join(os.path.dirname(__file__), "codes.json")
     codes = {}
     for name, code in functions():
         plain, faster = code.co_code, getattr(code, "_co_code_adaptive", b"")
@@ -61,4 +62,4 @@ def main(sizes):
     elif at < len(sizes):
         work.KINDS[at](sizes[at])
     else:
-        tell(os.path.join(os.path.dirname(__file__), "codes.json"))
+        tell()

@@ -23,7 +23,7 @@ def turns(n):
 
 
 def in_thread(n):
-    sums(n // 30000)
+    sums(n // 10000)
 
 
 def in_main(n):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Does pycost say what the counter says?  proof.py full|part|moving, in the guest.
 
-moving wants two processors.  Or one of same, table and pressure, of full, alone.
+moving wants two processors.  Or one of same, table, pressure and sampled, of full, alone.
 """
 import os
 import sys
@@ -9,6 +9,7 @@ import sys
 import migrate
 import pressure
 import same
+import sampled
 import table
 
 # All that could be fetched.
@@ -20,6 +21,10 @@ def main(what):
         pressure.prove()
     if what in ("full", "part", "same"):
         same.prove(PYTHONS, what != "part")
+    if what in ("full", "sampled"):
+        sampled.prove(PYTHONS)
+    if what == "part":
+        sampled.prove_threads(PYTHONS[-1])
     if what == "moving":
         for version in PYTHONS:
             migrate.prove(version)
