@@ -37,7 +37,8 @@ static bool check_version(struct checkup *c, const struct interpreter *in)
 		snprintf(version, sizeof(version), "%d.%d", in->major, in->minor);
 	checkup_add(c, CHECK_OK, "Python", NULL, "%s, %s", version, threads);
 	if (why)
-		checkup_add(c, CHECK_NO, "this build", "run it under Python 3.9, 3.10 or 3.15",
+		checkup_add(c, CHECK_NO, "this build",
+			    in->free_threaded ? NULL : "run it under Python 3.9, 3.10 or 3.15",
 			    "%s", why);
 	return !why;
 }
@@ -112,6 +113,9 @@ void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid)
 
 	check_interpreter(&d->checkup, in);
 	wanted = check_version(&d->checkup, in);
+	/* With probes it would be no better. */
+	if (in->free_threaded)
+		return;
 	if (check_probes(d, in, pid) && wanted)
 		check_build(d, in, pid);
 }
