@@ -23,10 +23,7 @@ PYCOST = os.environ.get("PYCOST", os.path.join(TOP, "build", "pycost"))
 PYTHONS = {"3.9": "py39", "3.11": "py311", "3.13": "py313", "3.14": "py314", "3.15": "py315"}
 # Built without USDT probes, by pyenv, where this machine has them.
 BUILDS = ["3.6.15", "3.7.16", "3.8.18", "3.9.18", "3.10.13", "3.11.7", "3.12.1", "3.13.0"]
-# Free-threaded, where somebody has asked tests/fetch.sh to build them.
-FREE_THREADED = {"3.13t": "py313t", "3.14t": "py314t"}
-CACHE = os.environ.get("PYCOST_CACHE") or os.path.join(
-    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pycost")
+FREE_THREADED = {"3.13t": "py313t", "3.14t": "py314t"}  # if tests/fetch.sh was asked to
 # Long enough for a machine that does much else, too: nothing waits in vain for it.
 PATIENCE = 60
 
@@ -163,9 +160,10 @@ def root(version):
 def built(version):
     """One of pyenv's, or a free-threaded one; None: this machine has it not."""
     if version in FREE_THREADED:
-        stamps = glob.glob(os.path.join(CACHE, FREE_THREADED[version] + "-*", ".complete"))
-        return os.path.join(os.path.dirname(max(stamps)), "usr", "bin",
-                            "python" + version) if stamps else None
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        cache = os.environ.get("PYCOST_CACHE") or os.path.join(cache, "pycost")
+        stamps = glob.glob("%s/%s-*/.complete" % (cache, FREE_THREADED[version]))
+        return max(stamps)[:-len(".complete")] + "usr/bin/python" + version if stamps else None
     path = os.path.expanduser("~/.pyenv/versions/%s/bin/python%s"
                               % (version, version.rpartition(".")[0]))
     return path if os.access(path, os.X_OK) else None
