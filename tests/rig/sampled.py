@@ -71,6 +71,16 @@ def near(name, samples, took, of):
     )
 
 
+def prove_walked(name, report):
+    """Samples met while the interpreter changes its frames have no path, and are few."""
+    unwalked = report["losses"].get("unwalked", 0)
+    check(
+        unwalked <= 0.005 * report["samples"],
+        name + " walked",
+        "%d of %d samples without a path" % (unwalked, report["samples"]),
+    )
+
+
 def prove_interrupts(version):
     command = python(version, "work.py", *SIZES.values())
     took = counted("instructions", command)
@@ -187,6 +197,7 @@ def family(version):
     with open("children") as children:
         counts = dict(map(int, line.split()) for line in children)
     found = Sampled(*report["pids"])
+    prove_walked(version + " family", report)
     near(version + " family", found.total, counts.get(report["pids"][0], 0), float("inf"))
     check(len(report["pids"]) == 3, version + " children", "processes %s" % report["pids"])
     return found
@@ -236,6 +247,7 @@ def prove(versions):
         "sampled by",
         "one in %d %s, %d samples" % (report["period"], report["metric"], report["samples"]),
     )
+    prove_walked("sampled", report)
     for version, process in zip(versions, targets):
         found = Sampled(process.pid)
         prove_kinds(version, found, recording.took[process.pid], kinds[version])
