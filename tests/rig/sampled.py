@@ -7,10 +7,9 @@ there are more ticks here, and how late interrupts come is counted, not assumed.
 The truth is the process's own counter, read between the kinds of code, in the very run
 that is sampled: a sample costs it no instruction.
 
-All share one counter and here one CPU.  A sample that meets new names wakes the recorder,
-whose work then always falls into the beginning of a period, so that its end comes sooner
-for others: some fifty samples more where three hundred functions are new.  Of the default
-period it would be a tenth of one.
+Where many names are new there are some fifty samples too many, whatever the length of the
+run: most likely as such a sample wakes the recorder, whose own instructions, on the same
+CPU and counter, then bring the next one forward.
 """
 import collections
 import json
