@@ -231,6 +231,9 @@ class Recording:
         def all_on():
             if self.process.poll() is not None:
                 raise AssertionError("record ended: " + self.said())
+            gone = [pid for pid in pids if not alive(pid)]
+            if gone:
+                raise AssertionError("%s ended, and is to be recorded" % gone)
             return all(probes_on(pid) for pid in pids) and self.serves()
 
         until(all_on, "the probes are not on")
@@ -439,9 +442,12 @@ def semaphores(pid):
 
 
 def has_probes(pid):
-    """Function probes that are live: those of 3.11 are not."""
-    notes, _ = notes_of("/proc/%d/exe" % pid)
-    name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    """Function probes that are live: those of 3.11 are not. None: the process is gone."""
+    try:
+        notes, _ = notes_of("/proc/%d/exe" % pid)
+        name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    except OSError:
+        return None
     return "function__entry" in notes and name != "python3.11"
 
 
