@@ -108,13 +108,11 @@ static int open_answer(struct debuginfod_query *q)
 
 int debuginfod_poll(struct debuginfod_query *q, int *ret_fd)
 {
-	ssize_t n = read(q->out, q->path + q->n, sizeof(q->path) - 1 - q->n);
+	ssize_t n;
 	int fd;
 
-	if (n > 0) {
+	while ((n = read(q->out, q->path + q->n, sizeof(q->path) - 1 - q->n)) > 0)
 		q->n += (size_t)n;
-		return -EAGAIN;
-	}
 	if (n < 0 && errno == EAGAIN) {
 		if (now() < q->deadline)
 			return -EAGAIN;

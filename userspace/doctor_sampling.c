@@ -96,7 +96,7 @@ void doctor_sampling(struct doctor *d, pid_t pid, const char *command)
 	if (!check_events(c))
 		return;
 	check_limits(c);
-	err = sampling_open(true, &s, text, sizeof(text));
+	err = sampling_open(1, true, &s, text, sizeof(text));
 	if (!err && (pid || command))
 		err = walker_try(s, pid, command, text, sizeof(text));
 	checkup_add(c, err ? CHECK_WARN : CHECK_OK, "sampling",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "userspace/proof_cache.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -11,9 +12,8 @@
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
+#include "symbolizer/usdt_arg.h"
 
-/* To be raised whenever the script or its verdict changes. */
-#define VERSION "pycost proof 1 " PYCOST_VERSION
 #define SIZE_MAX_TEXT 8192
 #define DROPPED 0x100 /* never hit: left out */
 
@@ -88,7 +88,7 @@ void proof_cache_put(const struct interpreter *in, const struct probe_sites *ent
 
 	if (!*in->build_id || (dir = directory_open(true)) < 0)
 		return;
-	used = snprintf(text, sizeof(text), "%s %d.%d\n", VERSION, in->major, in->minor);
+	used = snprintf(text, sizeof(text), "%s %d.%d\n", PROOF_CACHE_VERSION, in->major, in->minor);
 	used += sites_print(text + used, sizeof(text) - used, 'e', entries, &in->entries);
 	if (used < sizeof(text))
 		used += sites_print(text + used, sizeof(text) - used, 'r', returns, &in->returns);
@@ -109,24 +109,38 @@ void proof_cache_put(const struct interpreter *in, const struct probe_sites *ent
 	close(dir);
 }
 
-/* One line for each site that is found now, in their order; *at is moved behind them. */
-static int sites_parse(const char **at, char kind, const struct probe_sites *found, uint16_t *ret)
+/* A register that may hold a frame; what the code itself tells must be what was tried. */
+static bool reg_fits(const struct interpreter *in, const struct probe_site *found, unsigned reg)
 {
-	for (size_t i = 0; i < found->n; i++) {
-		unsigned long long offset;
-		unsigned reg;
-		int end = 0;
-		char is;
+	if (found->frame_reg != PROBE_NO_REG)
+		return reg == found->frame_reg;
+	return reg <= (in->machine == EM_X86_64 ? USDT_X86_RDI : USDT_ARM64_SP - 1);
+}
 
-		if (sscanf(*at, "%c %llx %x\n%n", &is, &offset, &reg, &end) != 3 || !end ||
-		    is != kind || offset != found->v[i].offset || reg > DROPPED)
+/* One line for each site that is found now, in their order; *at is moved behind them. */
+static int sites_parse(const char **at, char kind, const struct interpreter *in,
+		       const struct probe_sites *found, uint16_t *ret)
+{
+	char line[64], rest[8];
+	unsigned reg;
+	size_t n;
+
+	for (size_t i = 0; i < found->n; i++) {
+		n = snprintf(line, sizeof(line), "%c %llx ", kind,
+			     (unsigned long long)found->v[i].offset);
+		if (strncmp(*at, line, n))
 			return -ENOENT;
-		/* A register that the code tells must be the one that was tried. */
-		if (reg != DROPPED && found->v[i].frame_reg != PROBE_NO_REG &&
-		    reg != found->v[i].frame_reg)
+		*at += n;
+		n = strspn(*at, "0123456789abcdef");
+		if (!n || n > 3 || (*at)[n] != '\n')
+			return -ENOENT;
+		memcpy(rest, *at, n);
+		rest[n] = 0;
+		reg = strtoul(rest, NULL, 16);
+		if (reg != DROPPED && !reg_fits(in, &found->v[i], reg))
 			return -ENOENT;
 		ret[i] = reg;
-		*at += end;
+		*at += n + 1;
 	}
 	return 0;
 }
@@ -144,22 +158,32 @@ static void sites_settle(struct probe_sites *sites, const uint16_t *regs)
 	sites->n = n;
 }
 
-static int text_parse(const char *text, struct interpreter *in)
+/* All are dropped: that is no proof. */
+static bool none_kept(const uint16_t *regs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (regs[i] != DROPPED)
+			return false;
+	return true;
+}
+
+int proof_cache_parse(const char *text, struct interpreter *in)
 {
 	uint16_t entries[in->entries.n + 1], returns[in->returns.n + 1];
 	char head[128];
 	size_t n;
 
-	n = snprintf(head, sizeof(head), "%s %d.%d\n", VERSION, in->major, in->minor);
+	n = snprintf(head, sizeof(head), "%s %d.%d\n", PROOF_CACHE_VERSION, in->major, in->minor);
 	if (strncmp(text, head, n))
 		return -ENOENT;
 	text += n;
-	if (sites_parse(&text, 'e', &in->entries, entries) ||
-	    sites_parse(&text, 'r', &in->returns, returns) || strcmp(text, "end\n"))
+	if (sites_parse(&text, 'e', in, &in->entries, entries) ||
+	    sites_parse(&text, 'r', in, &in->returns, returns) || strcmp(text, "end\n") ||
+	    none_kept(entries, in->entries.n) || none_kept(returns, in->returns.n))
 		return -ENOENT;
 	sites_settle(&in->entries, entries);
 	sites_settle(&in->returns, returns);
-	return in->entries.n && in->returns.n ? 0 : -ENOENT;
+	return 0;
 }
 
 int proof_cache_get(struct interpreter *in)
@@ -179,7 +203,7 @@ int proof_cache_get(struct interpreter *in)
 	close(fd);
 	if (n > 0 && !memchr(text, 0, n)) {
 		text[n] = 0;
-		err = text_parse(text, in);
+		err = proof_cache_parse(text, in);
 	}
 	return err;
 }

@@ -8,13 +8,19 @@
 #ifndef PYCOST_PROOF_CACHE_H
 #define PYCOST_PROOF_CACHE_H
 
+/* To be raised whenever the script or its verdict changes. */
+#define PROOF_CACHE_VERSION "pycost proof 1 " PYCOST_VERSION
+
 struct interpreter;
+struct probe_sites;
 
 /* Settles the sites as proof_run() does.  -ENOENT: not known. */
 int proof_cache_get(struct interpreter *in);
 
-/* found: the sites before the proof; in: after it.  Best effort. */
-struct probe_sites;
+/* Of such a file's text.  -ENOENT: not as we write it, or of other sites; nothing is settled. */
+int proof_cache_parse(const char *text, struct interpreter *in);
+
+/* entries, returns: the sites before the proof; in: after it.  Best effort. */
 void proof_cache_put(const struct interpreter *in, const struct probe_sites *entries,
 		     const struct probe_sites *returns);
 

@@ -29,9 +29,9 @@ struct sample_natives {
 	uint64_t lost;
 };
 
-int sample_natives_new(struct sink *sink, struct sample_natives **ret)
+int sample_natives_new(struct sink *sink, bool debuginfod, struct sample_natives **ret)
 {
-	struct natives_options options = {0};
+	struct natives_options options = {.debuginfod = debuginfod};
 	struct sample_natives *n = calloc(1, sizeof(*n));
 	int err;
 
@@ -137,6 +137,12 @@ void sample_natives_forget(struct sample_natives *n, pid_t pid)
 {
 	natives_forget(n->natives, pid);
 	native_chain_forget(&n->chain);
+}
+
+bool sample_natives_poll(struct sample_natives *n)
+{
+	natives_poll(n->natives);
+	return natives_pending(n->natives);
 }
 
 uint64_t sample_natives_lost(const struct sample_natives *n)

@@ -3,6 +3,7 @@
 #ifndef PYCOST_SAMPLE_NATIVES_H
 #define PYCOST_SAMPLE_NATIVES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,7 +17,11 @@ struct native_found {
 	enum sample_state state; /* what its name tells: SAMPLE_GC, SAMPLE_GIL, or nothing */
 };
 
-int sample_natives_new(struct sink *sink, struct sample_natives **ret);
+/*
+ * debuginfod: names that files lack are asked for, in the background; then -EDESTADDRREQ
+ * and -ENOENT as natives_new().
+ */
+int sample_natives_new(struct sink *sink, bool debuginfod, struct sample_natives **ret);
 void sample_natives_free(struct sample_natives *n);
 
 /*
@@ -29,6 +34,9 @@ int sample_natives_find(struct sample_natives *n, pid_t pid, const char *interpr
 
 /* The process has ended, or become another program. */
 void sample_natives_forget(struct sample_natives *n, pid_t pid);
+
+/* Now and then: takes what was fetched.  True: more may come. */
+bool sample_natives_poll(struct sample_natives *n);
 
 /* Those that there was no room for. */
 uint64_t sample_natives_lost(const struct sample_natives *n);

@@ -12,7 +12,7 @@
 #define PERIOD_MIN 10000ull
 #define PERIOD_MAX 1000000000000000ull
 
-enum { OPT_MODE = 512, OPT_RATE, OPT_PERIOD, OPT_ALL };
+enum { OPT_MODE = 512, OPT_RATE, OPT_PERIOD, OPT_ALL, OPT_DEBUGINFOD };
 
 static const struct argp_option options[] = {
 	{"mode", OPT_MODE, "MODE", 0,
@@ -22,6 +22,8 @@ static const struct argp_option options[] = {
 	 "each 3000000000/HZ instructions or cycles", 1},
 	{"period", OPT_PERIOD, "N", 0, "A sample each N instructions, cycles or nanoseconds", 1},
 	{"all", OPT_ALL, NULL, 0, "Sample every Python on this machine, those too that start later", 1},
+	{"debuginfod", OPT_DEBUGINFOD, NULL, 0,
+	 "Ask the servers of $DEBUGINFOD_URLS for the names of native functions that files lack", 1},
 	{0},
 };
 
@@ -40,9 +42,13 @@ static unsigned long long number_of(struct argp_state *state, const char *text,
 
 static void check(const struct session_options *o, struct argp_state *state)
 {
-	if (!o->sample && (o->rate || o->period || o->everyone))
-		argp_error(state, "%s needs --mode sample",
-			   o->everyone ? "--all" : o->rate ? "--rate" : "--period");
+	const char *sampling = o->everyone   ? "--all"
+			       : o->rate     ? "--rate"
+			       : o->period   ? "--period"
+			       : o->debuginfod ? "--debuginfod" : NULL;
+
+	if (!o->sample && sampling)
+		argp_error(state, "%s needs --mode sample", sampling);
 	if (!o->sample)
 		return;
 	if (o->rate && o->period)
@@ -75,6 +81,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_ALL:
 		o->everyone = true;
+		return 0;
+	case OPT_DEBUGINFOD:
+		o->debuginfod = true;
 		return 0;
 	case ARGP_KEY_END:
 		check(o, state);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options --mode, --rate, --period and --all, for argp's children. */
+/* The options --mode, --rate, --period, --all and --debuginfod, for argp's children. */
 #ifndef PYCOST_SAMPLE_OPTIONS_H
 #define PYCOST_SAMPLE_OPTIONS_H
 

@@ -156,19 +156,41 @@ static int rings_open(struct sampled *s)
 	return s->ring ? 0 : -errno;
 }
 
+/* What a period of events comes to is not known before. */
+static unsigned ring_rate(const struct session_options *o)
+{
+	return o->period ? SAMPLE_RATE_MAX : o->rate ? o->rate : SAMPLE_RATE_DEFAULT;
+}
+
+static int natives_prepare(struct sampled *s, char *text, size_t len)
+{
+	int err = sample_natives_new(s->base.sink, s->options.debuginfod, &s->natives);
+
+	if (err == -EDESTADDRREQ)
+		snprintf(text, len, "--debuginfod: $DEBUGINFOD_URLS names no server: set it, to "
+				    "https://debuginfod.debian.net for example");
+	else if (err == -ENOENT)
+		snprintf(text, len, "--debuginfod: there is no debuginfod-find: install the package "
+				    "debuginfod");
+	else if (err)
+		snprintf(text, len, "cannot start: %s", strerror(-err));
+	return err;
+}
+
 static int sampled_prepare(struct sampled *s, char *text, size_t len)
 {
-	int err = events_prepare(s, text, len);
+	int err = natives_prepare(s, text, len);
 
 	if (!err)
-		err = sampling_open(s->options.no_follow, &s->sampling, text, len);
+		err = events_prepare(s, text, len);
+	if (!err)
+		err = sampling_open(ring_rate(&s->options), s->options.no_follow, &s->sampling,
+				    text, len);
 	if (err)
 		return err;
 	err = codes_new(s->base.sink, &s->codes);
 	if (!err)
 		err = line_store_new(&s->lines);
-	if (!err)
-		err = sample_natives_new(s->base.sink, &s->natives);
 	if (!err)
 		err = paths_prepare(s);
 	if (!err)
@@ -279,6 +301,15 @@ static const char *sysctl_read(const char *name, char *ret, size_t size)
 	return ret;
 }
 
+/* What has come by debuginfod names the samples that are read from now on. */
+static void names_fetch(struct sampled *s, bool last)
+{
+	if (sample_natives_poll(s->natives) && last && !*s->followed.notice)
+		snprintf(s->followed.notice, NOTICE_SIZE,
+			 "debuginfod was still asked for names at the end: what it has not brought is "
+			 "shown without");
+}
+
 /* Each once, and only when the last notice was taken. */
 static void events_look(struct sampled *s)
 {
@@ -327,11 +358,13 @@ static void sampled_pass(struct measurement *m, bool last)
 		sample_events_stop(s->events);
 		s->finished = true;
 		rings_read(s);
+		names_fetch(s, true);
 		tell(s, paths_take(s->paths, &s->now, NULL, 0));
 		return;
 	}
 	events_look(s);
 	rings_read(s);
+	names_fetch(s, false);
 	samples_take(s, 0);
 	followed_tidy(&s->followed);
 	if (s->census)

@@ -27,6 +27,7 @@ struct session_options {
 	/* Of samples: how often on a busy CPU, or else how much of the metric from one to the next. */
 	unsigned rate;	 /* Hz; 0: default */
 	uint64_t period; /* 0: by the rate */
+	bool debuginfod; /* ask for native names that files lack */
 	bool everyone;	 /* every Python on the machine, those that come later too */
 	enum metric metric; /* 0: the best there is */
 	bool no_follow;	    /* leave what the targets fork alone */

@@ -69,6 +69,7 @@ def run(*tests):
     need_privilege()
     chosen = [t for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
     for test in chosen:
+        began = time.monotonic()
         try:
             test()
         except Exception as error:  # a broken test must not hide the others
@@ -77,6 +78,7 @@ def run(*tests):
                 raise
         finally:
             end_all()
+        print("# %s: %.0f s" % (test.__name__, time.monotonic() - began))
     sys.exit(summary())
 
 
@@ -238,7 +240,10 @@ class Recording:
         def all_on():
             if self.process.poll() is not None:
                 raise AssertionError("record ended: " + self.said())
-            return all(probes_on(pid) for pid in pids) and self.serves()
+            gone = [pid for pid in pids if not alive(pid)]
+            if gone:
+                raise AssertionError("%s ended, and is to be recorded" % gone)
+            return self.serves() and all(probes_on(pid) for pid in pids)
 
         until(all_on, "the probes are not on")
 
@@ -446,9 +451,12 @@ def semaphores(pid):
 
 
 def has_probes(pid):
-    """Function probes that are live: those of 3.11 are not."""
-    notes, _ = notes_of("/proc/%d/exe" % pid)
-    name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    """Function probes that are live: those of 3.11 are not. None: the process is gone."""
+    try:
+        notes, _ = notes_of("/proc/%d/exe" % pid)
+        name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    except OSError:
+        return None
     return "function__entry" in notes and name != "python3.11"
 
 
@@ -466,8 +474,10 @@ def changed(pid, name):
             with open("/proc/%d/map_files/%x-%x" % (pid, low, high), "rb") as file:
                 file.seek(int(offset, 16))
                 then = file.read(high - low)
-            if now[:len(then)] != then:
-                count += sum(a != b for a, b in zip(now, then))
+            # By pages first: byte by byte, megabytes take a good part of a second.
+            for at in range(0, len(then), 4096):
+                if now[at:at + 4096] != then[at:at + 4096]:
+                    count += sum(a != b for a, b in zip(now[at:at + 4096], then[at:at + 4096]))
     return count
 
 

@@ -367,6 +367,49 @@ def native_chains():
               {("leaf",), ("leaf", "inner"), ("leaf", "inner", "middle")}, chains)
 
 
+def debuginfod():
+    """A library that was stripped gets its names while it is sampled; the client is ours."""
+    whole, stripped = (os.path.join(lib.work, "d", n) for n in ("whole.so", "stripped.so"))
+    os.mkdir(os.path.dirname(whole))
+    source = lib.script("native.c", NATIVE_C)
+    hidden = lib.script("hidden.map", "{global: outer; local: *;};\n")
+    made = subprocess.run(
+        "gcc -O1 -shared -fPIC -Wl,--build-id -Wl,--version-script=%s -o %s %s && strip -o %s %s"
+        % (hidden, whole, source, stripped, whole), shell=True)
+    if made.returncode:
+        return lib.fail("debuginfod", "no library")
+    client = os.path.join(lib.work, "d", "debuginfod-find")
+    with open(client, "w") as f:
+        f.write("#!/bin/sh\nreadelf -n %s | grep -q \"Build ID: $2$\" && echo %s\n"
+                % (stripped, whole))
+    os.chmod(client, 0o755)
+    t = lib.Target("3.9", lib.script("native.py", NATIVE), stripped, wait=False)
+    t.line("READY %d" % t.pid)
+    path = os.path.dirname(client) + ":" + os.environ["PATH"]
+    recording = Sampled("--debuginfod", "-p", str(t.pid), env=dict(
+        os.environ, PATH=path, DEBUGINFOD_URLS="http://127.0.0.1:1/"))
+    t.go()
+    time.sleep(6)
+    s = recording.stop().samples()
+    names = s.by(s.native, s.of("calls"))
+    ours = {symbol: n for (symbol, path), n in names.items() if path == stripped}
+    lib.check("debuginfod: none at first, then leaf", ours.get("", 0) > 100 and
+              ours.get("leaf", 0) > 100, ours)
+    cases = [
+        ("", path, "$DEBUGINFOD_URLS names no server"),
+        ("http://127.0.0.1:1/", "/nowhere", "install the package debuginfod"),
+    ]
+    for command in ("record", "top"):
+        for urls, where, words in cases:
+            made = lib.pycost(command, "--mode", "sample", "--debuginfod", "-p", t.pid,
+                              cwd=lib.work, env=dict(os.environ, PATH=where,
+                                                     DEBUGINFOD_URLS=urls))
+            said = made.stderr.decode()
+            lib.check("debuginfod: %s: %s" % (command, words), made.returncode == 1 and
+                      words in said and said.count("\n") == 1,
+                      "%d: %s" % (made.returncode, said))
+
+
 def launched():
     for version in VERSIONS:
         file = lib.script("launched.py", SHARES.replace("sys.stdin.readline()\n", "", 1)
@@ -413,6 +456,7 @@ def errors():
         (["--mode", "sample", "--no-calibration", "-p", "1"], "exact mode", 2),
         (["--mode", "sample", "--max-threads", "9", "-p", "1"], "exact mode", 2),
         (["--rate", "99", "-p", "1"], "--mode sample", 2),
+        (["--debuginfod", "-p", "1"], "--debuginfod needs --mode sample", 2),
         (["--all"], "--mode sample", 2),
         (["--mode", "sample", "--all", "-p", "1"], "--all", 2),
         (["--mode", "sample", "--rate", "10001", "-p", "1"], "10000", 2),
@@ -432,4 +476,4 @@ def errors():
 
 if __name__ == "__main__":
     lib.run(shares, threads_without_the_gil, forks, idle, states, asyncio_paths, greenlets,
-            native_chains, launched, everyone, recorder_killed, errors)
+            native_chains, debuginfod, launched, everyone, recorder_killed, errors)
