@@ -5,9 +5,11 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
+#include "userspace/sampling.h"
 #include "userspace/sink.h"
 
 static struct known_build *builds_find(const struct builds *b, const struct interpreter *in)
@@ -103,6 +105,15 @@ static int builds_add(struct builds *b, struct known_build *k)
 	return 0;
 }
 
+/* Adds that sampling would do, where nothing is known to be in its way. */
+static void sampling_name(const struct interpreter *in, char *text, size_t len)
+{
+	size_t used = strlen(text);
+
+	if (!interpreter_sample_reason(in) && used < len)
+		snprintf(text + used, len - used, "; --mode sample would do");
+}
+
 int builds_get(struct builds *b, struct interpreter *in, pid_t pid, struct known_build **ret,
 	       char *text, size_t len)
 {
@@ -117,6 +128,7 @@ int builds_get(struct builds *b, struct interpreter *in, pid_t pid, struct known
 	}
 	if (why) {
 		snprintf(text, len, "%s", why);
+		sampling_name(in, text, len);
 		return -ENOTSUP;
 	}
 	k = calloc(1, sizeof(*k));
@@ -125,6 +137,8 @@ int builds_get(struct builds *b, struct interpreter *in, pid_t pid, struct known
 	err = build_open(b->kernel, in, pid, &k->build, text, len);
 	if (!err)
 		err = builds_add(b, k);
+	if (err == -ENOTSUP)
+		sampling_name(in, text, len);
 	if (err) {
 		build_close(k->build);
 		free(k);

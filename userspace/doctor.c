@@ -51,6 +51,11 @@ bool doctor_verdict(struct doctor *d, pid_t pid, const char *command)
 {
 	const struct check *refusal = checkup_refusal(&d->checkup);
 	enum metric metric = d->counter ? counter_metric(d->counter) : METRIC_TASK_CLOCK;
+	static const char *const sampling[] = {
+		[SAMPLING_FAILS] = "sampling does not work",
+		[SAMPLING_LOADS] = "sampling loads, its stacks could not be tried",
+		[SAMPLING_WORKS] = "sampling works",
+	};
 	char whom[4200] = "on this machine", finding[512], mend[512];
 
 	if (pid)
@@ -59,15 +64,18 @@ bool doctor_verdict(struct doctor *d, pid_t pid, const char *command)
 		snprintf(whom, sizeof(whom), "for %s", command);
 	if (!refusal) {
 		checkup_add(&d->checkup, CHECK_OK, "verdict", NULL,
-			    "exact mode works %s and counts %s%s", whom, metric_name(metric),
-			    metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "");
+			    "exact mode works %s and counts %s%s; %s", whom, metric_name(metric),
+			    metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
+			    sampling[d->sampling]);
 		return true;
 	}
 	/* The list may move as it grows. */
 	snprintf(finding, sizeof(finding), "%s", refusal->finding);
 	snprintf(mend, sizeof(mend), "%s", refusal->mend ? refusal->mend : "");
+	if (!*mend && d->sampling)
+		snprintf(mend, sizeof(mend), "record --mode sample");
 	checkup_add(&d->checkup, CHECK_NO, "verdict", *mend ? mend : NULL,
-		    "exact mode does not work %s: %s", whom, finding);
+		    "exact mode does not work %s: %s; %s", whom, finding, sampling[d->sampling]);
 	return false;
 }
 

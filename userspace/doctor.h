@@ -19,10 +19,18 @@ struct counter;
 struct interpreter;
 struct kernel;
 
+/* What the trial of sampling has come to. */
+enum doctor_sampling {
+	SAMPLING_FAILS = 0,
+	SAMPLING_LOADS, /* but no stack could be tried */
+	SAMPLING_WORKS,
+};
+
 struct doctor {
 	struct checkup checkup;
 	struct counter *counter; /* NULL: none could be opened */
 	struct kernel *kernel;	 /* NULL: the programs do not load here */
+	enum doctor_sampling sampling;
 };
 
 /* The finding of a "no" is what the verdict quotes: it has to stand alone. */
@@ -45,7 +53,7 @@ void doctor_sites(struct checkup *c, const struct interpreter *in);
 /* Whether --mode sample would work, for a target if there is one: never a "no". */
 void doctor_sampling(struct doctor *d, pid_t pid, const char *command);
 
-/* Adds the verdict as the last check; true when exact mode would work. */
+/* Adds the verdict on both modes as the last check; true when exact mode would work. */
 bool doctor_verdict(struct doctor *d, pid_t pid, const char *command);
 
 void doctor_clear(struct doctor *d);

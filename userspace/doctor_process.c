@@ -12,10 +12,11 @@
 #include "symbolizer/interpreter.h"
 #include "symbolizer/procmap.h"
 #include "userspace/doctor.h"
+#include "userspace/jit.h"
 
 /* Before it, a function's class is known from its source file only. */
 #define QUALNAME_MINOR 11
-#define JIT_MINOR 15 /* the oldest that has both the probes and a JIT */
+#define JIT_MINOR 13 /* the oldest that has one */
 
 struct status {
 	char name[32], state;
@@ -141,26 +142,11 @@ static void check_cgroup(struct checkup *c, pid_t pid)
 /* The JIT's machine code has no probes in it. */
 static void check_jit(struct checkup *c, pid_t pid, const struct interpreter *in)
 {
-	static const char name[] = "PYTHON_JIT=";
-	char path[64], *line = NULL;
-	size_t size = 0;
-	bool on = false;
-	FILE *f;
-
 	if (in->minor < JIT_MINOR)
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/environ", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	while (getdelim(&line, &size, '\0', f) > 0)
-		if (!strncmp(line, name, strlen(name)))
-			on = line[strlen(name)] && strcmp(line + strlen(name), "0");
-	free(line);
-	fclose(f);
-	if (on)
-		checkup_add(c, CHECK_WARN, "JIT", "restart it with PYTHON_JIT=0",
-			    "PYTHON_JIT is set in its environment: calls from compiled code are lost");
+	if (jit_is_on(in, pid))
+		checkup_add(c, CHECK_NO, "JIT", "restart it with PYTHON_JIT=0, or use --mode sample",
+			    "its JIT compiler is on (PYTHON_JIT), whose code has no probes");
 	else
 		checkup_add(c, CHECK_OK, "JIT", NULL, "not switched on by its environment");
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <elf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +9,7 @@
 #include "symbolizer/layout.h"
 #include "userspace/build.h"
 #include "userspace/doctor.h"
+#include "userspace/sampling.h"
 #include "userspace/survey.h"
 
 static void check_interpreter(struct checkup *c, const struct interpreter *in)
@@ -24,6 +26,23 @@ static void check_interpreter(struct checkup *c, const struct interpreter *in)
 			    "none: a recording cannot say for certain which build it was");
 }
 
+/* What would do instead; sampling only where nothing is known to be in its way. */
+static const char *build_mend(const struct interpreter *in)
+{
+	bool samples = !interpreter_sample_reason(in);
+
+	if (in->machine != EM_X86_64 && in->machine != EM_AARCH64)
+		return NULL;
+	if (in->major != 3 || in->minor < 6 || in->minor > 15)
+		return samples ? "run it under Python 3.6 to 3.15, or use --mode sample"
+			       : "run it under Python 3.6 to 3.15";
+	if (in->free_threaded)
+		return samples ? "use a build with the GIL, or --mode sample"
+			       : "use a build with the GIL";
+	return samples ? "use a build configured --with-dtrace, such as Debian's, or --mode sample"
+		       : "use a build configured --with-dtrace, such as Debian's";
+}
+
 /* False when no exact measurement is possible, whatever the probes do. */
 static bool check_version(struct checkup *c, const struct interpreter *in)
 {
@@ -37,9 +56,7 @@ static bool check_version(struct checkup *c, const struct interpreter *in)
 		snprintf(version, sizeof(version), "%d.%d", in->major, in->minor);
 	checkup_add(c, CHECK_OK, "Python", NULL, "%s, %s", version, threads);
 	if (why)
-		checkup_add(c, CHECK_NO, "this build",
-			    in->free_threaded ? NULL : "run it under Python 3.9, 3.10 or 3.15",
-			    "%s", why);
+		checkup_add(c, CHECK_NO, "this build", build_mend(in), "%s", why);
 	return !why;
 }
 
@@ -60,8 +77,9 @@ static bool check_probes(struct doctor *d, const struct interpreter *in, pid_t p
 	}
 	if (in->probes != PROBES_NOTED) {
 		checkup_add(c, CHECK_NO, "function probes",
-			    "use a build configured --with-dtrace, such as Debian's",
-			    "the function probes are absent from this build");
+			    build_mend(in),
+			    "the function probes are absent from this build, and nothing does for "
+			    "them");
 		return false;
 	}
 	if (!d->kernel || !layout_for(in->minor)) {
@@ -78,7 +96,7 @@ static bool check_probes(struct doctor *d, const struct interpreter *in, pid_t p
 			    "whether the function probes are live could not be tried: %s",
 			    *why ? why : strerror(-err));
 	else if (survey.entry_hits < SURVEY_CALLS || survey.return_hits < SURVEY_CALLS)
-		checkup_add(c, CHECK_NO, "function probes", "use Python 3.9, 3.10 or 3.15",
+		checkup_add(c, CHECK_NO, "function probes", "use another build of Python, or --mode sample",
 			    "the function probes are present but dead: %llu entries and %llu returns in over %d calls",
 			    (unsigned long long)survey.entry_hits,
 			    (unsigned long long)survey.return_hits, SURVEY_CALLS);
@@ -99,7 +117,9 @@ static void check_build(struct doctor *d, struct interpreter *in, pid_t pid)
 
 	if (err)
 		checkup_add(&d->checkup, CHECK_NO, "its programs",
-			    err == -EINVAL || err == -EBUSY ? "stop the other tracer" : NULL, "%s",
+			    err == -EINVAL || err == -EBUSY ? "stop the other tracer"
+			    : err == -ENOTSUP ? "use another build of Python, or --mode sample"
+					      : NULL, "%s",
 			    why);
 	else
 		checkup_add(&d->checkup, CHECK_OK, "its programs", NULL,

@@ -66,9 +66,11 @@ static int target_find(pid_t pid, const char *command, struct interpreter *ret)
 		   : interpreter_open_path(command, getenv("PATH"), ret);
 }
 
-/* Loads the walker of a target's interpreter. */
-static int walker_try(struct sampling *s, pid_t pid, const char *command, char *text, size_t len)
+/* Loads the walker of a target's interpreter, and runs it on a private child. */
+static int walker_try(struct sampling *s, pid_t pid, const char *command,
+		      enum doctor_sampling *ret, char *text, size_t len)
 {
+	char why[256];
 	struct sampled_build *b;
 	struct interpreter in;
 	int err = target_find(pid, command, &in);
@@ -80,8 +82,13 @@ static int walker_try(struct sampling *s, pid_t pid, const char *command, char *
 	err = sampling_build(s, &in, pid, &b, text, len);
 	if (!err)
 		err = sampling_prove(s, b, pid, text, len);
-	if (!err)
+	if (!err && b->proved) {
+		*ret = SAMPLING_WORKS;
 		snprintf(text, len, "works: the frames of Python %s are walked", b->version);
+	} else if (!err) {
+		snprintf(why, sizeof(why), "%s", text);
+		snprintf(text, len, "the programs for Python %s load, but %s", b->version, why);
+	}
 	interpreter_clear(&in);
 	return err;
 }
@@ -97,9 +104,12 @@ void doctor_sampling(struct doctor *d, pid_t pid, const char *command)
 		return;
 	check_limits(c);
 	err = sampling_open(1, true, &s, text, sizeof(text));
+	d->sampling = pid || command ? SAMPLING_LOADS : SAMPLING_WORKS;
 	if (!err && (pid || command))
-		err = walker_try(s, pid, command, text, sizeof(text));
-	checkup_add(c, err ? CHECK_WARN : CHECK_OK, "sampling",
+		err = walker_try(s, pid, command, &d->sampling, text, sizeof(text));
+	if (err)
+		d->sampling = SAMPLING_FAILS;
+	checkup_add(c, d->sampling == SAMPLING_WORKS ? CHECK_OK : CHECK_WARN, "sampling",
 		    !err			       ? NULL
 		    : err == -EPERM || err == -EACCES ? "run as root, or with CAP_BPF, CAP_PERFMON and, "
 							"for other users' processes, CAP_SYS_PTRACE"

@@ -255,6 +255,7 @@ int sampling_prove(struct sampling *s, struct sampled_build *b, pid_t pid, char 
 	}
 	b->tried = true;
 	err = walk_proof_run(s, b, pid, text, len);
+	b->proved = !err;
 	b->refused = err && (err != -ENOENT || b->unproven);
 	if (b->refused)
 		bpf_map_delete_elem(bpf_map__fd(s->sample->maps.walkers), &b->number);

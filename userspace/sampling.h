@@ -25,6 +25,7 @@ struct sampled_build {
 	char version[32]; /* "3.15.2" */
 	uint32_t number;  /* wire_sampled.build */
 	bool refused;	  /* its walker was tried, and is wrong: nothing of it holds */
+	bool proved;	  /* it was tried, and is right */
 	/* private */
 	struct walk_bpf *programs;
 	bool unproven, tried;

@@ -61,7 +61,7 @@ int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct k
 
 	if (jit_is_on(in, pid)) {
 		snprintf(text, len, "its JIT compiler is on (PYTHON_JIT), whose code has no probes: "
-				    "run it with PYTHON_JIT=0");
+				    "run it with PYTHON_JIT=0, or use --mode sample");
 		return -ENOTSUP;
 	}
 	err = builds_get(&t->builds, in, pid, ret, text, len);

@@ -212,11 +212,11 @@ jit=$child
 start sleep 600
 sleeper=$child
 
-check doctor_machine doctor 0 '^ok +verdict +exact mode works on this machine'
-check doctor_py39 doctor 0 "^ok +verdict +exact mode works for PID $burn39" -p "$burn39"
+check doctor_machine doctor 0 '^ok +verdict +exact mode works on this machine.*; sampling works$'
+check doctor_py39 doctor 0 "^ok +verdict +exact mode works for PID $burn39 .*; sampling works$" -p "$burn39"
 check doctor_py315 doctor 0 "^ok +verdict +exact mode works for PID $burn315" -p "$burn315"
 check doctor_py315_live doctor 0 '^ok +function probes +present and live' -p "$burn315"
-check doctor_jit doctor 0 '^warn +JIT' -p "$jit"
+check doctor_jit doctor 1 '^no +JIT' -p "$jit"
 check doctor_path doctor 0 '^ok +verdict .*python3.9 and counts' -p "$py39"
 if [ -x /usr/bin/python3.11 ]; then
 	start /usr/bin/python3.11 -c 'import time; time.sleep(600)'

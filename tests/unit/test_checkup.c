@@ -127,10 +127,22 @@ static void test_verdict(void)
 	CU_ASSERT(doctor_verdict(&d, 7, NULL));
 	ASSERT_CONTAINS(d.checkup.v[1].finding, "works for PID 7");
 	checkup_add(&d.checkup, CHECK_NO, "probes", "use 3.15", "they are dead");
+	CU_ASSERT_PTR_NOT_NULL(strstr(d.checkup.v[1].finding, "sampling does not work"));
 	CU_ASSERT(!doctor_verdict(&d, 0, "python3"));
 	CU_ASSERT_STRING_EQUAL(d.checkup.v[3].finding,
-			       "exact mode does not work for python3: they are dead");
+			       "exact mode does not work for python3: they are dead; sampling does not "
+			       "work");
 	CU_ASSERT_STRING_EQUAL(d.checkup.v[3].mend, "use 3.15");
+	doctor_clear(&d);
+	checkup_add(&d.checkup, CHECK_NO, "probes", NULL, "they are dead");
+	d.sampling = SAMPLING_WORKS;
+	CU_ASSERT(!doctor_verdict(&d, 7, NULL));
+	CU_ASSERT_STRING_EQUAL(d.checkup.v[1].finding,
+			       "exact mode does not work for PID 7: they are dead; sampling works");
+	CU_ASSERT_STRING_EQUAL(d.checkup.v[1].mend, "record --mode sample");
+	d.sampling = SAMPLING_LOADS;
+	doctor_verdict(&d, 7, NULL);
+	ASSERT_CONTAINS(d.checkup.v[2].finding, "its stacks could not be tried");
 	doctor_clear(&d);
 }
 
