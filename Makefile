@@ -92,12 +92,20 @@ check-unit: $(BUILD)/unit
 
 # make fuzz [FUZZ_SECONDS=30]: each parser of foreign bytes, from its seed corpus.
 FUZZ_SECONDS ?= 10
-FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard userspace/*.[ch] symbolizer/*.[ch] bpf/*.h) | $(SKELS) $(PROTO_C)
+FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(filter-out userspace/main.c,$(wildcard \
+	userspace/*.c)) $(wildcard symbolizer/*.c)) $(PROTO_C:$(BUILD)/%.c=$(BUILD)/fuzz/obj/%.o)
+$(BUILD)/fuzz/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
-	$(CLANG) $(FUZZ_CFLAGS) $(CPPFLAGS) -o $@ $< \
-		$(filter-out userspace/main.c,$(wildcard userspace/*.c)) $(wildcard symbolizer/*.c) \
-		$(PROTO_C) $(LDLIBS)
+	$(CLANG) $(FUZZ_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/obj/%.o: %.c | $(SKELS) $(PROTO_C)
+	@mkdir -p $(@D)
+	$(CLANG) $(FUZZ_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
+$(BUILD)/fuzz/libpycost.a: $(FUZZ_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+$(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libpycost.a
+	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
 fuzz: $(FUZZERS)
 	@set -e; for f in $(FUZZERS); do \

@@ -107,6 +107,7 @@ struct cpython_runtime {
 	unsigned short interp_next;
 	unsigned short interp_threads;	    /* the newest thread's state */
 	unsigned short interp_gc_collecting; /* int; PY_NONE up to 3.8 */
+	unsigned short interp_stopper; /* stoptheworld.requester; PY_NONE with the GIL */
 	/* PyThreadState */
 	unsigned short tstate_next;
 	unsigned short tstate_interp;

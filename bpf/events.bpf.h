@@ -33,4 +33,31 @@ static __always_inline void lose(__u32 what)
 		(*total)++;
 }
 
+static __always_inline void tell(__u32 kind, __u32 tgid)
+{
+	struct wire_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		lose(WIRE_LOSS_EVENTS);
+		return;
+	}
+	e->kind = kind;
+	e->tgid = tgid;
+	bpf_ringbuf_submit(e, 0);
+}
+
+static __always_inline void tell_fork(__u32 parent, __u32 child)
+{
+	struct wire_event_fork *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		lose(WIRE_LOSS_EVENTS);
+		return;
+	}
+	e->head.kind = WIRE_EVENT_FORK;
+	e->head.tgid = child;
+	e->parent = parent;
+	bpf_ringbuf_submit(e, 0);
+}
+
 #endif

@@ -82,7 +82,6 @@ int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_stru
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct wire_event_fork *e;
 	struct wire_proc *p, copy = {};
 	__u32 tgid = parent->tgid, pid = child->tgid;
 
@@ -104,15 +103,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	}
 	thread_make(&copy, pid, pid, born_slots);
 tell:
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		lose(WIRE_LOSS_EVENTS);
-		return 0;
-	}
-	e->head.kind = WIRE_EVENT_FORK;
-	e->head.tgid = pid;
-	e->parent = tgid;
-	bpf_ringbuf_submit(e, 0);
+	tell_fork(tgid, pid);
 	return 0;
 }
 
@@ -158,19 +149,6 @@ static __always_inline void thread_start(struct wire_thread *t)
 		return;
 	thread_runs(t, here, counter_now());
 	kernel_start(t);
-}
-
-static __always_inline void tell(__u32 kind, __u32 tgid)
-{
-	struct wire_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-
-	if (!e) {
-		lose(WIRE_LOSS_EVENTS);
-		return;
-	}
-	e->kind = kind;
-	e->tgid = tgid;
-	bpf_ringbuf_submit(e, 0);
 }
 
 SEC("tp_btf/sched_process_exec")

@@ -102,24 +102,10 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
-static __always_inline void tell(__u32 kind, __u32 tgid)
-{
-	struct wire_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-
-	if (!e) {
-		lose(WIRE_LOSS_EVENTS);
-		return;
-	}
-	e->kind = kind;
-	e->tgid = tgid;
-	bpf_ringbuf_submit(e, 0);
-}
-
 /* In the parent, before the child can run: it is sampled from birth. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct wire_event_fork *e;
 	struct wire_sampled *p, copy;
 	__u32 tgid = parent->tgid, pid = child->tgid;
 
@@ -131,15 +117,7 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		lose(WIRE_LOSS_PROCS);
 		return 0;
 	}
-	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	if (!e) {
-		lose(WIRE_LOSS_EVENTS);
-		return 0;
-	}
-	e->head.kind = WIRE_EVENT_FORK;
-	e->head.tgid = pid;
-	e->parent = tgid;
-	bpf_ringbuf_submit(e, 0);
+	tell_fork(tgid, pid);
 	return 0;
 }
 

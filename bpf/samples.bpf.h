@@ -43,7 +43,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
+	__uint(max_entries, WIRE_SAMPLES_RING);
 } samples SEC(".maps");
 
 /* The reader polls; only from so many bytes on it is woken. */

@@ -21,16 +21,26 @@
 
 #include "bpf/walk_state.bpf.h"
 
+/*
+ * Others than the current thread, and those that wait for the GIL, do not collect.
+ * Where there is no GIL, others run on between the times that the collecting thread has
+ * stopped them, which tell who it is; what it does between them is not told from the rest.
+ * Python/gc_free_threading.c, gc_collect_internal().
+ */
 static __always_inline void walk_collecting(struct walk *w)
 {
-	__u64 at = w->process.collecting;
+	__u64 at = w->process.collecting, interp;
 	__u32 collecting = 0;
 
-	/* Others, and those that wait for the GIL, do not collect. */
 	if (w->fit != WALK_CURRENT)
 		return;
-	if (runtime.interp_gc_collecting != PY_NONE)
-		at = walk_u64(w->state + runtime.tstate_interp) + runtime.interp_gc_collecting;
+	if (runtime.interp_gc_collecting != PY_NONE) {
+		interp = walk_u64(w->state + runtime.tstate_interp);
+		if (runtime.interp_stopper != PY_NONE &&
+		    walk_u64(interp + runtime.interp_stopper) != w->state)
+			return;
+		at = interp + runtime.interp_gc_collecting;
+	}
 	if (at && !walk_read(&collecting, sizeof(collecting), at) && collecting)
 		w->sample.state = WIRE_SAMPLE_GC;
 }

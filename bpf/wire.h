@@ -204,6 +204,7 @@ struct wire_sampled {
  * One sample: where a thread was when the event fired.  After the head come the
  * Python frames, innermost first, then the native addresses, likewise.
  */
+#define WIRE_SAMPLES_RING (8u << 20) /* bytes, at most: see rings_size() */
 #define WIRE_SAMPLE_FRAMES 1024
 #define WIRE_SAMPLE_NATIVES 64
 

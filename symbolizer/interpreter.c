@@ -303,7 +303,8 @@ const char *interpreter_exact_reason(const struct interpreter *in)
 		return "this Python is newer than any whose structures are known here; "
 		       "3.6 to 3.15 would do";
 	if (in->free_threaded)
-		return "free-threaded Python is not measured exactly: that needs a build with the GIL";
+		return "free-threaded Python cannot be measured exactly; --mode sample would do, "
+		       "or a build with the GIL";
 	if (in->probes == PROBES_ABSENT)
 		return in->sites_reason ? in->sites_reason :
 					  "this Python was built without function probes";

@@ -149,6 +149,7 @@ const struct cpython_layout *layout_for(int minor)
 #define NO_TASKS                                                              \
 	.tstate_task = PY_NONE, .task_coro = PY_NONE, .task_is_task = PY_NONE, \
 	.task_awaited_by = PY_NONE, .task_awaited_by_is_set = PY_NONE
+#define WITH_GIL .interp_stopper = PY_NONE
 #define TSTATE_36(thread_id)                                                  \
 	.tstate_next = 8, .tstate_interp = 16, .tstate_thread_id = (thread_id), \
 	.tstate_native_id = PY_NONE, .tstate_status = PY_NONE,                \
@@ -185,47 +186,50 @@ struct runtime_of {
 static const struct runtime_of runtimes[] = {
 	{ 6, false, { .runtime_interpreters = PY_NONE, .runtime_current = PY_NONE,
 		.runtime_autotss = PY_NONE, .runtime_gc_collecting = PY_NONE,
-		.interp_gc_collecting = PY_NONE, TSTATE_36(152) } },
+		.interp_gc_collecting = PY_NONE, WITH_GIL, TSTATE_36(152) } },
 	{ 7, false, { .runtime_interpreters = 24, .runtime_current = 1480,
 		.runtime_autotss = 1504, .runtime_gc_collecting = 632,
-		.interp_gc_collecting = PY_NONE, TSTATE_36(176) } },
+		.interp_gc_collecting = PY_NONE, WITH_GIL, TSTATE_36(176) } },
 	{ 8, false, { .runtime_interpreters = 32, .runtime_current = 1368,
 		.runtime_autotss = 1392, .runtime_gc_collecting = 544,
-		.interp_gc_collecting = PY_NONE, TSTATE_36(176) } },
+		.interp_gc_collecting = PY_NONE, WITH_GIL, TSTATE_36(176) } },
 	{ 9, false, { .runtime_interpreters = 32, .runtime_current = 568,
 		.runtime_autotss = 584, .runtime_gc_collecting = PY_NONE,
-		.interp_gc_collecting = 816, TSTATE_36(176) } },
+		.interp_gc_collecting = 816, WITH_GIL, TSTATE_36(176) } },
 	{ 10, false, { .runtime_interpreters = 32, .runtime_current = 568,
 		.runtime_autotss = 584, .runtime_gc_collecting = PY_NONE,
-		.interp_gc_collecting = 816, TSTATE_36(176) } },
+		.interp_gc_collecting = 816, WITH_GIL, TSTATE_36(176) } },
 	{ 11, false, { .runtime_interpreters = 40, .runtime_current = 576,
 		.runtime_autotss = 592, .runtime_gc_collecting = PY_NONE,
-		.interp_gc_collecting = 848, TSTATE_311 } },
+		.interp_gc_collecting = 848, WITH_GIL, TSTATE_311 } },
 	{ 12, false, { .runtime_interpreters = 40, .runtime_current = PY_NONE,
 		.runtime_autotss = 1544, .runtime_gc_collecting = PY_NONE,
-		.interp_gc_collecting = 312, TSTATE_312 } },
-#define RUNTIME_313(more)                                                     \
+		.interp_gc_collecting = 312, WITH_GIL, TSTATE_312 } },
+#define RUNTIME_313(more, stopper)                                            \
 	{ .runtime_interpreters = 632, .runtime_current = PY_NONE,            \
 		.runtime_autotss = 2160, .runtime_gc_collecting = PY_NONE,    \
 		.interp_gc_collecting = 7600, .interp_next = 7264,            \
+		.interp_stopper = (stopper),                                  \
 		.interp_threads = 7344, TSTATE_313(152), NO_TASKS,            \
 		.gen_frame = 72 + (more) }
-	{ 13, false, RUNTIME_313(0) },
-	{ 13, true, RUNTIME_313(16) },
-#define RUNTIME_314(more)                                                     \
+	{ 13, false, RUNTIME_313(0, PY_NONE) },
+	{ 13, true, RUNTIME_313(16, 10760) },
+#define RUNTIME_314(more, stopper)                                            \
 	{ .runtime_interpreters = 808, .runtime_current = PY_NONE,            \
 		.runtime_autotss = 2336, .runtime_gc_collecting = PY_NONE,    \
 		.interp_gc_collecting = 7600, .interp_next = 7272,            \
+		.interp_stopper = (stopper),                                  \
 		.interp_threads = 7344, TSTATE_313(152), TASKS_314(872, more) }
-	{ 14, false, RUNTIME_314(0) },
-	{ 14, true, RUNTIME_314(16) },
-#define RUNTIME_315(more)                                                     \
+	{ 14, false, RUNTIME_314(0, PY_NONE) },
+	{ 14, true, RUNTIME_314(16, 10864) },
+#define RUNTIME_315(more, stopper)                                            \
 	{ .runtime_interpreters = 936, .runtime_current = PY_NONE,            \
 		.runtime_autotss = PY_NONE, .runtime_gc_collecting = PY_NONE, \
 		.interp_gc_collecting = 7512, .interp_next = 7264,            \
+		.interp_stopper = (stopper),                                  \
 		.interp_threads = 7336, TSTATE_313(176), TASKS_314(1032, more) }
-	{ 15, false, RUNTIME_315(0) },
-	{ 15, true, RUNTIME_315(16) },
+	{ 15, false, RUNTIME_315(0, PY_NONE) },
+	{ 15, true, RUNTIME_315(16, 10816) },
 };
 
 const struct cpython_runtime *runtime_for(int minor, bool is_free_threaded)

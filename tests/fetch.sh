@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|py313t|py314t|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, gunicorn; uWSGI, which embeds
@@ -13,10 +13,13 @@
 #   py314  Python 3.14 (forky, else sid), greenlet
 #   py315  Python 3.15 (forky, else sid), greenlet, Django, gunicorn, Flask
 #   web    the root that tests/web runs in: the same as py315
-#   all    all of them; also what no argument means
+#   all    all of these; also what no argument means
+#   py313t, py314t
+#          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
+#          from its source packages with the machine's compiler, for it alone. That
+#          takes minutes, so `all` does not have them, and tests do without.
 #
 # 3.9 and 3.15 have live function probes; the others have none, or dead ones.
-# Debian has no free-threaded build of any version.
 #
 # Prints each root's directory on standard output, progress on standard error.
 # Other scripts source this one for its roots of their own; see tests/rig/rig.sh.
@@ -214,6 +217,76 @@ build() {
     echo "$root"
 }
 
+# download_source DIR MIRROR SUITE PACKAGE: what its authors released, not the packaging.
+download_source() {
+    local dir=$1 uri=$2 suite=$3
+    rm -rf "$dir/lists" "$dir/source"
+    apt_conf "$dir" "$uri" "$suite"
+    sed -i 's/^deb /deb-src /' "$dir/sources.list"
+    mkdir -p "$dir/source"
+    apt-get -c "$dir/apt.conf" -qq update >"$dir/log" 2>&1 || return 1
+    (cd "$dir/source" && apt-get -c "$dir/apt.conf" -qq --download-only --tar-only \
+        source "$4") >>"$dir/log" 2>&1
+}
+
+# compile DIR ROOT: where it is to be in the end is known to it, so that it finds its files.
+compile() {
+    local dir=$1 root=$2
+    mkdir -p "$dir/tree" "$dir/build"
+    tar -x -f "$dir"/source/*.orig.tar.* -C "$dir/tree" --strip-components 1 --no-same-owner &&
+        cd "$dir/build" &&
+        nice ../tree/configure --quiet --prefix="$root/usr" --disable-gil \
+            --without-ensurepip --disable-test-modules &&
+        nice make -s -j"$(nproc)" all &&
+        nice make -s DESTDIR="$dir/dest" altbininstall libinstall sharedinstall
+}
+
+# As of other roots; but it is run by the machine itself, whose libraries it has.
+write_host_runner() {
+    cat >"$1/enter" <<'EOF'
+#!/bin/sh
+# Runs a command of this directory: ROOT/enter COMMAND..., by its name or path in ROOT.
+root=$(cd "$(dirname "$0")" && pwd -P) command=${1##*/}
+[ -x "$root/usr/bin/$command" ] || { echo "usage: $0 COMMAND..." >&2; exit 2; }
+shift
+exec "$root/usr/bin/$command" "$@"
+EOF
+    chmod 755 "$1/enter"
+}
+
+# build_source NAME PYTHON SUITES: prints the root, as build() does.
+build_source() {
+    local name=$1 python=$2 suites=$3 root=$cache/$1-$recipe suite uri
+    local work=$root.part
+    [ -e "$root/.complete" ] || (
+        flock 9
+        [ ! -e "$root/.complete" ] || exit 0
+        rm -rf "$root" "$work"
+        mkdir -p "$work"
+        uri=$(mirror)
+        for suite in $suites; do
+            say "$name: fetching the source of $python from $suite"
+            if download_source "$work" "$uri" "$suite" "$python"; then
+                say "$name: building it; this takes minutes"
+                (compile "$work" "$root") >>"$work/log" 2>&1 ||
+                    die "$name: cannot be built: see $work/log"
+                mv "$work/dest$root" "$root"
+                write_host_runner "$root"
+                "$root/enter" "${python}t" -c 'import sys; sys.exit(sys._is_gil_enabled())' ||
+                    die "$name: is not free-threaded"
+                basename "$work"/source/*.orig.tar.* >"$root/.packages"
+                echo "$suite" >"$root/.complete"
+                rm -rf "$work"
+                say "$name: $(cat "$root/.packages") is built in $root"
+                exit 0
+            fi
+            say "$name: $suite: $(grep -m1 '^E:' "$work/log" || echo 'cannot download')"
+        done
+        die "$name: no source of $python to be had from: $suites"
+    ) 9>"$root.lock"
+    echo "$root"
+}
+
 # What is in each root; prints where it is.
 root_of() {
     case $1 in
@@ -224,18 +297,21 @@ root_of() {
     py314) build py314 python3.14 "forky sid" python3.14 python3-greenlet ;;
     py315) build py315 python3.15 "forky sid" python3.15 python3-greenlet \
         python3-django gunicorn python3-flask ;;
+    py313t) build_source py313t python3.13 "trixie forky sid" ;;
+    py314t) build_source py314t python3.14 "forky sid" ;;
     esac
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315' wanted=' '
+    local want name all='py39 py311 py313 py314 py315' built='py313t py314t' wanted=' '
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
         case $want in
         web) wanted+='py315 ' ;;
         all) wanted+="$all " ;;
         *)
-            [[ " $all " = *" $want "* ]] || die "usage: tests/fetch.sh [${all// /|}|web|all]..."
+            [[ " $all $built " = *" $want "* ]] ||
+                die "usage: tests/fetch.sh [${all// /|}|web|${built// /|}|all]..."
             wanted+="$want "
             ;;
         esac
@@ -245,7 +321,7 @@ main() {
     # apt takes no relative directories.
     cache=$(cd "$cache" && pwd -P)
     need_tools
-    for name in $all; do
+    for name in $all $built; do
         [[ $wanted != *" $name "* ]] || root_of "$name"
     done
 }

@@ -133,6 +133,9 @@ void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid)
 
 	check_interpreter(&d->checkup, in);
 	wanted = check_version(&d->checkup, in);
+	/* With probes it would be no better. */
+	if (in->free_threaded)
+		return;
 	if (check_probes(d, in, pid) && wanted)
 		check_build(d, in, pid);
 }

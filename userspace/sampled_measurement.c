@@ -156,6 +156,12 @@ static int rings_open(struct sampled *s)
 	return s->ring ? 0 : -errno;
 }
 
+/* What a period of events comes to is not known before. */
+static unsigned ring_rate(const struct session_options *o)
+{
+	return o->period ? SAMPLE_RATE_MAX : o->rate ? o->rate : SAMPLE_RATE_DEFAULT;
+}
+
 static int natives_prepare(struct sampled *s, char *text, size_t len)
 {
 	int err = sample_natives_new(s->base.sink, s->options.debuginfod, &s->natives);
@@ -178,7 +184,8 @@ static int sampled_prepare(struct sampled *s, char *text, size_t len)
 	if (!err)
 		err = events_prepare(s, text, len);
 	if (!err)
-		err = sampling_open(s->options.no_follow, &s->sampling, text, len);
+		err = sampling_open(ring_rate(&s->options), s->options.no_follow, &s->sampling,
+				    text, len);
 	if (err)
 		return err;
 	err = codes_new(s->base.sink, &s->codes);

@@ -19,11 +19,30 @@ struct sampling {
 	struct sample_bpf *sample;
 	struct sampled_build *builds[WIRE_MAX_BUILDS];
 	uint32_t n_builds;
+	uint32_t ring; /* of samples, in bytes */
 	sampling_reader on_event, on_sample; /* NULL: nobody reads */
 	void *readers_arg;
 };
 
-int sampling_open(bool no_follow, struct sampling **ret, char *text, size_t len)
+/*
+ * The rings lie in our memory twice over, so they are as large as they have to be: four
+ * seconds of samples of a KiB each, and they are fetched once a second.
+ */
+static int rings_size(struct sampling *s, unsigned rate)
+{
+	uint64_t wanted = 4096ull * rate * libbpf_num_possible_cpus();
+	uint32_t size = 1 << 20;
+
+	while (size < wanted && size < WIRE_SAMPLES_RING)
+		size *= 2;
+	s->ring = size;
+	s->sample->rodata->samples_wake = size / 4;
+	if (size < WIRE_SAMPLES_RING && bpf_map__set_max_entries(s->sample->maps.events, 1 << 20))
+		return -EINVAL;
+	return bpf_map__set_max_entries(s->sample->maps.samples, size);
+}
+
+int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *text, size_t len)
 {
 	struct sampling *s = calloc(1, sizeof(*s));
 	int err = 0;
@@ -40,6 +59,9 @@ int sampling_open(bool no_follow, struct sampling **ret, char *text, size_t len)
 		err = -errno;
 	} else {
 		s->sample->rodata->no_follow = no_follow;
+		err = rings_size(s, rate);
+	}
+	if (!err) {
 		err = sample_bpf__load(s->sample);
 	}
 	if (!err)
@@ -136,6 +158,7 @@ static int build_load(struct sampling *s, struct sampled_build *b)
 		return err;
 	memcpy((void *)&w->rodata->layout, &b->layout, sizeof(b->layout));
 	memcpy((void *)&w->rodata->runtime, &b->runtime, sizeof(b->runtime));
+	w->rodata->samples_wake = s->ring / 4;
 	err = walk_bpf__load(w);
 	return err ? err : walker_put(s, b);
 }

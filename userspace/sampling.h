@@ -31,8 +31,11 @@ struct sampled_build {
 	bool unproven, tried;
 };
 
-/* Loads what all builds share, errors in words in err; nothing fires yet. */
-int sampling_open(bool no_follow, struct sampling **ret, char *err, size_t errlen);
+/*
+ * Loads what all builds share, errors in words in err; nothing fires yet.  rate: samples
+ * a second that a CPU may bring.
+ */
+int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *err, size_t errlen);
 void sampling_close(struct sampling *s);
 
 /* The program for the perf events. */

@@ -39,8 +39,7 @@ def main():
         while True:
             for _ in range(1000): work()
             time.sleep(0.01)
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
+    while True:
         work()
 
 main()

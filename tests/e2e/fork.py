@@ -4,6 +4,7 @@
 import os
 import stat
 import subprocess
+import time
 
 import lib
 
@@ -88,14 +89,17 @@ os.waitpid(pid, 0)
 protocol.done(options)
 """ % lib.ORACLE
 
+# With an argument, it goes on until there is such a file.
 LAUNCHED = """
-import sys, time
+import os, sys
 def first(): return second()
 def second(): return 3
 for _ in range(1000): first()
 def later(): pass
-end = time.monotonic() + float((sys.argv + ["0"])[1])
-while time.monotonic() < end: later()
+if sys.argv[1:]:
+    print(os.getpid(), flush=True)
+    while not os.path.exists(sys.argv[1]):
+        for _ in range(100): later()
 sys.exit(first())
 """
 
@@ -189,10 +193,18 @@ def launch():
     del os.environ["PYTHONHOME"]
     for version in lib.PYTHONS:
         # Through a program that is not Python: found once it has exec'ed.
+        enough = os.path.join(lib.work, "enough-" + version)
         target = lib.start(lib.PYCOST, "record", "--no-calibration", "-o",
                            os.path.join(lib.work, "through.pycost"), "--",
-                           *lib.python(version, path, "3"), cwd=lib.ORACLE,
-                           stderr=subprocess.PIPE)
+                           *lib.python(version, path, enough), cwd=lib.ORACLE,
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        pid = int(target.stdout.readline())
+        try:
+            # Trying an interpreter out takes seconds where much else runs.
+            lib.until(lambda: lib.probes_on(pid), "the probes of what is launched")
+            time.sleep(0.3)
+        finally:
+            open(enough, "w").close()
         said = target.communicate()[1].decode()
         report = lib.Report(os.path.join(lib.work, "through.pycost"))
         lib.check("launch %s, through enter: exit status" % version, "exited with 3" in said,

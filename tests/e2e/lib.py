@@ -5,6 +5,7 @@ As a program, it prints what a process's probe semaphores hold: lib.py PID...
 """
 import atexit
 import collections
+import glob
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ PYCOST = os.environ.get("PYCOST", os.path.join(TOP, "build", "pycost"))
 PYTHONS = {"3.9": "py39", "3.11": "py311", "3.13": "py313", "3.14": "py314", "3.15": "py315"}
 # Built without USDT probes, by pyenv, where this machine has them.
 BUILDS = ["3.6.15", "3.7.16", "3.8.18", "3.9.18", "3.10.13", "3.11.7", "3.12.1", "3.13.0"]
+FREE_THREADED = {"3.13t": "py313t", "3.14t": "py314t"}  # if tests/fetch.sh was asked to
 # Long enough for a machine that does much else, too: nothing waits in vain for it.
 PATIENCE = 60
 
@@ -67,6 +69,7 @@ def run(*tests):
     need_privilege()
     chosen = [t for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
     for test in chosen:
+        began = time.monotonic()
         try:
             test()
         except Exception as error:  # a broken test must not hide the others
@@ -75,6 +78,7 @@ def run(*tests):
                 raise
         finally:
             end_all()
+        print("# %s: %.0f s" % (test.__name__, time.monotonic() - began))
     sys.exit(summary())
 
 
@@ -156,15 +160,20 @@ def root(version):
 
 
 def built(version):
-    """One of pyenv's, or None."""
+    """One of pyenv's, or a free-threaded one; None: this machine has it not."""
+    if version in FREE_THREADED:
+        cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        cache = os.environ.get("PYCOST_CACHE") or os.path.join(cache, "pycost")
+        stamps = glob.glob("%s/%s-*/.complete" % (cache, FREE_THREADED[version]))
+        return max(stamps)[:-len(".complete")] + "usr/bin/python" + version if stamps else None
     path = os.path.expanduser("~/.pyenv/versions/%s/bin/python%s"
                               % (version, version.rpartition(".")[0]))
     return path if os.access(path, os.X_OK) else None
 
 
 def python(version, *arguments):
-    """The command line of an interpreter, in its own root unless pyenv built it."""
-    if version in BUILDS:
+    """The command line of an interpreter, in its own root unless it was built here."""
+    if version in BUILDS or version in FREE_THREADED:
         return [built(version), *arguments]
     return [os.path.join(root(version), "enter"), "python" + version, *arguments]
 
@@ -231,7 +240,10 @@ class Recording:
         def all_on():
             if self.process.poll() is not None:
                 raise AssertionError("record ended: " + self.said())
-            return all(probes_on(pid) for pid in pids) and self.serves()
+            gone = [pid for pid in pids if not alive(pid)]
+            if gone:
+                raise AssertionError("%s ended, and is to be recorded" % gone)
+            return self.serves() and all(probes_on(pid) for pid in pids)
 
         until(all_on, "the probes are not on")
 
@@ -439,9 +451,12 @@ def semaphores(pid):
 
 
 def has_probes(pid):
-    """Function probes that are live: those of 3.11 are not."""
-    notes, _ = notes_of("/proc/%d/exe" % pid)
-    name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    """Function probes that are live: those of 3.11 are not. None: the process is gone."""
+    try:
+        notes, _ = notes_of("/proc/%d/exe" % pid)
+        name = os.path.basename(os.readlink("/proc/%d/exe" % pid))
+    except OSError:
+        return None
     return "function__entry" in notes and name != "python3.11"
 
 
@@ -459,8 +474,10 @@ def changed(pid, name):
             with open("/proc/%d/map_files/%x-%x" % (pid, low, high), "rb") as file:
                 file.seek(int(offset, 16))
                 then = file.read(high - low)
-            if now[:len(then)] != then:
-                count += sum(a != b for a, b in zip(now, then))
+            # By pages first: byte by byte, megabytes take a good part of a second.
+            for at in range(0, len(then), 4096):
+                if now[at:at + 4096] != then[at:at + 4096]:
+                    count += sum(a != b for a, b in zip(now[at:at + 4096], then[at:at + 4096]))
     return count
 
 

@@ -46,7 +46,7 @@ start_target() { # py39|py315 [PREFIX...]
 	shift
 	: >"$work/burn"
 	(cd tests/oracle && exec "$@" "$enter" $python burn.py \
-		--calls-per-second 20000 --functions 500 --paths 5000 --seconds 120) >"$work/burn" 2>&1 &
+		--calls-per-second 20000 --functions 500 --paths 5000 --seconds 900) >"$work/burn" 2>&1 &
 	target=$!
 	pids+=("$target")
 	for _ in $(seq 300); do

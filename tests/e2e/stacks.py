@@ -9,7 +9,7 @@ was, and one in 250,000 samples is one too many. Shares are compared with those 
 functions measure themselves (loads.py).
 
 usage: stacks.py [TEST...]   PYCOST_PYTHONS="3.9 3.15" chooses others, by version or as
-lib.BUILDS has them. PYCOST_TEST_LONG=1 takes so many samples of each, not of all.
+lib.BUILDS and lib.FREE_THREADED have them. PYCOST_TEST_LONG=1 takes so many samples of each, not of all.
 """
 import collections
 import json
@@ -38,11 +38,11 @@ def versions():
     chosen = os.environ.get("PYCOST_PYTHONS")
     if chosen:
         return chosen.split()
-    return MAIN_VERSIONS + [v for v in lib.BUILDS if lib.built(v)]
+    return MAIN_VERSIONS + [v for v in [*lib.BUILDS, *lib.FREE_THREADED] if lib.built(v)]
 
 
 def minor(version):
-    return int(version.split(".")[1])
+    return int(version.split(".")[1].rstrip("t"))
 
 
 # ---- what is real ----
@@ -58,15 +58,22 @@ class Real:
     """Every call that happened, as the interpreter tells, and every outermost function."""
 
     def __init__(self, version, script="hard.py"):
-        out = os.path.join(lib.work, "edges-%s.json" % version)
         # It would be the end of the profile function.
         names = [n for n in ask(version, script, "--list").split() if n != "overflow"]
+        self.edges = self.told(version, script, names)
+        # Without the GIL a profile function may miss calls of threads, after others.
+        for name in names if version in lib.FREE_THREADED else []:
+            self.edges |= self.told(version, script, [name])
+
+    @staticmethod
+    def told(version, script, names):
+        out = os.path.join(lib.work, "edges-%s.json" % version)
         ask(version, "edges.py", out, script, "--wait", "--rounds", "2", "--only", ",".join(names))
         with open(out, encoding="utf-8") as file:
             told = json.load(file)
         # Below a task's coroutine no event loop is told; which awaits it only from 3.14 on.
         kinds = ["edges", "tasks", "sub"] + ["awaits"] * (minor(version) >= 14)
-        self.edges = {tuple(edge) for kind in kinds for edge in told[kind]}
+        return {tuple(edge) for kind in kinds for edge in told[kind]}
 
     def __contains__(self, edge):
         return edge in self.edges
@@ -171,6 +178,9 @@ class Tally:
 
 
 def hard():
+    for version, target in lib.FREE_THREADED.items():
+        if not lib.built(version):
+            lib.skip("stacks " + version, "tests/fetch.sh %s would build it" % target)
     tallies = [Tally(version) for version in versions()]
     main = [t for t in tallies if t.version in MAIN_VERSIONS] or tallies
     for t in tallies:

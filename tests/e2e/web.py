@@ -108,8 +108,8 @@ def new_worker():
     recording = lib.Recording.of([site.master.pid, *site.workers])
     before = site.load(70)
     os.kill(site.workers[0], signal.SIGKILL)
-    worker = lib.until(lambda: children(site.master.pid) not in ([], site.workers)
-                       and children(site.master.pid)[0], "a new worker")
+    worker, = lib.until(lambda: set(children(site.master.pid)) - set(site.workers),
+                        "a new worker")
     after = site.load(70, "--timeout", "30")
     report = recording.stop().report()
     lib.equal("web: no request failed around a worker's death",

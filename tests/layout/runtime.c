@@ -73,6 +73,12 @@ static void compare_interpreter(const struct cpython_runtime *r)
 #else
 	compare("interp_gc_collecting", r->interp_gc_collecting, PY_NONE);
 #endif
+#ifdef Py_GIL_DISABLED
+	compare("interp_stopper", r->interp_stopper,
+		AT(PyInterpreterState, stoptheworld.requester));
+#else
+	compare("interp_stopper", r->interp_stopper, PY_NONE);
+#endif
 }
 
 #if PY_VERSION_HEX >= 0x030c0000

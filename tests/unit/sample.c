@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <CUnit/CUnit.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/unit/sample.h"
+#include "userspace/profile.h"
 #include "userspace/recording.h"
 
 #define TRY(call)                 \
@@ -234,4 +237,33 @@ int sample_write(const char *what, const char *path)
 		err = sample_large(s, strtoul(what, NULL, 10));
 	close_err = recording_close(s);
 	return err ? err : close_err;
+}
+
+size_t sample_written(const char *what, uint8_t *to, size_t capacity)
+{
+	char path[] = "/tmp/pycost-unit-XXXXXX";
+	int fd = mkstemp(path);
+	ssize_t size;
+
+	CU_ASSERT_FATAL(fd >= 0 && !sample_write(what, path));
+	size = read(fd, to, capacity);
+	CU_ASSERT_FATAL(size > 0 && (size_t)size < capacity);
+	close(fd);
+	unlink(path);
+	return size;
+}
+
+int sample_replay(const void *data, size_t size, struct profile **ret)
+{
+	struct recording_status status;
+	char err[256];
+	int ret_err;
+
+	CU_ASSERT_FATAL(!profile_create(ret));
+	ret_err = recording_read_memory(data, size, &(*ret)->sink, &status, err, sizeof(err));
+	if (!ret_err)
+		return 0;
+	profile_free(*ret);
+	*ret = NULL;
+	return ret_err;
 }

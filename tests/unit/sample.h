@@ -3,6 +3,8 @@
 #ifndef PYCOST_TESTS_SAMPLE_H
 #define PYCOST_TESTS_SAMPLE_H
 
+#include <stddef.h>
+
 #include "userspace/sink.h"
 
 /*
@@ -29,5 +31,10 @@ int sample_large(struct sink *to, uint32_t paths);
 /* The same, for all who only know a file's name; "shop", "shop-kernel",
  * "shop-clock", "shop-sampled" or a number of paths. */
 int sample_write(const char *what, const char *path);
+
+/* For tests: a recording's bytes, and what they are when read back (-errno: refused). */
+struct profile;
+size_t sample_written(const char *what, uint8_t *to, size_t capacity);
+int sample_replay(const void *data, size_t size, struct profile **ret);
 
 #endif

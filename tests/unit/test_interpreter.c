@@ -4,6 +4,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 
@@ -171,7 +172,8 @@ static void test_exact_reason(void)
 	}
 	in.minor = 15;
 	in.free_threaded = true;
-	CU_ASSERT_PTR_NOT_NULL(interpreter_exact_reason(&in));
+	CU_ASSERT_PTR_NOT_NULL_FATAL(interpreter_exact_reason(&in));
+	CU_ASSERT_PTR_NOT_NULL(strstr(interpreter_exact_reason(&in), "--mode sample"));
 	in.free_threaded = false;
 	in.probes = PROBES_ABSENT;
 	CU_ASSERT_PTR_NOT_NULL(interpreter_exact_reason(&in));

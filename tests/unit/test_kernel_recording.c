@@ -13,35 +13,6 @@
 #include "userspace/recording.h"
 #include "userspace/recording_format.h"
 
-static size_t written(const char *what, uint8_t *to, size_t capacity)
-{
-	char path[] = "/tmp/pycost-unit-XXXXXX";
-	int fd = mkstemp(path);
-	ssize_t size;
-
-	CU_ASSERT_FATAL(fd >= 0 && !sample_write(what, path));
-	size = read(fd, to, capacity);
-	CU_ASSERT_FATAL(size > 0 && (size_t)size < capacity);
-	close(fd);
-	unlink(path);
-	return size;
-}
-
-static int replay(const void *data, size_t size, struct profile **ret)
-{
-	struct recording_status status;
-	char err[256];
-	int ret_err;
-
-	CU_ASSERT_FATAL(!profile_create(ret));
-	ret_err = recording_read_memory(data, size, &(*ret)->sink, &status, err, sizeof(err));
-	if (!ret_err)
-		return 0;
-	profile_free(*ret);
-	*ret = NULL;
-	return ret_err;
-}
-
 static void check_shop(const struct profile *p)
 {
 	CU_ASSERT(p->meta.kernel_mode && p->nodes[5].kernel_raw == 8500);
@@ -64,7 +35,7 @@ static void test_version_2(void)
 	size = fread(data, 1, sizeof(data), f);
 	fclose(f);
 	CU_ASSERT_EQUAL(data[RECORDING_MAGIC_SIZE], 2);
-	CU_ASSERT_FATAL(!replay(data, size, &p));
+	CU_ASSERT_FATAL(!sample_replay(data, size, &p));
 	CU_ASSERT(p->ended && p->node_count == 12 && !p->meta.period);
 	check_shop(p);
 	profile_free(p);
@@ -73,20 +44,20 @@ static void test_version_2(void)
 static void test_round_trip(void)
 {
 	static uint8_t with[8192], without[8192];
-	size_t size = written("shop-kernel", with, sizeof(with));
-	size_t plain = written("shop", without, sizeof(without));
+	size_t size = sample_written("shop-kernel", with, sizeof(with));
+	size_t plain = sample_written("shop", without, sizeof(without));
 	struct profile *p;
 
-	CU_ASSERT_FATAL(!replay(with, size, &p));
+	CU_ASSERT_FATAL(!sample_replay(with, size, &p));
 	check_shop(p);
 	profile_free(p);
 	/* Five doubles, and at least a byte for each of eleven costs. */
 	CU_ASSERT(size >= plain + 5 * 8 + 11);
-	CU_ASSERT_FATAL(!replay(without, plain, &p));
+	CU_ASSERT_FATAL(!sample_replay(without, plain, &p));
 	CU_ASSERT(!p->meta.kernel_mode && !p->nodes[5].kernel_raw);
 	profile_free(p);
 	for (size_t cut = RECORDING_HEADER_SIZE; cut < size; cut++) {
-		CU_ASSERT_FATAL(!replay(with, cut, &p));
+		CU_ASSERT_FATAL(!sample_replay(with, cut, &p));
 		CU_ASSERT(!p->ended && (p->node_count == 1 || p->node_count == 9));
 		profile_free(p);
 	}
@@ -133,7 +104,7 @@ static int replay_facts(uint32_t version, const uint8_t *facts, size_t size, str
 	payload[0] = 0;
 	memcpy(payload + 1, facts, size);
 	put_u64(block + 8, XXH64(payload, length, block_seed(BLOCK_FLUSH, length)));
-	return replay(file, payload + length - file, ret);
+	return sample_replay(file, payload + length - file, ret);
 }
 
 #define META(metric, flags) FACT_META, metric, flags, 0, 0, 0, 0

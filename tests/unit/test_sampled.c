@@ -13,35 +13,6 @@
 #include "userspace/recording.h"
 #include "userspace/recording_format.h"
 
-static size_t written(uint8_t *to, size_t capacity)
-{
-	char path[] = "/tmp/pycost-unit-XXXXXX";
-	int fd = mkstemp(path);
-	ssize_t size;
-
-	CU_ASSERT_FATAL(fd >= 0 && !sample_write("shop-sampled", path));
-	size = read(fd, to, capacity);
-	CU_ASSERT_FATAL(size > 0 && (size_t)size < capacity);
-	close(fd);
-	unlink(path);
-	return size;
-}
-
-static int replay(const void *data, size_t size, struct profile **ret)
-{
-	struct recording_status status;
-	char err[256];
-	int ret_err;
-
-	CU_ASSERT_FATAL(!profile_create(ret));
-	ret_err = recording_read_memory(data, size, &(*ret)->sink, &status, err, sizeof(err));
-	if (!ret_err)
-		return 0;
-	profile_free(*ret);
-	*ret = NULL;
-	return ret_err;
-}
-
 static void check_shop(const struct profile *p)
 {
 	uint64_t all = 0;
@@ -81,14 +52,14 @@ static void test_profile(void)
 static void test_round_trip(void)
 {
 	static uint8_t data[8192];
-	size_t size = written(data, sizeof(data));
+	size_t size = sample_written("shop-sampled", data, sizeof(data));
 	struct profile *p;
 
-	CU_ASSERT_FATAL(!replay(data, size, &p));
+	CU_ASSERT_FATAL(!sample_replay(data, size, &p));
 	check_shop(p);
 	profile_free(p);
 	for (size_t cut = RECORDING_HEADER_SIZE; cut < size; cut++) {
-		CU_ASSERT_FATAL(!replay(data, cut, &p));
+		CU_ASSERT_FATAL(!sample_replay(data, cut, &p));
 		CU_ASSERT(!p->ended && (p->sample_count == 0 || p->sample_count == 8));
 		profile_free(p);
 	}
@@ -171,7 +142,7 @@ static int replay_facts(uint32_t version, const uint8_t *facts, size_t size, str
 	payload[0] = 0;
 	memcpy(payload + 1, facts, size);
 	put_u64(block + 8, XXH64(payload, length, block_seed(BLOCK_FLUSH, length)));
-	return replay(file, payload + length - file, ret);
+	return sample_replay(file, payload + length - file, ret);
 }
 
 #define META(flags) FACT_META, METRIC_CYCLES, flags, 0, 0, 0, 0

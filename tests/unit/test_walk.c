@@ -268,6 +268,12 @@ static void collecting_test(struct image *m)
 		set(m, state + runtime.tstate_status, PY_TSTATE_ACTIVE, 4);
 	else
 		set(m, m->process.current, state, 8);
+	if (runtime.interp_stopper != PY_NONE) {
+		set(m, interp + runtime.interp_stopper, state + 8, 8);
+		image_walk(m, 0);
+		CU_ASSERT_EQUAL(walk.sample.state, WIRE_SAMPLE_RUNS); /* without the GIL */
+		set(m, interp + runtime.interp_stopper, state, 8);
+	}
 	image_walk(m, 0);
 	CU_ASSERT_EQUAL(walk.sample.state, WIRE_SAMPLE_GC);
 	CU_ASSERT(walk_is(m, 0));
