@@ -110,7 +110,7 @@ static void sampling_name(const struct interpreter *in, char *text, size_t len)
 {
 	size_t used = strlen(text);
 
-	if (!interpreter_sample_reason(in) && used < len)
+	if (!interpreter_sample_reason(in) && used < len && !strstr(text, "--mode sample"))
 		snprintf(text + used, len - used, "; --mode sample would do");
 }
 

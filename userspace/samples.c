@@ -134,6 +134,16 @@ static uint32_t stack_number(const struct samples *s, const struct sample_stack 
 	return stack - (const struct sample_stack *)s->stacks.items;
 }
 
+/*
+ * 0 is no instruction of any minor, but an entry of the caches behind one: between a
+ * call's return and the next instruction the frame of 3.11 and 3.12 points there
+ * (Python/ceval.c, JUMPBY() before DISPATCH_INLINED()).  Which one it follows is not told.
+ */
+static bool has_opcode(const struct wire_sample *e, uint32_t frames)
+{
+	return frames && e->has_opcode && e->opcode;
+}
+
 int samples_add(struct samples *s, const struct wire_sample *e, size_t size, bool per_thread)
 {
 	const struct wire_sample_frame *frames = (const void *)(e + 1);
@@ -151,8 +161,8 @@ int samples_add(struct samples *s, const struct wire_sample *e, size_t size, boo
 	if (!(e->flags & SAMPLES_NO_PATH))
 		n = e->frames;
 	place = (struct sample_place){.flags = e->flags, .state = e->state,
-				      .opcode = e->has_opcode && n ? e->opcode : 0,
-				      .has_opcode = e->has_opcode && n, .in_kernel = !!e->in_kernel};
+				      .opcode = has_opcode(e, n) ? e->opcode : 0,
+				      .has_opcode = has_opcode(e, n), .in_kernel = !!e->in_kernel};
 	err = stack_at(s, frames, n, e->head.tgid, per_thread ? e->tid : 0, &stack);
 	if (!err)
 		err = chain_at(s, natives, e->natives, e->head.tgid, &place.chain);

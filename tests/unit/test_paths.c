@@ -181,10 +181,11 @@ struct event {
 };
 
 /* frames: code objects by number, innermost first; instr is 2 * its place. */
-static int add(struct world *w, uint32_t tid, unsigned flags, const char *frames)
+static int add_at(struct world *w, uint32_t tid, unsigned flags, const char *frames,
+		  uint8_t opcode)
 {
 	struct event e = { .head = { .head = { WIRE_EVENT_SAMPLE, 7 }, .tid = tid, .flags = flags,
-				     .frames = strlen(frames), .natives = 1, .opcode = 42,
+				     .frames = strlen(frames), .natives = 1, .opcode = opcode,
 				     .has_opcode = 1 } };
 	struct wire_sample_frame *f = (void *)(&e.head + 1);
 
@@ -193,6 +194,11 @@ static int add(struct world *w, uint32_t tid, unsigned flags, const char *frames
 						   .print = frames[i] - '0', .instr = i ? 2 : 0 };
 	return samples_add(&w->now, &e.head,
 			   sizeof(e.head) + strlen(frames) * sizeof(*f) + sizeof(uint64_t), false);
+}
+
+static int add(struct world *w, uint32_t tid, unsigned flags, const char *frames)
+{
+	return add_at(w, tid, flags, frames, 42);
 }
 
 static void pass(struct world *w, bool last)
@@ -276,6 +282,27 @@ static void test_no_path(void)
 	world_end(&w);
 }
 
+/* What is in a cache behind an instruction is none, and is told as not known. */
+static void test_no_opcode(void)
+{
+	struct world w;
+
+	world_make(&w, 0, false);
+	learn(&w, 1, "leaf");
+	CU_ASSERT(!add_at(&w, 7, 0, "1", 0) && !add_at(&w, 7, 0, "1", 0));
+	CU_ASSERT(!add_at(&w, 7, 0, "1", 1));
+	pass(&w, false);
+	CU_ASSERT_EQUAL_FATAL(w.profile->sample_count, 2);
+	for (int i = 0; i < 2; i++) {
+		const struct sink_sample *s = &w.profile->samples[i];
+
+		CU_ASSERT(s->count == 2 ? s->opcode == SINK_NO_OPCODE
+					: s->count == 1 && s->opcode == 1);
+		CU_ASSERT_EQUAL(s->line, 11);
+	}
+	world_end(&w);
+}
+
 /* Of a process that is no more, room comes back; without any, the caller is charged. */
 static void test_full(void)
 {
@@ -339,6 +366,7 @@ int suite_paths(void)
 		{ "paths", test_paths },
 		{ "late names", test_late_names },
 		{ "no path", test_no_path },
+		{ "no opcode", test_no_opcode },
 		{ "full", test_full },
 		{ "gone", test_gone },
 		{ "malformed", test_malformed },
