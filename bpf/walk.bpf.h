@@ -60,7 +60,7 @@ static __always_inline void walk_task(struct walk *w)
 static __always_inline void walk_again(struct walk *w)
 {
 	w->steps = 0;
-	w->entry = w->settled = w->inlined = w->yielding = 0;
+	w->entry = w->settled = w->inlined = w->yielding = w->begun = 0;
 	w->sample.frames = w->sample.has_opcode = 0;
 	w->sample.flags &= ~(WIRE_SAMPLE_TORN | WIRE_SAMPLE_UNREAD);
 }
@@ -297,8 +297,11 @@ static __always_inline void walk_record(struct walk *w, const struct walk_frame 
 	frame->code = f->code;
 	frame->print = 0;
 	frame->instr = instr;
-	if (!n)
+	if (!n) {
 		walk_opcode(w, f, instr);
+		w->begun = f->owner != layout.owner_generator && instr &&
+			   instr != WIRE_NO_INSTR;
+	}
 	w->sample.frames = n + 1;
 }
 
@@ -338,10 +341,12 @@ static __always_inline int walk_step(struct walk *w)
 		if (layout.minor >= 13 && w->stack && f.previous && f.address < w->stack)
 			w->sample.flags |= WIRE_SAMPLE_TORN;
 		/*
-		 * And that alone is called by nobody: in one on the C stack who called
-		 * it may not be written yet (Include/internal/pycore_tstate.h, 3.15).
+		 * And that alone is called by nobody (Include/internal/pycore_tstate.h,
+		 * 3.15), but for a greenlet's first: in one on the C stack who called it
+		 * may not be written yet, as long as what it calls has not begun.
 		 */
-		if (layout.minor >= 15 && !f.previous && f.address - w->state >= WALK_STATE_SIZE)
+		if (layout.minor >= 15 && !f.previous && w->steps <= 2 && !w->begun &&
+		    f.address - w->state >= WALK_STATE_SIZE)
 			w->sample.flags |= WIRE_SAMPLE_TORN;
 		return -1;
 	}

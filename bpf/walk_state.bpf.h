@@ -64,6 +64,7 @@ struct walk {
 	__u8 settled;  /* the task's coroutine was met: the rest is only looked at */
 	__u8 inlined;  /* a frame above was left out: its caller's opcode is past */
 	__u8 yielding; /* the innermost frame is a generator's, and has no caller */
+	__u8 begun; /* the innermost frame is a function's past its first instruction */
 	__u64 frame_words[WALK_FRAME_WORDS];
 	__u64 code_words[WALK_CODE_WORDS];
 	/* The result.  Those that await come after the frames. */
