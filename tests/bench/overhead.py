@@ -21,7 +21,7 @@ import load  # noqa: E402
 # Requests between two looks at the clocks: each path as often as the others.
 BATCH = 70
 # Seconds of load with or without, of settling before, and how often.
-PHASE, SETTLE, CYCLES = 2, 0.7, 13
+PHASE, SETTLE, CYCLES = 3, 6, 8
 # So often that what a sample takes rises above the noise.
 OFTEN = 10000
 STATS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
