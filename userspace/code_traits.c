@@ -45,5 +45,7 @@ uint8_t code_traits(uint32_t flags, const char *module, const char *file, const 
 		traits |= TRAIT_LOOP;
 	if (is_import(file, name))
 		traits |= TRAIT_IMPORT;
+	if (!strcmp(name, "<interpreter trampoline>"))
+		traits |= TRAIT_NO_CALL;
 	return traits;
 }

@@ -178,6 +178,14 @@ static int frames_name(struct paths *p, const struct samples *s, const struct sa
 	return 0;
 }
 
+static bool frames_have(const struct paths *p, uint32_t n, uint8_t trait)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (p->frames[i].traits & trait)
+			return true;
+	return false;
+}
+
 static bool runs_in_import(const struct paths *p, uint32_t length)
 {
 	for (uint32_t i = 0; i < length; i++)
@@ -246,7 +254,10 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 		err = frames_name(p, s, stack, wait);
 		if (err)
 			return err;
-		length = path_order(p->frames, stack->frames, p->order);
+		if (frames_have(p, stack->frames, TRAIT_NO_CALL))
+			p->unwalked += stack->count;
+		else
+			length = path_order(p->frames, stack->frames, p->order);
 	}
 	in_import = runs_in_import(p, length);
 	err = path_walk(p, stack, owner, length, &at.node, &at.line);

@@ -61,6 +61,8 @@ static void test_order(void)
 static void test_traits(void)
 {
 	CU_ASSERT_EQUAL(code_traits(0x83, "app", "/app.py", "f"), CORO);
+	CU_ASSERT_EQUAL(code_traits(3, "<shim>", "<shim>", "<interpreter trampoline>"),
+			TRAIT_NO_CALL);
 	CU_ASSERT_EQUAL(code_traits(0x203, "app", "/app.py", "f"), CORO);
 	CU_ASSERT_EQUAL(code_traits(0x23, "app", "/app.py", "generator"), 0);
 	CU_ASSERT_EQUAL(code_traits(3, "asyncio.events", "/usr/lib/python3.9/asyncio/events.py", "_run"),
@@ -279,6 +281,24 @@ static void test_no_path(void)
 	CU_ASSERT(w.profile->samples[0].opcode == SINK_NO_OPCODE && !w.profile->samples[0].line);
 	paths_losses(w.paths, losses);
 	CU_ASSERT(losses[LOSS_UNWALKED] == 2 && losses[LOSS_DEEP] == 1);
+	world_end(&w);
+}
+
+/* An entry frame of 3.12 that was taken for a function's: nothing of it is claimed. */
+static void test_no_call(void)
+{
+	uint64_t losses[LOSS_MAX] = { 0 };
+	struct world w;
+
+	world_make(&w, 0, false);
+	learn(&w, 1, "<interpreter trampoline>");
+	learn(&w, 2, "caller");
+	CU_ASSERT(!add(&w, 7, 0, "12") && !add(&w, 7, 0, "12") && !add(&w, 7, 0, "2"));
+	pass(&w, false);
+	CU_ASSERT_EQUAL_FATAL(w.profile->node_count, 3);
+	CU_ASSERT(w.profile->nodes[1].samples == 2 && w.profile->nodes[2].samples == 1);
+	paths_losses(w.paths, losses);
+	CU_ASSERT_EQUAL(losses[LOSS_UNWALKED], 2);
 	world_end(&w);
 }
 
