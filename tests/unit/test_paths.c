@@ -386,6 +386,7 @@ int suite_paths(void)
 		{ "paths", test_paths },
 		{ "late names", test_late_names },
 		{ "no path", test_no_path },
+		{ "no call", test_no_call },
 		{ "no opcode", test_no_opcode },
 		{ "full", test_full },
 		{ "gone", test_gone },
