@@ -25,12 +25,13 @@ struct sampling {
 };
 
 /*
- * The rings lie in our memory twice over, so they are as large as they have to be: four
- * seconds of samples of a KiB each, and they are fetched once a second.
+ * The rings lie in our memory twice over, so they are as large as they have to be: two
+ * seconds of samples of a KiB each.  They are fetched once a second, or when a quarter
+ * is full.
  */
 static int rings_size(struct sampling *s, unsigned rate)
 {
-	uint64_t wanted = 4096ull * rate * libbpf_num_possible_cpus();
+	uint64_t wanted = 2048ull * rate * libbpf_num_possible_cpus();
 	uint32_t size = 1 << 20;
 
 	while (size < wanted && size < WIRE_SAMPLES_RING)
