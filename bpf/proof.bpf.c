@@ -40,39 +40,15 @@ static __always_inline __u32 site_of(void *ctx)
 }
 
 #define KEEP(n)                                                                                    \
-	do {                                                                                       \
-		if (reg_read(ctx, n) == frame)                                                     \
-			regs |= 1u << (n);                                                         \
-	} while (0)
+	if (reg_read(ctx, n) == frame)                                                             \
+		regs |= 1u << (n);
 
 static __always_inline __u32 regs_with(void *ctx, __u64 frame)
 {
 	__u32 regs = 0;
 
-	KEEP(0); KEEP(1); KEEP(2); KEEP(3); KEEP(4); KEEP(5); KEEP(6); KEEP(7);
-	KEEP(8); KEEP(9); KEEP(10); KEEP(11); KEEP(12); KEEP(13); KEEP(14);
-#ifdef __TARGET_ARCH_arm64
-	KEEP(15); KEEP(16); KEEP(17); KEEP(18); KEEP(19); KEEP(20); KEEP(21); KEEP(22);
-	KEEP(23); KEEP(24); KEEP(25); KEEP(26); KEEP(27); KEEP(28);
-#endif
+	FRAME_REGS(KEEP)
 	return regs;
-}
-
-/* Only one register is read in each program of exact.bpf.c; here, any of them. */
-#define READ(n)                                                                                    \
-	case n:                                                                                    \
-		return reg_read(ctx, n)
-static __always_inline __u64 frame_in(void *ctx, __u8 reg)
-{
-	switch (reg) {
-		READ(0); READ(1); READ(2); READ(3); READ(4); READ(5); READ(6); READ(7);
-		READ(8); READ(9); READ(10); READ(11); READ(12); READ(13); READ(14);
-#ifdef __TARGET_ARCH_arm64
-		READ(15); READ(16); READ(17); READ(18); READ(19); READ(20); READ(21); READ(22);
-		READ(23); READ(24); READ(25); READ(26); READ(27); READ(28);
-#endif
-	}
-	return 0;
 }
 
 /* Bounds an index that is below a power of 2 anyhow, in a way that no verifier misses. */
@@ -105,7 +81,7 @@ int proof_entry(void *ctx)
 		return 0;
 	BOUND(site, PROOF_SITES);
 	proof.hits[site]++;
-	frame = frame_in(ctx, proof.frame_regs[site]);
+	frame = reg_read(ctx, proof.frame_regs[site]);
 	top = stack_at(proof.depth);
 	if (top && *top == frame)
 		return 0; /* see entered_already() */
@@ -129,20 +105,17 @@ int proof_return(void *ctx)
 	BOUND(site, PROOF_SITES);
 	proof.hits[site]++;
 	top = stack_at(proof.depth);
-	if (!top || !proof.depth) {
-		proof.astray++;
+	if (!top || !proof.depth)
 		return 0;
-	}
 	if (proof.frame_regs[site] == REG_NONE) {
 		frame = *top;
 		proof.regs[site] &= regs_with(ctx, frame);
 	} else {
-		frame = frame_in(ctx, proof.frame_regs[site]);
+		frame = reg_read(ctx, proof.frame_regs[site]);
 		if (*top != frame) {
 			if (!frame_read(&f, frame) && layout.frame_owner != PY_NONE &&
 			    (frame_is_foreign(&f) || code_named_twice(f.code) || frame_never_ran(&f)))
 				return 0;
-			proof.astray++;
 			count(proof.returns, name_of(frame));
 			return 0;
 		}

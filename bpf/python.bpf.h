@@ -77,6 +77,17 @@ static __always_inline __u64 reg_read(void *ctx, __u8 reg)
 	return v;
 }
 
+/* Those that a compiler may keep a frame in, each handed to X. */
+#define FRAME_REGS_ALL(X)                                                                          \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14)
+#ifdef __TARGET_ARCH_arm64
+#define FRAME_REGS(X)                                                                              \
+	FRAME_REGS_ALL(X)                                                                          \
+	X(15) X(16) X(17) X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28)
+#else
+#define FRAME_REGS(X) FRAME_REGS_ALL(X)
+#endif
+
 /* The parts of a frame that say who it is and who called it. */
 struct py_frame {
 	__u64 code;

@@ -23,21 +23,14 @@ static __always_inline __u32 frame_names(__u64 frame, __u64 name)
 }
 
 #define CHECK(n)                                                                                   \
-	do {                                                                                       \
-		if (frame_names(reg_read(ctx, n), name))                                           \
-			regs |= 1u << (n);                                                         \
-	} while (0)
+	if (frame_names(reg_read(ctx, n), name))                                                   \
+		regs |= 1u << (n);
 
 static __always_inline __u32 frame_regs(void *ctx, __u64 name)
 {
 	__u32 regs = 0;
 
-	CHECK(0); CHECK(1); CHECK(2); CHECK(3); CHECK(4); CHECK(5); CHECK(6); CHECK(7);
-	CHECK(8); CHECK(9); CHECK(10); CHECK(11); CHECK(12); CHECK(13); CHECK(14);
-#ifdef __TARGET_ARCH_arm64
-	CHECK(15); CHECK(16); CHECK(17); CHECK(18); CHECK(19); CHECK(20); CHECK(21); CHECK(22);
-	CHECK(23); CHECK(24); CHECK(25); CHECK(26); CHECK(27); CHECK(28);
-#endif
+	FRAME_REGS(CHECK)
 	return regs;
 }
 

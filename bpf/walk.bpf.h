@@ -164,15 +164,10 @@ static __always_inline void walk_ground(struct walk *w, const struct walk_frame 
 /* 0: it is a code object, and its first words are in code_words. */
 static __always_inline int walk_code_read(struct walk *w, __u64 code)
 {
-	if (!code || walk_read(w->code_words, sizeof(w->code_words), code)) {
-		w->sample.flags |= WIRE_SAMPLE_TORN;
+	if (!code || walk_read(w->code_words, sizeof(w->code_words), code) ||
+	    (w->process.code_type &&
+	     WALK_WORD(w->code_words, layout.object_size - 8, 0) != w->process.code_type))
 		return -1;
-	}
-	if (w->process.code_type &&
-	    WALK_WORD(w->code_words, layout.object_size - 8, 0) != w->process.code_type) {
-		w->sample.flags |= WIRE_SAMPLE_TORN;
-		return -1;
-	}
 	w->flags_of_code = WALK_U32(w->code_words, layout.code_flags, 0);
 	w->code = code;
 	return 0;
@@ -287,22 +282,31 @@ static __always_inline void walk_opcode(struct walk *w, const struct walk_frame 
 	w->sample.has_opcode = !walk_read(&w->sample.opcode, 1, at);
 }
 
-static __always_inline void walk_record(struct walk *w, const struct walk_frame *f)
+/* One more of `frames`; -1: there is no room for it. */
+static __always_inline int walk_add(struct walk *w, __u64 code, __u32 instr)
 {
-	__u32 n = w->sample.frames, instr = walk_instr(w, f);
+	__u32 n = w->sample.frames;
 	struct wire_sample_frame *frame = walk_room(w, n);
 
 	if (!frame)
-		return;
-	frame->code = f->code;
+		return -1;
+	frame->code = code;
 	frame->print = 0;
 	frame->instr = instr;
-	if (!n) {
+	w->sample.frames = n + 1;
+	return 0;
+}
+
+static __always_inline void walk_record(struct walk *w, const struct walk_frame *f)
+{
+	__u32 instr = walk_instr(w, f);
+
+	if (!w->sample.frames) {
 		walk_opcode(w, f, instr);
 		w->begun = f->owner != layout.owner_generator && instr &&
 			   instr != WIRE_NO_INSTR;
 	}
-	w->sample.frames = n + 1;
+	walk_add(w, f->code, instr);
 }
 
 /*
@@ -352,8 +356,10 @@ static __always_inline int walk_step(struct walk *w)
 	}
 	if (w->settled)
 		return -1;
-	if (walk_code_read(w, f.code))
+	if (walk_code_read(w, f.code)) {
+		w->sample.flags |= WIRE_SAMPLE_TORN;
 		return -1;
+	}
 	if (walk_is_unborn(w, &f) || walk_is_no_call(w, &f)) {
 		w->inlined = 1;
 		return -1;
@@ -394,38 +400,22 @@ static __always_inline int walk_await_step(struct walk *w)
 {
 	__u64 next = w->task ? walk_u64(w->task + runtime.task_awaited_by) : 0;
 	__u8 is_set = 0, is_task = 0;
-	struct wire_sample_frame *frame;
 	struct walk_frame f;
-	__u32 n, instr;
 
 	if (!next || walk_read(&is_set, 1, w->task + runtime.task_awaited_by_is_set))
 		return 0;
-	if (is_set) {
-		w->sample.flags |= WIRE_SAMPLE_AWAITED_BY_SET;
+	if (is_set) /* several: none of them is told */
 		return 0;
-	}
 	w->task = next;
 	if (walk_read(&is_task, 1, next + runtime.task_is_task))
 		return 0;
 	if (!is_task) /* what gather() makes, say: it has no coroutine */
 		return -1;
 	w->frame = walk_u64(next + runtime.task_coro) + runtime.gen_frame;
-	if (walk_frame_read(w, &f) || f.owner != layout.owner_generator || !f.code ||
-	    walk_read(w->code_words, sizeof(w->code_words), f.code) ||
-	    (w->process.code_type &&
-	     WALK_WORD(w->code_words, layout.object_size - 8, 0) != w->process.code_type))
+	if (walk_frame_read(w, &f) || f.owner != layout.owner_generator ||
+	    walk_code_read(w, f.code))
 		return 0; /* a coroutine that is none of the interpreter's */
-	w->code = f.code;
-	instr = walk_instr(w, &f);
-	n = w->sample.frames;
-	frame = walk_room(w, n);
-	if (!frame)
-		return 0;
-	frame->code = f.code;
-	frame->print = 0;
-	frame->instr = instr | WIRE_FRAME_AWAITS;
-	w->sample.frames = n + 1;
-	return 1;
+	return !walk_add(w, f.code, walk_instr(w, &f) | WIRE_FRAME_AWAITS);
 }
 
 #endif

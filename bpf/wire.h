@@ -232,7 +232,6 @@ enum wire_sample_state {
 #define WIRE_SAMPLE_UNREAD 0x2	  /* memory that could not be read */
 #define WIRE_SAMPLE_DEEP 0x4	  /* more frames than are kept */
 #define WIRE_SAMPLE_TORN 0x8	  /* met while the interpreter changed it: no path is claimed */
-#define WIRE_SAMPLE_AWAITED_BY_SET 0x10 /* several tasks await one: none of them is told */
 
 struct wire_sample {
 	struct wire_event head;
@@ -276,7 +275,6 @@ struct proof {
 	__u32 regs[PROOF_SITES]; /* a bit a register that always held the frame on top */
 	__u64 entries[PROOF_PHASES][PROOF_COUNTS];
 	__u64 returns[PROOF_PHASES][PROOF_COUNTS];
-	__u64 astray; /* returns of a frame that was not on top */
 };
 
 #endif
