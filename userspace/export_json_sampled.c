@@ -31,7 +31,9 @@ json_t *json_states(const struct place *v, size_t count)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < count; i++) {
-		states[v[i].place] = v[i].samples;
+		uint64_t *sum = &states[v[i].place];
+
+		*sum = saturating_add(*sum, v[i].samples);
 		kernel = saturating_add(kernel, v[i].in_kernel);
 	}
 	for (int i = 0; object && i < SAMPLE_STATES; i++)
