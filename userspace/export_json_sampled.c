@@ -111,7 +111,8 @@ static json_t *line_json(const struct report *r, const struct line_costs *c,
 {
 	uint64_t all = report_samples(r), period = r->profile->meta.period;
 	bool has_text = place->place && place->place <= c->source.count;
-	json_t *line = json_pack(
+
+	return json_pack(
 		"{s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:o}",
 		"line", place->place ? json_integer(place->place) : json_null(),
 		"samples", json_count(place->samples),
@@ -121,8 +122,6 @@ static json_t *line_json(const struct report *r, const struct line_costs *c,
 		"cumulative", json_count(estimate_cost(place->cumulative, period)),
 		"cumulative_error", estimate_error(place->cumulative, all, period),
 		"source", has_text ? json_string(c->source.lines[place->place - 1]) : json_null());
-
-	return line;
 }
 
 static int lines_set(json_t *function, const struct report *r, const struct places *all,
