@@ -21,12 +21,6 @@
 
 json_t *json_states(const struct place *v, size_t count)
 {
-	static const char *const names[SAMPLE_STATES] = {
-		[SAMPLE_RUNS] = "runs",
-		[SAMPLE_GC] = "gc",
-		[SAMPLE_IMPORT] = "import",
-		[SAMPLE_GIL] = "gil",
-	};
 	uint64_t states[SAMPLE_STATES] = { 0 }, kernel = 0;
 	json_t *object = json_object();
 
@@ -37,7 +31,7 @@ json_t *json_states(const struct place *v, size_t count)
 		kernel = saturating_add(kernel, v[i].in_kernel);
 	}
 	for (int i = 0; object && i < SAMPLE_STATES; i++)
-		json_object_set_new(object, names[i], json_count(states[i]));
+		json_object_set_new(object, sample_state_name(i), json_count(states[i]));
 	json_object_set_new(object, "kernel", json_count(kernel));
 	return object;
 }
