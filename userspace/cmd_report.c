@@ -364,6 +364,7 @@ static int report_profile(struct profile *p, const struct arguments *a)
 {
 	char message[ERROR_SIZE] = "", share[128];
 	struct recording_status status;
+	const char *objection;
 	struct report r;
 	int err = recording_read(a->file, &p->sink, &status, message, sizeof(message));
 
@@ -377,8 +378,9 @@ static int report_profile(struct profile *p, const struct arguments *a)
 		snprintf(message, sizeof(message), "process %ld is not in it", a->pid);
 		return complain(a, message);
 	}
-	if (report_objection(p, a))
-		return complain(a, report_objection(p, a));
+	objection = report_objection(p, a);
+	if (objection)
+		return complain(a, objection);
 	if (!err)
 		err = report_compute(p, &status, a->raw, a->sort, &r);
 	if (err)

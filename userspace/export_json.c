@@ -267,20 +267,13 @@ static int sampled_compute(const struct report *r, struct sampled *ret)
 }
 
 /* What is there only of samples; what is there only of exact costs goes. */
-static int sampling_set(json_t *json, const struct report *r)
+static void sampling_set(json_t *json, const struct report *r, const struct sampled *s)
 {
-	struct places states;
-	int err = places_compute(r, PLACE_STATE, false, &states);
-
-	if (err)
-		return err;
 	json_object_del(json, "total_raw");
 	json_object_set_new(json, "mode", json_string("sampled"));
 	json_object_set_new(json, "period", json_count(r->profile->meta.period));
 	json_object_set_new(json, "samples", json_count(report_samples(r)));
-	json_object_set_new(json, "states", json_states(states.v, states.count));
-	free(states.v);
-	return 0;
+	json_object_set_new(json, "states", json_states(s->states.v, s->states.count));
 }
 
 /* What is there only when kernel mode was counted. */
@@ -341,7 +334,7 @@ int export_json(const struct report *r, FILE *out)
 	if (!err && report_has_kernel(r))
 		kernel_set(json, r);
 	if (!err && report_is_sampled(r))
-		err = sampling_set(json, r);
+		sampling_set(json, r, &sampled);
 	/* A failed write stays in the stream for its owner to find. */
 	if (!err) {
 		json_dumpf(json, out, JSON_COMPACT);

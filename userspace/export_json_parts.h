@@ -18,7 +18,7 @@ static inline json_t *json_string_or_null(const char *s)
 	return *s ? json_string(s) : json_null();
 }
 
-/* {"runs": samples, "gc": ..., "import": ..., "gil": ..., "kernel": ...} */
+/* {"runs": samples, "gc": ..., "import": ..., "gil": ..., "kernel": ...}, of one row or of them all. */
 json_t *json_states(const struct place *v, size_t count);
 /* [{"symbol", "object", "samples", "kernel"}], the most first. */
 json_t *json_natives(const struct report *r, const struct place *v, size_t count);

@@ -21,21 +21,17 @@
 
 json_t *json_states(const struct place *v, size_t count)
 {
-	static const char *const names[SAMPLE_STATES] = {
-		[SAMPLE_RUNS] = "runs",
-		[SAMPLE_GC] = "gc",
-		[SAMPLE_IMPORT] = "import",
-		[SAMPLE_GIL] = "gil",
-	};
 	uint64_t states[SAMPLE_STATES] = { 0 }, kernel = 0;
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < count; i++) {
-		states[v[i].place] = v[i].samples;
+		uint64_t *sum = &states[v[i].place];
+
+		*sum = saturating_add(*sum, v[i].samples);
 		kernel = saturating_add(kernel, v[i].in_kernel);
 	}
 	for (int i = 0; object && i < SAMPLE_STATES; i++)
-		json_object_set_new(object, names[i], json_count(states[i]));
+		json_object_set_new(object, sample_state_name(i), json_count(states[i]));
 	json_object_set_new(object, "kernel", json_count(kernel));
 	return object;
 }
@@ -109,7 +105,8 @@ static json_t *line_json(const struct report *r, const struct line_costs *c,
 {
 	uint64_t all = report_samples(r), period = r->profile->meta.period;
 	bool has_text = place->place && place->place <= c->source.count;
-	json_t *line = json_pack(
+
+	return json_pack(
 		"{s:o, s:o, s:o, s:f, s:o, s:o, s:f, s:o}",
 		"line", place->place ? json_integer(place->place) : json_null(),
 		"samples", json_count(place->samples),
@@ -119,8 +116,6 @@ static json_t *line_json(const struct report *r, const struct line_costs *c,
 		"cumulative", json_count(estimate_cost(place->cumulative, period)),
 		"cumulative_error", estimate_error(place->cumulative, all, period),
 		"source", has_text ? json_string(c->source.lines[place->place - 1]) : json_null());
-
-	return line;
 }
 
 static int lines_set(json_t *function, const struct report *r, const struct places *all,

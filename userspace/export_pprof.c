@@ -136,12 +136,10 @@ static void put_fixed_strings(struct pprof *p)
 		[STRING_PROCESS] = "process",
 		[STRING_KERNEL] = (char *)metric_kernel_name(metric),
 		[STRING_STATE] = "state",
-		[STRING_STATES + SAMPLE_RUNS] = "runs",
-		[STRING_STATES + SAMPLE_GC] = "gc",
-		[STRING_STATES + SAMPLE_IMPORT] = "import",
-		[STRING_STATES + SAMPLE_GIL] = "gil",
 	};
 
+	for (int i = 0; i < SAMPLE_STATES; i++)
+		strings[STRING_STATES + i] = (char *)sample_state_name(i);
 	estimate_period_text(period, sizeof(period), &p->report->profile->meta);
 	snprintf(sampled, sizeof(sampled), "pycost " PYCOST_VERSION ": sampled, %s", period);
 	counter_share_text(p->report->losses, share, sizeof(share));

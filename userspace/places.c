@@ -21,14 +21,19 @@ struct sorter {
 };
 
 /* Strings are kept once each only by chance, so they are compared as text. */
+static int names_compare(const struct sink_native *a, const struct sink_native *b)
+{
+	int order = strcmp(a->symbol, b->symbol);
+
+	return order ? order : strcmp(a->object, b->object);
+}
+
 static int natives_compare(const void *a, const void *b, void *arg)
 {
 	const struct sink_native *natives = arg;
 	uint32_t i = *(const uint32_t *)a, j = *(const uint32_t *)b;
-	int order = strcmp(natives[i].symbol, natives[j].symbol);
+	int order = names_compare(&natives[i], &natives[j]);
 
-	if (!order)
-		order = strcmp(natives[i].object, natives[j].object);
 	return order ? order : i < j ? -1 : i > j;
 }
 
@@ -46,10 +51,7 @@ static int natives_unite(struct sorter *s)
 		order[i] = i;
 	qsort_r(order, p->native_count, sizeof(*order), natives_compare, p->natives);
 	for (size_t i = 0; i < p->native_count; i++) {
-		const struct sink_native *n = &p->natives[order[i]];
-		const struct sink_native *before = i ? &p->natives[order[i - 1]] : NULL;
-		bool same = before && !strcmp(n->symbol, before->symbol) &&
-			    !strcmp(n->object, before->object);
+		bool same = i && !names_compare(&p->natives[order[i]], &p->natives[order[i - 1]]);
 
 		s->natives[order[i]] = same ? s->natives[order[i - 1]] : order[i];
 	}

@@ -7,6 +7,7 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
+#include "userspace/estimate.h"
 #include "userspace/profile.h"
 #include "userspace/saturate.h"
 #include "userspace/text.h"
@@ -233,7 +234,6 @@ static int profile_sample(struct sink *s, const struct sink_sample *c)
 	struct profile *p = profile_of(s);
 	struct profile_node *node;
 	struct sink_sample *kept;
-	uint64_t cost;
 	int err;
 
 	if (!p->meta.period || !c->node || c->node >= p->node_count ||
@@ -245,11 +245,9 @@ static int profile_sample(struct sink *s, const struct sink_sample *c)
 	kept->count = saturating_add(kept->count, c->count);
 	p->samples = p->sample_tally.items;
 	p->sample_count = p->sample_tally.count;
-	if (__builtin_mul_overflow(c->count, p->meta.period, &cost))
-		cost = UINT64_MAX;
 	node = &p->nodes[c->node];
 	node->samples = saturating_add(node->samples, c->count);
-	node->self_raw = saturating_add(node->self_raw, cost);
+	node->self_raw = saturating_add(node->self_raw, estimate_cost(c->count, p->meta.period));
 	return 0;
 }
 

@@ -32,6 +32,18 @@ const char *loss_name(enum loss loss)
 	return (unsigned int)loss < LOSS_MAX ? loss_names[loss] : NULL;
 }
 
+const char *sample_state_name(enum sample_state state)
+{
+	static const char *const names[SAMPLE_STATES] = {
+		[SAMPLE_RUNS] = "runs",
+		[SAMPLE_GC] = "gc",
+		[SAMPLE_IMPORT] = "import",
+		[SAMPLE_GIL] = "gil",
+	};
+
+	return (unsigned int)state < SAMPLE_STATES ? names[state] : NULL;
+}
+
 enum metric metric_by_name(const char *name)
 {
 	static const char *const names[] = {

@@ -127,6 +127,7 @@ enum sample_state {
 	SAMPLE_GIL = 3,	   /* on its way to the GIL */
 	SAMPLE_STATES,
 };
+const char *sample_state_name(enum sample_state state); /* "runs", "gc", "import", "gil" */
 #define SINK_NO_OPCODE 0xffff
 
 /*
