@@ -41,6 +41,17 @@ void interpreter_clear(struct interpreter *in)
 	*in = (struct interpreter){ 0 };
 }
 
+size_t interpreter_version(const struct interpreter *in, char *ret, size_t size)
+{
+	if (in->major < 0)
+		snprintf(ret, size, "version unknown");
+	else if (in->micro < 0)
+		snprintf(ret, size, "%d.%d", in->major, in->minor);
+	else
+		snprintf(ret, size, "%d.%d.%d", in->major, in->minor, in->micro);
+	return strlen(ret);
+}
+
 static int site_append(struct probe_sites *sites, const struct probe_note *note, unsigned machine)
 {
 	struct probe_site *v = realloc(sites->v, (sites->n + 1) * sizeof(*v));

@@ -119,6 +119,9 @@ int interpreter_open_path(const char *command, const char *search_path, struct i
 
 void interpreter_clear(struct interpreter *in);
 
+/* "3.15.2", "3.15" or "version unknown", as far as is known; its length. */
+size_t interpreter_version(const struct interpreter *in, char *ret, size_t size);
+
 /*
  * NULL when exact measurement through the function probes is possible; else
  * one plain sentence that says why not and what would do.  Static.

@@ -64,22 +64,6 @@ static int variant_load(struct build *b, const struct kernel *k, const struct ex
 	return err;
 }
 
-static int probes_load(struct build *b, const struct kernel *k, const struct survey *survey,
-		       char *text, size_t len)
-{
-	const struct probe_site *entry = &b->in.entries.v[0], *returns = &b->in.returns.v[0];
-	struct exact_regs regs = {
-		.entry_frame = survey->entry_frame_reg,
-		.entry_line = probe_site_reg(entry, 2),
-		.return_frame = survey->return_frame_reg,
-		.return_file = probe_site_reg(returns, 0),
-		.return_name = probe_site_reg(returns, 1),
-		.return_line = probe_site_reg(returns, 2),
-	};
-
-	return variant_load(b, k, &regs, text, len);
-}
-
 /* The different registers among the sites; their number. */
 static size_t regs_of(const struct probe_sites *sites, uint8_t ret[VARIANTS])
 {
@@ -124,11 +108,25 @@ static int sites_attach(struct build *b, const struct probe_sites *sites, int re
 	return err;
 }
 
-static int probes_attach(struct build *b)
+static int probes_load(struct build *b, const struct kernel *k, const struct survey *survey,
+		       char *text, size_t len)
 {
-	int err = sites_attach(b, &b->in.returns, -1, true, b->exact[0]->progs.on_return);
+	const struct probe_site *entry = &b->in.entries.v[0], *returns = &b->in.returns.v[0];
+	struct exact_regs regs = {
+		.entry_frame = survey->entry_frame_reg,
+		.entry_line = probe_site_reg(entry, 2),
+		.return_frame = survey->return_frame_reg,
+		.return_file = probe_site_reg(returns, 0),
+		.return_name = probe_site_reg(returns, 1),
+		.return_line = probe_site_reg(returns, 2),
+	};
+	int err = variant_load(b, k, &regs, text, len);
 
-	return err ? err : sites_attach(b, &b->in.entries, -1, false, b->exact[0]->progs.on_entry);
+	if (!err)
+		err = sites_attach(b, &b->in.returns, -1, true, b->exact[0]->progs.on_return);
+	if (!err)
+		err = sites_attach(b, &b->in.entries, -1, false, b->exact[0]->progs.on_entry);
+	return err;
 }
 
 /* Programs of each register there is, at the sites that have it. */
@@ -245,8 +243,6 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 		err = traps_load(b, k, text, len);
 	else
 		err = probes_load(b, k, &survey, text, len);
-	if (!err && !b->traps)
-		err = probes_attach(b);
 	if (err) {
 		if (!*text)
 			attach_explain(b, err, text, len);

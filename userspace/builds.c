@@ -82,17 +82,6 @@ int builds_calibrate(struct builds *b, struct known_build *k, pid_t pid, char *t
 	return cost_tell(b, k);
 }
 
-static void version_set(struct known_build *k)
-{
-	const struct interpreter *in = build_interpreter(k->build);
-
-	if (in->micro >= 0)
-		snprintf(k->version, sizeof(k->version), "%d.%d.%d", in->major, in->minor,
-			 in->micro);
-	else
-		snprintf(k->version, sizeof(k->version), "%d.%d", in->major, in->minor);
-}
-
 static int builds_add(struct builds *b, struct known_build *k)
 {
 	struct known_build **grown = realloc(b->v, (b->n + 1) * sizeof(*grown));
@@ -144,7 +133,7 @@ int builds_get(struct builds *b, struct interpreter *in, pid_t pid, struct known
 		free(k);
 		return err;
 	}
-	version_set(k);
+	interpreter_version(build_interpreter(k->build), k->version, sizeof(k->version));
 	if (!b->no_calibration)
 		builds_calibrate(b, k, pid, text, len);
 	*ret = k;

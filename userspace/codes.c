@@ -272,7 +272,8 @@ void codes_forget(struct codes *c, uint32_t tgid,
 	{
 		if (code->key.tgid != tgid)
 			continue;
-		gone(arg, &code->key);
+		if (gone)
+			gone(arg, &code->key);
 		HASH_DEL(c->codes, code);
 		free(code);
 	}

@@ -53,7 +53,7 @@ int codes_invent_key(struct codes *c, const struct wire_code_key *key, uint32_t 
 
 /*
  * Drops a dead process's code objects; calls back for each with the kernel's
- * key of it, whose entry is to be deleted.
+ * key of it, whose entry is to be deleted.  gone NULL: there is none.
  */
 void codes_forget(struct codes *c, uint32_t tgid,
 		  void (*gone)(void *arg, const struct wire_code_key *key), void *arg);

@@ -48,12 +48,9 @@ static bool check_version(struct checkup *c, const struct interpreter *in)
 {
 	const char *why = interpreter_exact_reason(in);
 	const char *threads = in->free_threaded ? "free-threaded" : "with the GIL";
-	char version[32] = "version unknown";
+	char version[32];
 
-	if (in->major >= 0 && in->micro >= 0)
-		snprintf(version, sizeof(version), "%d.%d.%d", in->major, in->minor, in->micro);
-	else if (in->major >= 0)
-		snprintf(version, sizeof(version), "%d.%d", in->major, in->minor);
+	interpreter_version(in, version, sizeof(version));
 	checkup_add(c, CHECK_OK, "Python", NULL, "%s, %s", version, threads);
 	if (why)
 		checkup_add(c, CHECK_NO, "this build", build_mend(in), "%s", why);

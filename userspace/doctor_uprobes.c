@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "symbolizer/procmap.h"
 #include "userspace/doctor.h"
+#include "userspace/perf_event.h"
 
 #define UPROBE_PMU "/sys/bus/event_source/devices/uprobe"
 
@@ -56,9 +56,9 @@ static int uprobe_try(int type)
 		return err;
 	attr.uprobe_path = (uintptr_t)"/proc/self/exe";
 	attr.probe_offset = offset;
-	fd = syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = perf_event_open_task(&attr, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	close(fd);
 	return 0;
 }

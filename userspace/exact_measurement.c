@@ -149,16 +149,15 @@ static int exact_prepare(struct exact *s, char *text, size_t len)
 	return err;
 }
 
-static int follow(struct exact *s, pid_t pid, struct known_build *known,
-			  uint64_t function_type, char *text, size_t len)
+static int follow(struct exact *s, pid_t pid, struct known_build *known, uint64_t function_type,
+		  char *text, size_t len)
 {
 	int err = tracker_follow(&s->tracker, pid, known, function_type);
 
-	if (err) {
+	if (err)
 		snprintf(text, len, "%s",
 			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
 				       : strerror(-err));
-	}
 	return err;
 }
 

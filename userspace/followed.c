@@ -69,13 +69,9 @@ static struct sampled_process *process_new(struct followed *f, pid_t pid, pid_t 
 	return p;
 }
 
-static void nothing(void *arg, const struct wire_code_key *key)
-{
-}
-
 static void process_forget(struct followed *f, struct sampled_process *p)
 {
-	codes_forget(f->codes, p->pid, nothing, NULL);
+	codes_forget(f->codes, p->pid, NULL, NULL);
 	sample_natives_forget(f->natives, p->pid);
 }
 

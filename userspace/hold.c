@@ -7,11 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
 #include "userspace/behind.h"
+#include "userspace/perf_event.h"
 #include "userspace/traps.h"
 
 /* Bits of perf_event_attr.config: include/linux/trace_events.h */
@@ -33,7 +33,7 @@ static int uprobe_type(void)
 static int uprobe_open(const char *path, uint64_t offset, uint64_t semaphore, pid_t pid)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr)};
-	int type = uprobe_type(), fd;
+	int type = uprobe_type();
 
 	if (type < 0)
 		return type;
@@ -41,8 +41,7 @@ static int uprobe_open(const char *path, uint64_t offset, uint64_t semaphore, pi
 	attr.config = semaphore << REF_CTR_SHIFT;
 	attr.uprobe_path = (uintptr_t)path;
 	attr.probe_offset = offset;
-	fd = syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+	return perf_event_open_task(&attr, pid);
 }
 
 /* Rarely wanted by other tracers first: a cold site is closed to them. */

@@ -361,21 +361,30 @@ int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *r
 	return kernel_returns(k, k->options.max_nodes + index, ret);
 }
 
-int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX])
+int kernel_losses_sum(int map_fd, uint64_t ret[WIRE_LOSS_MAX])
 {
-	int n_cpus = libbpf_num_possible_cpus(), fd = bpf_map__fd(k->life->maps.losses);
+	int n_cpus = libbpf_num_possible_cpus();
 	uint64_t *values = calloc(n_cpus > 0 ? n_cpus : 1, sizeof(*values));
 
 	if (!values)
 		return -ENOMEM;
 	for (uint32_t what = 0; what < WIRE_LOSS_MAX; what++) {
 		ret[what] = 0;
-		if (bpf_map_lookup_elem(fd, &what, values))
+		if (bpf_map_lookup_elem(map_fd, &what, values))
 			continue;
 		for (int i = 0; i < n_cpus; i++)
 			ret[what] += values[i];
 	}
 	free(values);
+	return 0;
+}
+
+int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX])
+{
+	int err = kernel_losses_sum(bpf_map__fd(k->life->maps.losses), ret);
+
+	if (err)
+		return err;
 	ret[WIRE_LOSS_SLICES] += kernel_program_missed(bpf_program__fd(k->life->progs.on_switch));
 	return 0;
 }

@@ -76,8 +76,9 @@ void kernel_recycle(struct kernel *k, uint32_t index);
 int kernel_returns(const struct kernel *k, uint32_t index, struct wire_search *ret);
 int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *ret);
 
-/* Sums over the CPUs, by enum wire_loss. */
+/* Sums over the CPUs, by enum wire_loss; the second of either mode's map of that name. */
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);
+int kernel_losses_sum(int map_fd, uint64_t ret[WIRE_LOSS_MAX]);
 
 /* How often the kernel left a program out (struct bpf_prog_info, from 5.12 on). */
 uint64_t kernel_program_missed(int program_fd);

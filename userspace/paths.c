@@ -147,12 +147,13 @@ static int path_walk(struct paths *p, const struct sample_stack *stack,
 	return err;
 }
 
-/* -EAGAIN: a name has not come yet. */
+/* *ret_traits: of all of them.  -EAGAIN: a name has not come yet. */
 static int frames_name(struct paths *p, const struct samples *s, const struct sample_stack *stack,
-		       bool wait)
+		       bool wait, uint8_t *ret_traits)
 {
 	const struct wire_sample_frame *frames = s->frames + stack->first;
 
+	*ret_traits = 0;
 	for (uint32_t i = 0; i < stack->frames; i++) {
 		struct wire_code_key key = {.code = frames[i].code, .tgid = stack->tgid,
 					    .print = frames[i].print};
@@ -166,6 +167,7 @@ static int frames_name(struct paths *p, const struct samples *s, const struct sa
 		if (known) {
 			p->frames[i].function = known->function;
 			p->frames[i].traits = known->traits;
+			*ret_traits |= known->traits;
 			if (instr != WIRE_NO_INSTR)
 				p->frames[i].line = line_store_line(p->options.lines, known->lines,
 								    instr);
@@ -176,14 +178,6 @@ static int frames_name(struct paths *p, const struct samples *s, const struct sa
 			return err;
 	}
 	return 0;
-}
-
-static bool frames_have(const struct paths *p, uint32_t n, uint8_t trait)
-{
-	for (uint32_t i = 0; i < n; i++)
-		if (p->frames[i].traits & trait)
-			return true;
-	return false;
 }
 
 static bool runs_in_import(const struct paths *p, uint32_t length)
@@ -239,6 +233,7 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 	const struct sample_place *places = s->places.items;
 	struct sink_sample at = {0};
 	uint32_t length = 0;
+	uint8_t traits;
 	bool in_import;
 	int err;
 
@@ -251,10 +246,10 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 	if (owner->refused && *owner->refused) {
 		p->unwalked += stack->count;
 	} else {
-		err = frames_name(p, s, stack, wait);
+		err = frames_name(p, s, stack, wait, &traits);
 		if (err)
 			return err;
-		if (frames_have(p, stack->frames, TRAIT_NO_CALL))
+		if (traits & TRAIT_NO_CALL)
 			p->unwalked += stack->count;
 		else
 			length = path_order(p->frames, stack->frames, p->order);

@@ -22,13 +22,23 @@ static struct perf_event_attr attr_of(enum metric m)
 	return attr;
 }
 
-static int open_one(struct perf_event_attr *attr, pid_t tid, int cpu)
+static int open_any(struct perf_event_attr *attr, pid_t tid, int cpu)
 {
 	int fd = syscall(SYS_perf_event_open, attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
-	if (fd >= 0)
-		return fd;
-	return errno == EOPNOTSUPP || errno == EINVAL ? -ENOENT : -errno;
+	return fd < 0 ? -errno : fd;
+}
+
+int perf_event_open_task(struct perf_event_attr *attr, pid_t tid)
+{
+	return open_any(attr, tid, -1);
+}
+
+static int open_one(struct perf_event_attr *attr, pid_t tid, int cpu)
+{
+	int fd = open_any(attr, tid, cpu);
+
+	return fd == -EOPNOTSUPP || fd == -EINVAL ? -ENOENT : fd;
 }
 
 /*

@@ -36,6 +36,10 @@ int perf_event_open_kernel(enum metric m, const struct cpu_kinds *kinds, int cpu
 int perf_event_open_sampling(enum metric m, const struct cpu_kinds *kinds, int cpu,
 			     uint64_t period);
 
+/* Any event of a task, on all CPUs.  The descriptor, to be closed, or -errno. */
+struct perf_event_attr;
+int perf_event_open_task(struct perf_event_attr *attr, pid_t tid);
+
 /* One of a single task, by its time on a CPU. */
 int perf_event_open_sampling_task(pid_t tid, uint64_t period_ns);
 

@@ -46,7 +46,7 @@ static int rings_size(struct sampling *s, unsigned rate)
 int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *text, size_t len)
 {
 	struct sampling *s = calloc(1, sizeof(*s));
-	int err = 0;
+	int err;
 
 	if (!s)
 		return -ENOMEM;
@@ -62,9 +62,8 @@ int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *te
 		s->sample->rodata->no_follow = no_follow;
 		err = rings_size(s, rate);
 	}
-	if (!err) {
+	if (!err)
 		err = sample_bpf__load(s->sample);
-	}
 	if (!err)
 		err = sample_bpf__attach(s->sample);
 	if (err) {
@@ -174,14 +173,10 @@ static struct sampled_build *build_find(const struct sampling *s, const struct i
 
 static void version_set(struct sampled_build *b)
 {
-	const struct interpreter *in = &b->in;
+	size_t n = interpreter_version(&b->in, b->version, sizeof(b->version));
 
-	if (in->micro >= 0)
-		snprintf(b->version, sizeof(b->version), "%d.%d.%d%s", in->major, in->minor,
-			 in->micro, in->free_threaded ? "t" : "");
-	else
-		snprintf(b->version, sizeof(b->version), "%d.%d%s", in->major, in->minor,
-			 in->free_threaded ? "t" : "");
+	if (b->in.free_threaded && n + 1 < sizeof(b->version))
+		strcpy(b->version + n, "t");
 }
 
 static int build_make(struct sampling *s, struct sampled_build *b, pid_t pid, char *text, size_t len)
@@ -320,18 +315,5 @@ void sampling_unfollow(struct sampling *s, uint32_t tgid)
 
 int sampling_losses(const struct sampling *s, uint64_t ret[WIRE_LOSS_MAX])
 {
-	int n = libbpf_num_possible_cpus();
-	uint64_t *values = n > 0 ? calloc(n, sizeof(*values)) : NULL;
-
-	if (!values)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < WIRE_LOSS_MAX; i++) {
-		ret[i] = 0;
-		if (bpf_map_lookup_elem(bpf_map__fd(s->sample->maps.losses), &i, values))
-			continue;
-		for (int cpu = 0; cpu < n; cpu++)
-			ret[i] += values[cpu];
-	}
-	free(values);
-	return 0;
+	return kernel_losses_sum(bpf_map__fd(s->sample->maps.losses), ret);
 }

@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
+#include "userspace/perf_event.h"
 #include "userspace/trace_event.h"
 
 #define EVENTS_MAX 32
@@ -41,18 +41,16 @@ static int event_open(const struct trace_event *e, pid_t tid, bool inherit)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_TRACEPOINT,
 				       .config = e->id, .inherit = inherit};
-	int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	return perf_event_open_task(&attr, tid);
 }
 
 int traps_guard(pid_t tid)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE,
 				       .config = PERF_COUNT_SW_DUMMY};
-	int fd = syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 
-	return fd < 0 ? -errno : fd;
+	return perf_event_open_task(&attr, tid);
 }
 
 int traps_new(const struct interpreter *in, struct traps **ret)
