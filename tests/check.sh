@@ -119,7 +119,7 @@ again=1
 for test in tests/e2e/*.py tests/e2e/*.sh; do
 	name=$(basename "${test%.*}")
 	case $name in
-	lib | samples) continue ;;
+	lib | pprof | samples) continue ;;
 	costs) [ "${PYCOST_TEST_COSTS:-}" = 1 ] || continue ;;
 	esac
 	section "$name" "$test"

@@ -62,14 +62,10 @@ class Lab:
             Python("python3.9", options.py39, False, self.work),
             Python("python3.15", options.py315, True, self.work),
         ]
-        # Those that only samplers meet.
         # Without live USDT probes.
         self.trapped = [Python("python3." + minor, root, True, self.work)
                         for minor, root in (("11", options.py311), ("13", options.py313))
                         if root]
-        self.sampled = self.pythons[1:]
-        if options.py313:
-            self.sampled.append(Python("python3.13", options.py313, True, self.work))
         self.austin = options.austin
 
     def __enter__(self):
@@ -80,7 +76,7 @@ class Lab:
         shutil.rmtree(self.work, ignore_errors=True)
 
     def python(self, name):
-        return next((each for each in self.sampled if each.name == name), None)
+        return next((each for each in self.pythons + self.trapped if each.name == name), None)
 
     def start(self, command, **options):
         options.setdefault("stdin", subprocess.PIPE)
@@ -153,13 +149,16 @@ class Worker:
         self.pid = self.process.pid
         self.plain = None
 
-    def work(self, what, count):
-        """CPU nanoseconds for one unit of the work."""
-        self.process.stdin.write("%s %d\n" % (what, count))
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
         answer = self.process.stdout.readline()
         if not answer:
             raise Failed("a worker died")
-        return int(answer) / count
+        return answer
+
+    def work(self, what, count):
+        """CPU nanoseconds for one unit of the work."""
+        return int(self.ask("%s %d" % (what, count))) / count
 
     def measure_plain(self):
         self.plain = min(self.work("calls", 20000) for _ in range(10))

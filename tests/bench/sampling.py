@@ -29,13 +29,6 @@ class Varied(lab.Worker):
             self.ask("idle %d" % idle)
         lab.pin_all(self.pid, 0)
 
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        answer = self.process.stdout.readline()
-        if not answer:
-            raise lab.Failed("a target died")
-        return answer
-
     def round(self):
         """When it ended, its CPU time and the time it took, in ns."""
         cpu, wall = map(int, self.ask("mix 1000").split())

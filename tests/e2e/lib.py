@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -146,6 +147,12 @@ def alive(pid):
             return stat.read().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def cpu_ns(pid):
@@ -313,76 +320,6 @@ class Report:
                 edges[caller, callee] += edge["calls"]
                 edges["*", callee] -= edge["calls"]
         return calls, +edges
-
-
-def pprof_samples(file):
-    """(functions from the outermost, calls, pid, tid) of each path that was called."""
-    made = pycost("report", file, "--format", "pprof")
-    if made.returncode:
-        raise AssertionError("report: " + made.stderr.decode())
-    import gzip
-    data = made.stdout
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
-    strings, functions, locations, samples = [], {}, {}, []
-    for field, value in fields(data):
-        if field == 6:
-            strings.append(value.decode())
-        elif field == 5:
-            f = dict(fields(value))
-            functions[f[1]] = f
-        elif field == 4:
-            at = dict(fields(value))
-            locations[at[1]] = dict(fields(at[4]))[1]
-        elif field == 2:
-            samples.append(value)
-    for sample in samples:
-        stack, values, labels = [], [], {}
-        for field, value in fields(sample):
-            if field == 1:
-                stack += packed(value)
-            elif field == 2:
-                values += packed(value)
-            elif field == 3:
-                label = dict(fields(value))
-                labels[strings[label[1]]] = label.get(3, 0)
-        path = [functions[locations[at]] for at in reversed(stack)]
-        yield ([(strings[f[2]], strings[f.get(4, 0)]) for f in path], values,
-               labels.get("pid", 0), labels.get("thread", 0))
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, at
-
-
-def packed(value):
-    if isinstance(value, int):
-        return [value]
-    at, values = 0, []
-    while at < len(value):
-        one, at = varint(value, at)
-        values.append(one)
-    return values
-
-
-def fields(data):
-    """(number, value) of each field of a protobuf message."""
-    at = 0
-    while at < len(data):
-        tag, at = varint(data, at)
-        if tag & 7 == 0:
-            value, at = varint(data, at)
-        else:
-            size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-        yield tag >> 3, value
 
 
 # ---- what lies in the target ----

@@ -189,20 +189,19 @@ class Sampled(lib.Recording):
         return Samples(self.file)
 
 
-def target(version, name, text):
+def target(version, name, text, *arguments):
     """Ready, and waiting for its go()."""
-    t = lib.Target(version, lib.script(name + ".py", text), wait=False)
+    t = lib.Target(version, lib.script(name + ".py", text), *arguments, wait=False)
     t.line("READY %d" % t.pid)
     return t
 
 
-def sampled(version, name, text, seconds=1.5, **options):
-    t = target(version, name, text)
+def sampled(version, name, text, *arguments, seconds=1.5, **options):
+    t = target(version, name, text, *arguments)
     recording = Sampled("-p", str(t.pid), **options)
     t.go()
     time.sleep(seconds)
-    samples = recording.stop().samples()
-    return t, samples
+    return recording.stop().samples()
 
 
 def line_of(text, what):
@@ -259,7 +258,7 @@ def shares():
 
 def threads_without_the_gil():
     for version in VERSIONS:
-        _, s = sampled(version, "hash", HASH, rate=499)
+        s = sampled(version, "hash", HASH, rate=499)
         digest = sum(x.count for x in s.of("digest"))
         lib.check("gil %s: C code is charged to its caller" % version,
                   digest > 0.9 * s.total and s.total > 100, dict(s.paths()))
@@ -294,13 +293,13 @@ def forks():
 
 def idle():
     for version in VERSIONS:
-        _, s = sampled(version, "idle", IDLE)
+        s = sampled(version, "idle", IDLE)
         lib.check("idle %s: costs nothing" % version, s.total <= 5, s.total)
 
 
 def states():
     for version in VERSIONS:
-        _, s = sampled(version, "states", STATES, seconds=2)
+        s = sampled(version, "states", STATES, seconds=2)
         collects = s.by(lambda x: x.state, s.of("collects"))
         lib.check("states %s: collections are told apart" % version,
                   collects["gc"] > 0.9 * sum(collects.values()) and collects["gc"] > 50,
@@ -317,7 +316,7 @@ def states():
 
 def asyncio_paths():
     for version in VERSIONS:
-        _, s = sampled(version, "async", ASYNC)
+        s = sampled(version, "async", ASYNC)
         works = {p: n for p, n in s.paths().items() if p[-1:] == ("work",)}
         in_task = {p: n for p, n in works.items() if "inner" in p}
         lib.check("asyncio %s: a path begins at its task" % version,
@@ -338,7 +337,7 @@ def greenlets():
         if probe.returncode:
             lib.skip("greenlets %s" % version, "no greenlet there")
             continue
-        _, s = sampled(version, "greenlets", GREENLETS)
+        s = sampled(version, "greenlets", GREENLETS)
         works = s.by(lambda x: s.path(x.node)[-2:], s.of("work"))
         total = sum(works.values())
         lib.equal("greenlets %s: two callers" % version, set(works),
@@ -353,12 +352,7 @@ def native_chains():
     made = subprocess.run(["gcc", "-O1", "-shared", "-fPIC", "-o", library, source])
     if made.returncode:
         return lib.fail("native chains", "no library")
-    t = lib.Target("3.9", lib.script("native.py", NATIVE), library, wait=False)
-    t.line("READY %d" % t.pid)
-    recording = Sampled("-p", str(t.pid))
-    t.go()
-    time.sleep(1.5)
-    s = recording.stop().samples()
+    s = sampled("3.9", "native", NATIVE, library)
     chains = s.by(lambda x: s.chain(x)[:4], s.of("calls"))
     leaves = {c: n for c, n in chains.items() if c[:1] == ("leaf",)}
     lib.check("native: leaf, inner, middle", leaves.get(("leaf", "inner", "middle"), 0) >
@@ -383,8 +377,7 @@ def debuginfod():
         f.write("#!/bin/sh\nreadelf -n %s | grep -q \"Build ID: $2$\" && echo %s\n"
                 % (stripped, whole))
     os.chmod(client, 0o755)
-    t = lib.Target("3.9", lib.script("native.py", NATIVE), stripped, wait=False)
-    t.line("READY %d" % t.pid)
+    t = target("3.9", "native", NATIVE, stripped)
     path = os.path.dirname(client) + ":" + os.environ["PATH"]
     recording = Sampled("--debuginfod", "-p", str(t.pid), env=dict(
         os.environ, PATH=path, DEBUGINFOD_URLS="http://127.0.0.1:1/"))

@@ -254,12 +254,6 @@ UWSGI_CALLS = {(None, "application"), ("application", "middle"), ("middle", "<ge
                ("<genexpr>", "leaf"), (None, "uwsgi_apps"), ("middle", "leaf")}
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def answers(port):
     try:
         with socket.create_connection(("127.0.0.1", port), 1):
@@ -269,7 +263,7 @@ def answers(port):
 
 
 def uwsgi():
-    port = free_port()
+    port = lib.free_port()
     app = lib.script("embedded.py", UWSGI)
     with open(os.path.join(lib.work, "uwsgi.log"), "wb") as log:
         server = lib.start(os.path.join(lib.root("3.11"), "enter"), "uwsgi-core",

@@ -5,6 +5,7 @@ import collections
 import os
 
 import lib
+import pprof
 import truth
 
 # Threads started one after another, each of which calls once and ends; then many at
@@ -86,7 +87,7 @@ def per_thread():
         recording.stop()
         _, _, threads = truth.oracle(version, "constructs", ["threads"])
         got = collections.defaultdict(collections.Counter)
-        for path, values, pid, tid in lib.pprof_samples(recording.file):
+        for path, values, pid, tid in pprof.paths(recording.file):
             name, file = path[-1] if path else ("", "")
             if os.path.basename(file) in files and values[0]:
                 got[tid][name.rpartition(".")[2]] += values[0]
@@ -174,7 +175,7 @@ def full_tree():
             target.line()
         recording.stop()
         report = recording.report()
-        paths = len(list(lib.pprof_samples(recording.file)))
+        paths = len(list(pprof.paths(recording.file)))
         lost = report.losses.get("nodes", 0)
         lib.check("tree %s: 50 paths at most" % version, 0 < paths <= 50, paths)
         lib.check("tree %s: what did not fit is told as lost" % version,

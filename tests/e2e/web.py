@@ -8,7 +8,6 @@ The workers that run already are children from before: they are named by PID or 
 import json
 import os
 import signal
-import socket
 import subprocess
 
 import lib
@@ -21,12 +20,6 @@ VIEWS = {
 }
 
 
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
 def children(pid):
     told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], stdout=subprocess.PIPE)
     return [int(child) for child in told.stdout.split()]
@@ -34,7 +27,7 @@ def children(pid):
 
 class Site:
     def __init__(self, workers):
-        self.port = free_port()
+        self.port = lib.free_port()
         self.master = lib.start(os.path.join(lib.TOP, "tests/web/serve.sh"), self.port, workers,
                                 "--threads", "2", cwd=lib.TOP, stderr=subprocess.DEVNULL,
                                 start_new_session=True)

@@ -34,8 +34,7 @@ for minor in 6 7 8 9 10 11 12 13 14 15; do
 		check $minor "$python" tests/lines/lines.py
 		break
 	done
-	root=$(tests/fetch.sh "py3$minor" 2>/dev/null || true)
-	if [ -z "$found" ] && [ -x "$root/enter" ]; then
+	if [ -z "$found" ] && root=$(tests/fetch.sh "py3$minor" 2>/dev/null); then
 		found=$root
 		check $minor "$root/enter" "python3.$minor" tests/lines/lines.py
 	fi

@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include "tests/unit/sample.h"
+#include "userspace/bytes.h"
 #include "userspace/profile.h"
 #include "userspace/recording.h"
+#include "userspace/recording_format.h"
 
 #define TRY(call)                 \
 	do {                      \
@@ -266,4 +269,30 @@ int sample_replay(const void *data, size_t size, struct profile **ret)
 	profile_free(*ret);
 	*ret = NULL;
 	return ret_err;
+}
+
+size_t sample_block(uint32_t version, const uint8_t *facts, size_t size, uint8_t *to,
+		    size_t capacity)
+{
+	uint8_t *block = to + RECORDING_HEADER_SIZE;
+	uint8_t *payload = block + RECORDING_BLOCK_HEADER_SIZE;
+	uint32_t length = 1 + size;
+
+	CU_ASSERT_FATAL((size_t)(payload - to) + length <= capacity);
+	memcpy(to, RECORDING_MAGIC, RECORDING_MAGIC_SIZE);
+	put_u32(to + RECORDING_MAGIC_SIZE, version);
+	put_u32(block, BLOCK_FLUSH);
+	put_u32(block + 4, length);
+	payload[0] = 0;
+	memcpy(payload + 1, facts, size);
+	put_u64(block + 8, XXH64(payload, length, block_seed(BLOCK_FLUSH, length)));
+	return payload + length - to;
+}
+
+int sample_replay_facts(uint32_t version, const uint8_t *facts, size_t size,
+			struct profile **ret)
+{
+	uint8_t file[512];
+
+	return sample_replay(file, sample_block(version, facts, size, file, sizeof(file)), ret);
 }

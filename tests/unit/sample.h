@@ -37,4 +37,11 @@ struct profile;
 size_t sample_written(const char *what, uint8_t *to, size_t capacity);
 int sample_replay(const void *data, size_t size, struct profile **ret);
 
+/* One intact flush block of the given facts, in a file of some version; its size. */
+size_t sample_block(uint32_t version, const uint8_t *facts, size_t size, uint8_t *to,
+		    size_t capacity);
+/* The same, read back. */
+int sample_replay_facts(uint32_t version, const uint8_t *facts, size_t size,
+			struct profile **ret);
+
 #endif

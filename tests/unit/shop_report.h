@@ -3,6 +3,7 @@
 #ifndef PYCOST_TESTS_SHOP_REPORT_H
 #define PYCOST_TESTS_SHOP_REPORT_H
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,24 @@ static inline void shop_report_free(struct report *r)
 		fclose(out);                                       \
 		captured_;                                         \
 	})
+
+/* The report is freed. */
+static inline char *shop_exported(struct report r, int (*export)(const struct report *, FILE *),
+				  size_t *ret_size)
+{
+	char *text = CAPTURE(ret_size, CU_ASSERT(!export(&r, out)));
+
+	shop_report_free(&r);
+	return text;
+}
+
+static inline json_int_t number(json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key);
+
+	CU_ASSERT(json_is_integer(value));
+	return json_integer_value(value);
+}
 
 #define ASSERT_CONTAINS(text, part)                                       \
 	do {                                                              \

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What is in each format; tests/export.sh asks other people's readers. */
-#include <jansson.h>
 #include <zlib.h>
 
 #include "pprof.pb-c.h"
@@ -12,11 +11,7 @@
 static char *exported(int (*export)(const struct report *, FILE *), enum metric metric,
 		      size_t *ret_size)
 {
-	struct report r = shop_report(metric);
-	char *text = CAPTURE(ret_size, CU_ASSERT(!export(&r, out)));
-
-	shop_report_free(&r);
-	return text;
+	return shop_exported(shop_report(metric), export, ret_size);
 }
 
 static json_t *exported_json(int (*export)(const struct report *, FILE *))
@@ -28,14 +23,6 @@ static json_t *exported_json(int (*export)(const struct report *, FILE *))
 	CU_ASSERT_PTR_NOT_NULL_FATAL(json);
 	free(text);
 	return json;
-}
-
-static json_int_t number(json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	CU_ASSERT(json_is_integer(value));
-	return json_integer_value(value);
 }
 
 static const char *string(json_t *object, const char *key)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Costs in kernel mode, from the facts to what people and programs get to read. */
 #include <curses.h>
-#include <jansson.h>
 #include <string.h>
 #include <zlib.h>
 
@@ -134,19 +133,7 @@ static void test_bound(void)
 
 static char *exported(int (*export)(const struct report *, FILE *), size_t *ret_size)
 {
-	struct report r = kernel_report(false);
-	char *text = CAPTURE(ret_size, CU_ASSERT(!export(&r, out)));
-
-	shop_report_free(&r);
-	return text;
-}
-
-static json_int_t number(json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	CU_ASSERT(json_is_integer(value));
-	return json_integer_value(value);
+	return shop_exported(kernel_report(false), export, ret_size);
 }
 
 static void test_json(void)

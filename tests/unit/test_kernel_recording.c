@@ -4,11 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "tests/unit/sample.h"
 #include "tests/unit/suites.h"
-#include "userspace/bytes.h"
 #include "userspace/profile.h"
 #include "userspace/recording.h"
 #include "userspace/recording_format.h"
@@ -90,23 +88,6 @@ static void test_lone_hits_round_trip(void)
 	unlink(path);
 }
 
-/* One intact flush block of the given facts, in a file of some version. */
-static int replay_facts(uint32_t version, const uint8_t *facts, size_t size, struct profile **ret)
-{
-	uint8_t file[512] = RECORDING_MAGIC;
-	uint8_t *block = file + RECORDING_HEADER_SIZE;
-	uint8_t *payload = block + RECORDING_BLOCK_HEADER_SIZE;
-	uint32_t length = 1 + size;
-
-	put_u32(file + RECORDING_MAGIC_SIZE, version);
-	put_u32(block, BLOCK_FLUSH);
-	put_u32(block + 4, length);
-	payload[0] = 0;
-	memcpy(payload + 1, facts, size);
-	put_u64(block + 8, XXH64(payload, length, block_seed(BLOCK_FLUSH, length)));
-	return sample_replay(file, payload + length - file, ret);
-}
-
 #define META(metric, flags) FACT_META, metric, flags, 0, 0, 0, 0
 #define PROCESS FACT_PROCESS, 1, 0, 0, 0, 0, 0
 #define ROOT FACT_NODE, 0, 0, 1, 0
@@ -144,7 +125,7 @@ static void test_facts(void)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct profile *p;
-		int ret = replay_facts(cases[i].version, cases[i].facts, cases[i].size, &p);
+		int ret = sample_replay_facts(cases[i].version, cases[i].facts, cases[i].size, &p);
 
 		if (ret != cases[i].ret)
 			fprintf(stderr, "case %zu: %d\n", i, ret);
@@ -158,7 +139,7 @@ static void test_fields_of_a_version_1(void)
 	static const uint8_t facts[] = { OFF, CALIBRATION, PROCESS, ROOT, FACT_COST, 1, 2, 3 };
 	struct profile *p;
 
-	CU_ASSERT_FATAL(!replay_facts(1, facts, sizeof(facts), &p));
+	CU_ASSERT_FATAL(!sample_replay_facts(1, facts, sizeof(facts), &p));
 	CU_ASSERT(!p->meta.kernel_mode && p->nodes[1].calls == 2 && p->nodes[1].self_raw == 3);
 	CU_ASSERT(!p->nodes[1].kernel_raw && !p->calibrations[1].kernel_entry);
 	profile_free(p);

@@ -8,7 +8,6 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #include "tests/unit/sample.h"
 #include "tests/unit/suites.h"
@@ -250,26 +249,20 @@ static void test_trailing_bytes(void)
 	free(bytes.data);
 }
 
-/* One intact flush block around the given facts, after a good meta fact. */
+/* After a good meta fact. */
 static int replay_facts(const uint8_t *facts, size_t size, char err[256])
 {
 	static const uint8_t meta[] = { FACT_META, METRIC_CYCLES, 0, 0, 0, 0, 0 };
-	uint8_t file[512] = RECORDING_MAGIC;
-	uint8_t *block = file + RECORDING_HEADER_SIZE;
-	uint8_t *payload = block + RECORDING_BLOCK_HEADER_SIZE;
+	uint8_t all[256], file[512];
 	struct recording_status status;
-	uint32_t length = 1 + sizeof(meta) + size;
 	struct profile *p;
 	int ret;
 
-	put_u32(file + RECORDING_MAGIC_SIZE, RECORDING_VERSION);
-	put_u32(block, BLOCK_FLUSH);
-	put_u32(block + 4, length);
-	payload[0] = 0;
-	memcpy(payload + 1, meta, sizeof(meta));
-	memcpy(payload + 1 + sizeof(meta), facts, size);
-	put_u64(block + 8, XXH64(payload, length, block_seed(BLOCK_FLUSH, length)));
-	ret = replay(file, payload + length - file, &status, &p, err);
+	CU_ASSERT_FATAL(sizeof(meta) + size <= sizeof(all));
+	memcpy(all, meta, sizeof(meta));
+	memcpy(all + sizeof(meta), facts, size);
+	size = sample_block(RECORDING_VERSION, all, sizeof(meta) + size, file, sizeof(file));
+	ret = replay(file, size, &status, &p, err);
 	profile_free(p);
 	return ret;
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What of samples is in each format; tests/export.sh asks other people's readers. */
-#include <jansson.h>
 #include <zlib.h>
 
 #include "pprof.pb-c.h"
@@ -10,19 +9,7 @@
 
 static char *exported(int (*export)(const struct report *, FILE *), size_t *ret_size)
 {
-	struct report r = shop_report_sampled(METRIC_INSTRUCTIONS);
-	char *text = CAPTURE(ret_size, CU_ASSERT(!export(&r, out)));
-
-	shop_report_free(&r);
-	return text;
-}
-
-static json_int_t number(json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key);
-
-	CU_ASSERT(json_is_integer(value));
-	return json_integer_value(value);
+	return shop_exported(shop_report_sampled(METRIC_INSTRUCTIONS), export, ret_size);
 }
 
 static void test_json(void)
