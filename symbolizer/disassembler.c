@@ -90,7 +90,7 @@ const struct elf_section *disassembler_text(const struct disassembler *d)
 	return &d->text;
 }
 
-bool disassembler_has(const struct disassembler *d, uint64_t vaddr)
+static bool has(const struct disassembler *d, uint64_t vaddr)
 {
 	return vaddr >= d->text.vaddr && vaddr - d->text.vaddr < d->text.size;
 }
@@ -174,8 +174,6 @@ static void read_store(const cs_x86_op *to, const cs_x86_op *from, struct insn *
 	ret->store_size = to->size;
 	if (from->type == X86_OP_REG)
 		ret->store_reg = reg_of(from->reg);
-	else if (from->type == X86_OP_IMM)
-		ret->store_value = from->imm;
 }
 
 static void read_move(const cs_insn *raw, struct insn *ret)
@@ -235,7 +233,7 @@ bool disassembler_at(struct disassembler *d, uint64_t vaddr, struct insn *ret)
 	size_t left;
 	uint64_t at = vaddr;
 
-	if (!disassembler_has(d, vaddr))
+	if (!has(d, vaddr))
 		return false;
 	code = d->text.data + (vaddr - d->text.vaddr);
 	left = d->text.size - (vaddr - d->text.vaddr);

@@ -54,10 +54,9 @@ struct insn {
 	uint8_t test_reg; /* a register is compared with 0; or INSN_NO_REG */
 	/* What it stores at store_base + store_at; INSN_NO_REG: it does not store like this. */
 	uint8_t store_base;
-	uint8_t store_reg; /* INSN_NO_REG: store_value */
+	uint8_t store_reg; /* INSN_NO_REG: no register */
 	uint8_t store_size;
 	int64_t store_at;
-	int64_t store_value;
 };
 
 struct disassembler;
@@ -69,7 +68,6 @@ struct disassembler;
 int disassembler_open(struct elf_file *f, struct disassembler **ret);
 void disassembler_close(struct disassembler *d);
 
-bool disassembler_has(const struct disassembler *d, uint64_t vaddr);
 /* False outside of .text, and for bytes that are no instruction. */
 bool disassembler_at(struct disassembler *d, uint64_t vaddr, struct insn *ret);
 /* .text itself; its data is the elf_file's. */

@@ -14,6 +14,8 @@
 #include "symbolizer/layout.h"
 #include "symbolizer/usdt_arg.h"
 
+#define EVAL_FUNCTION "_PyEval_EvalFrameDefault"
+
 /* What a C function may change, System V ABI of x86-64. */
 #define EVAL_CALLER_SAVED                                                                 \
 	(1u << USDT_X86_RAX | 1u << USDT_X86_RCX | 1u << USDT_X86_RDX | 1u << USDT_X86_RSI | \

@@ -14,8 +14,6 @@
 
 #include <errno.h>
 
-#define EVAL_FUNCTION "_PyEval_EvalFrameDefault"
-
 /* PyThreadState.frame, Include/pystate.h (3.6, 3.7), cpython/pystate.h (to 3.10) */
 #define TSTATE_FRAME 24
 

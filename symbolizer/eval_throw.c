@@ -9,7 +9,6 @@
 
 #include <string.h>
 
-#define EVAL_FUNCTION "_PyEval_EvalFrameDefault"
 #define PROLOGUE_MAX 800
 #define SLOTS_MAX 4
 

@@ -8,8 +8,6 @@
  */
 #include "symbolizer/eval_finder.h"
 
-#include <errno.h>
-
 #include "symbolizer/landing.h"
 
 /* More instructions than any evaluation function has. */

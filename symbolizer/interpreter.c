@@ -16,6 +16,7 @@
 #include "symbolizer/process_image.h"
 #include "symbolizer/pyversion.h"
 #include "symbolizer/site_memo.h"
+#include "symbolizer/thread_roots.h"
 
 /* Descriptor and names of a file that may be the interpreter. */
 struct candidate {
@@ -156,7 +157,8 @@ static int load_addresses(struct elf_file *f, const struct candidate *c, struct 
 	in->runtime = address_of(f, in, "_PyRuntime");
 	in->code_type = address_of(f, in, "PyCode_Type");
 	if (!in->runtime) {
-		in->interp_head = address_of(f, in, "interp_head");
+		in->interp_head = thread_roots_head(f);
+		in->interp_head += in->interp_head ? in->bias : 0;
 		in->thread_current = address_of(f, in, "_PyThreadState_Current");
 	}
 	return 0;

@@ -3,14 +3,7 @@
 
 #include <capstone/capstone.h>
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "symbolizer/elf_file.h"
-#include "symbolizer/layout.h"
 
 #define HEAD_BYTES 32
 
@@ -43,9 +36,9 @@ static uint64_t loaded_arm64(const cs_insn *insn, uint64_t *page)
 
 /*
  * 3.6 has no _PyRuntime.  PyInterpreterState_Head() in Python/pystate.c returns
- * interp_head, a static variable, and does nothing else.
+ * interp_head, a static variable, and does nothing else.  0: it is not like that.
  */
-static int head_decode(struct elf_file *f, uint64_t *ret)
+static uint64_t head_decode(struct elf_file *f)
 {
 	bool arm64 = elf_file_machine(f) == EM_AARCH64;
 	uint64_t at, page = 0, found = 0;
@@ -56,9 +49,9 @@ static int head_decode(struct elf_file *f, uint64_t *ret)
 
 	if (elf_file_symbol(f, "PyInterpreterState_Head", &at) ||
 	    elf_file_read(f, at, code, sizeof(code)))
-		return -ENOENT;
+		return 0;
 	if (cs_open(arm64 ? CS_ARCH_ARM64 : CS_ARCH_X86, arm64 ? CS_MODE_ARM : CS_MODE_64, &cs))
-		return -ENOMEM;
+		return 0;
 	cs_option(cs, CS_OPT_DETAIL, CS_OPT_ON);
 	n = cs_disasm(cs, code, sizeof(code), at, 0, &insns);
 	for (size_t i = 0; i < n && !found && !cs_insn_group(cs, &insns[i], CS_GRP_RET); i++)
@@ -66,59 +59,26 @@ static int head_decode(struct elf_file *f, uint64_t *ret)
 	if (n)
 		cs_free(insns, n);
 	cs_close(&cs);
-	*ret = found;
-	return found ? 0 : -ENOENT;
+	return found;
 }
 
-static int roots_36(struct elf_file *f, struct thread_roots *ret)
+uint64_t thread_roots_head(struct elf_file *f)
 {
-	if (elf_file_symbol(f, "_PyThreadState_Current", &ret->current))
-		return -ENOENT;
-	if (!elf_file_symbol(f, "interp_head", &ret->interpreters))
-		return 0;
-	return head_decode(f, &ret->interpreters);
+	uint64_t vaddr;
+
+	return elf_file_symbol(f, "interp_head", &vaddr) ? head_decode(f) : vaddr;
 }
 
-static int roots_read(struct elf_file *f, const struct cpython_runtime *r, struct thread_roots *ret)
+void thread_roots_find(const struct interpreter *in, const struct cpython_runtime *r,
+		       struct thread_roots *ret)
 {
-	uint64_t runtime;
-
-	if (elf_file_symbol(f, "PyCode_Type", &ret->code_type))
-		return -ENOENT;
-	if (r->runtime_interpreters == PY_NONE)
-		return roots_36(f, ret);
-	if (elf_file_symbol(f, "_PyRuntime", &runtime))
-		return -ENOENT;
-	ret->interpreters = runtime + r->runtime_interpreters;
+	if (!in->runtime) {
+		*ret = (struct thread_roots){ in->interp_head, in->thread_current, 0 };
+		return;
+	}
+	*ret = (struct thread_roots){ .interpreters = in->runtime + r->runtime_interpreters };
 	if (r->runtime_current != PY_NONE)
-		ret->current = runtime + r->runtime_current;
+		ret->current = in->runtime + r->runtime_current;
 	if (r->runtime_gc_collecting != PY_NONE)
-		ret->collecting = runtime + r->runtime_gc_collecting;
-	return 0;
-}
-
-int thread_roots_find(const struct interpreter *in, struct thread_roots *ret)
-{
-	const struct cpython_runtime *r = runtime_for(in->minor, in->free_threaded);
-	struct elf_file *f = NULL;
-	int fd, err;
-
-	memset(ret, 0, sizeof(*ret));
-	if (in->major != 3 || !r)
-		return -ENOTSUP;
-	fd = open(in->path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	err = elf_file_open(fd, &f);
-	close(fd);
-	if (!err)
-		err = roots_read(f, r, ret);
-	elf_file_free(f);
-	if (err)
-		return err;
-	ret->interpreters += in->bias;
-	ret->code_type += in->bias;
-	ret->current += ret->current ? in->bias : 0;
-	ret->collecting += ret->collecting ? in->bias : 0;
-	return 0;
+		ret->collecting = in->runtime + r->runtime_gc_collecting;
 }

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include "bpf/cpython.h"
+#include "symbolizer/elf_file.h"
 #include "symbolizer/interpreter.h"
 
 /* Addresses in the process that `in` was found in; 0: that Python has none. */
@@ -14,13 +16,16 @@ struct thread_roots {
 	uint64_t interpreters; /* of the pointer to the first PyInterpreterState */
 	uint64_t current;      /* of the pointer to the state with the GIL; up to 3.11 */
 	uint64_t collecting;   /* of an int: garbage is collected; 3.7 and 3.8 */
-	uint64_t code_type;    /* PyCode_Type */
 };
 
+/* r: the layout of that interpreter. */
+void thread_roots_find(const struct interpreter *in, const struct cpython_runtime *r,
+		       struct thread_roots *ret);
+
 /*
- * -ENOTSUP: no layout of that Python is known.  -ENOENT: the file has not the symbols
- * that it should, or 3.6's PyInterpreterState_Head() is not what it was.
+ * Where 3.6's file has interp_head, also when it is stripped: a vaddr; 0: it has no
+ * such symbol, and its PyInterpreterState_Head() is not what it was.
  */
-int thread_roots_find(const struct interpreter *in, struct thread_roots *ret);
+uint64_t thread_roots_head(struct elf_file *f);
 
 #endif

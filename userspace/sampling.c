@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "symbolizer/layout_read.h"
+#include "symbolizer/thread_roots.h"
 #include "sample.skel.h"
 #include "walk.skel.h"
 #include "userspace/kernel.h"
@@ -276,20 +277,17 @@ int sampling_others(struct sampling *s, void *data, size_t size, bool is_sample)
 void sampling_addresses(const struct sampled_build *b, const struct interpreter *in, uint32_t epoch,
 			struct wire_sampled *ret)
 {
-	const struct cpython_runtime *r = &b->runtime;
+	struct thread_roots roots;
 
-	*ret = (struct wire_sampled){.build = b->number, .epoch = epoch,
-				     .code_type = in->code_type};
-	if (!in->runtime) {
-		ret->interpreters = in->interp_head;
-		ret->current = in->thread_current;
-		return;
-	}
-	ret->interpreters = in->runtime + r->runtime_interpreters;
-	if (r->runtime_current != PY_NONE)
-		ret->current = in->runtime + r->runtime_current;
-	if (r->runtime_gc_collecting != PY_NONE)
-		ret->collecting = in->runtime + r->runtime_gc_collecting;
+	thread_roots_find(in, &b->runtime, &roots);
+	*ret = (struct wire_sampled){
+		.interpreters = roots.interpreters,
+		.current = roots.current,
+		.collecting = roots.collecting,
+		.code_type = in->code_type,
+		.build = b->number,
+		.epoch = epoch,
+	};
 }
 
 int sampling_follow(struct sampling *s, uint32_t tgid, const struct wire_sampled *p)

@@ -169,12 +169,13 @@ int main(int argc, char **argv)
 	ungetc(getc(stdin), stdin); /* once it says something, it is Python */
 	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
 	memory_fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (memory_fd < 0 || interpreter_find(pid, &in) || thread_roots_find(&in, &roots) ||
+	if (memory_fd < 0 || interpreter_find(pid, &in) ||
 	    !host_python(in.minor, in.free_threaded)) {
 		fprintf(stderr, "save: %d is no Python process that can be walked\n", pid);
 		return 1;
 	}
 	printf("Python 3.%d%s, %s\n", in.minor, in.free_threaded ? "t" : "", in.target_path);
+	thread_roots_find(&in, &runtime, &roots);
 	host_read = process_read;
 	seen.minor = in.minor;
 	seen.free_threaded = in.free_threaded;
@@ -182,7 +183,7 @@ int main(int argc, char **argv)
 		.interpreters = roots.interpreters,
 		.current = roots.current,
 		.collecting = roots.collecting,
-		.code_type = roots.code_type,
+		.code_type = in.code_type,
 	};
 	interpreter_clear(&in);
 	return threads_walk(argc > 2 ? argv[2] : NULL);
