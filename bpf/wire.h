@@ -132,6 +132,11 @@ enum wire_loss {
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
 	WIRE_LOSS_UNCOUNTED, /* advances on a CPU without a counter, or with another since */
 	WIRE_LOSS_SAMPLES,   /* samples that did not fit the ring */
+	WIRE_LOSS_REQUESTS,  /* requests that did not fit the ring, or the table of those in flight */
+	WIRE_LOSS_CONNECTIONS, /* connections beyond the table: their requests are not seen */
+	WIRE_LOSS_CLASSES,   /* requests of a class beyond those kept apart */
+	WIRE_LOSS_SERVERS,   /* threads of served processes beyond the table */
+	WIRE_LOSS_GARBLED,   /* connections given up, as what they speak is no protocol known */
 	WIRE_LOSS_MAX,
 };
 
@@ -142,6 +147,11 @@ enum wire_event_kind {
 	WIRE_EVENT_EXEC,
 	WIRE_EVENT_EXIT,
 	WIRE_EVENT_SAMPLE,
+	/* These in wire_request.h. */
+	WIRE_EVENT_REQUEST,
+	WIRE_EVENT_CLASS,
+	WIRE_EVENT_BORN,
+	WIRE_EVENT_DIED,
 };
 
 struct wire_event {
@@ -235,6 +245,7 @@ enum wire_sample_state {
 
 struct wire_sample {
 	struct wire_event head;
+	__u64 class_id; /* of the request that the thread works for; 0: of none */
 	__u32 tid;
 	__u16 frames;
 	__u16 natives; /* the first is the thread's own instruction pointer */

@@ -25,6 +25,12 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_DEEP] = "deep",
 	[LOSS_LINES] = "lines",
 	[LOSS_NATIVES] = "natives",
+	[LOSS_REQUESTS] = "requests",
+	[LOSS_CONNECTIONS] = "connections",
+	[LOSS_CLASSES] = "classes",
+	[LOSS_SERVERS] = "servers",
+	[LOSS_GARBLED] = "garbled",
+	[LOSS_TAGS] = "tags",
 };
 
 const char *loss_name(enum loss loss)
@@ -42,6 +48,33 @@ const char *sample_state_name(enum sample_state state)
 	};
 
 	return (unsigned int)state < SAMPLE_STATES ? names[state] : NULL;
+}
+
+const char *request_measure_name(enum request_measure m)
+{
+	static const char *const names[REQUEST_MEASURES] = {
+		[REQUEST_COST] = "cost",
+		[REQUEST_KERNEL_COST] = "kernel_cost",
+		[REQUEST_LATENCY] = "latency",
+		[REQUEST_CPU] = "cpu",
+		[REQUEST_RUN_QUEUE] = "run_queue",
+		[REQUEST_SYSCALL] = "syscall",
+		[REQUEST_GIL] = "gil",
+		[REQUEST_GC] = "gc",
+		[REQUEST_GCS] = "gcs",
+		[REQUEST_GC_COST] = "gc_cost",
+		[REQUEST_IMPORT] = "import",
+		[REQUEST_IMPORTS] = "imports",
+		[REQUEST_IMPORT_COST] = "import_cost",
+		[REQUEST_RSS] = "rss",
+		[REQUEST_BYTES_IN] = "bytes_in",
+		[REQUEST_BYTES_OUT] = "bytes_out",
+		[REQUEST_THREADS] = "threads",
+		[REQUEST_HEAD] = "head",
+		[REQUEST_PROBED_CALLS] = "probed_calls",
+	};
+
+	return (unsigned int)m < REQUEST_MEASURES ? names[m] : NULL;
 }
 
 enum metric metric_by_name(const char *name)

@@ -41,6 +41,8 @@ struct sink_meta {
 	 * calls are known.
 	 */
 	uint64_t period;
+	bool requests;	   /* the facts of requests are told too */
+	bool no_functions; /* nothing else is: neither calls nor samples */
 };
 
 struct sink_process {
@@ -90,6 +92,7 @@ struct sink_node {
 	uint32_t function; /* 0 at a root: code outside any Python function */
 	uint32_t pid;
 	uint32_t tid; /* 0 unless per_thread */
+	uint32_t endpoint; /* of a root: the requests that it is of; 0: of none */
 };
 
 /* Counts since the previous cost of the same node. */
@@ -151,6 +154,137 @@ struct sink_passage {
 	uint64_t count;
 };
 
+/*
+ * The facts of requests: only with meta.requests.
+ *
+ * A set of tags, each once: metadata of requests, or of all that is measured.
+ */
+struct sink_tags {
+	uint32_t id; /* from 1, dense */
+	uint32_t count;
+	const char *const *keys; /* ascending */
+	const char *const *values;
+};
+
+/* Where an endpoint's name is from.  Values are written to disk: never renumber. */
+enum endpoint_source {
+	ENDPOINT_PATTERN = 1,	/* of the user's, that the path matches */
+	ENDPOINT_HEURISTIC = 2, /* the path, with what varies in it as '*' */
+	ENDPOINT_MARK = 3,	/* the application said so */
+	ENDPOINT_OTHER = 4,	/* all beyond the number that is kept apart */
+};
+
+/* What requests are for, and what their function costs are added up by. */
+struct sink_endpoint {
+	uint32_t id; /* from 1, dense */
+	uint8_t source; /* enum endpoint_source */
+	const char *method;
+	const char *name; /* "/shop/product/" followed by a star, for example */
+	uint32_t tags;	  /* those that function costs are kept apart by; 0: none */
+};
+
+/* A class of back ends, by address or port. */
+struct sink_backend {
+	uint32_t id; /* from 1, dense; at most REQUEST_BACKENDS */
+	const char *name;
+};
+#define REQUEST_BACKENDS 8
+
+/* Requests that are alike in all that they can be told apart by. */
+struct sink_group {
+	uint32_t id; /* from 1, dense */
+	uint32_t endpoint;
+	uint32_t pid;  /* it may not have been told as a process */
+	uint32_t tags; /* all that is known of them; 0: nothing */
+	uint16_t status; /* 0: no answer */
+	uint16_t flags; /* GROUP_* */
+};
+#define GROUP_EXACT 1	/* probed from beginning to end: their cost has the probes' own in it */
+#define GROUP_TLS 2
+#define GROUP_ABORTED 4 /* the client or the worker went before the end */
+#define GROUP_TASK 8	/* no request of a client: a task, a command */
+
+/* What is measured of each request.  Values are written to disk: never renumber. */
+enum request_measure {
+	REQUEST_COST = 0,    /* units of the metric */
+	REQUEST_KERNEL_COST, /* likewise, in kernel mode; with meta.kernel_mode */
+	REQUEST_LATENCY,     /* ns; all times are */
+	REQUEST_CPU,	     /* on a CPU */
+	REQUEST_RUN_QUEUE,   /* ready, waiting for a CPU */
+	REQUEST_SYSCALL,     /* on a CPU in system calls */
+	REQUEST_GIL,	     /* waiting for the GIL */
+	REQUEST_GC,	     /* collecting garbage */
+	REQUEST_GCS,	     /* collections */
+	REQUEST_GC_COST,     /* units of the metric */
+	REQUEST_IMPORT,
+	REQUEST_IMPORTS,     /* modules */
+	REQUEST_IMPORT_COST,
+	REQUEST_RSS,	     /* growth of the process, bytes */
+	REQUEST_BYTES_IN,
+	REQUEST_BYTES_OUT,
+	REQUEST_THREADS,     /* that worked for it */
+	REQUEST_HEAD,	     /* ns to the answer's first byte */
+	REQUEST_PROBED_CALLS, /* function calls that were probed */
+	REQUEST_MEASURES,
+};
+const char *request_measure_name(enum request_measure m); /* "cost", "latency"...: JSON keys */
+
+/* Measures whose distribution is kept: see histogram.h. */
+enum request_distribution {
+	DISTRIBUTION_COST = 0,
+	DISTRIBUTION_LATENCY,
+	DISTRIBUTION_CPU,
+	REQUEST_DISTRIBUTIONS,
+};
+
+struct sink_bin {
+	uint16_t bin;
+	uint64_t count;
+};
+
+/* Requests of a group that ended since it was last told. */
+struct sink_requests {
+	uint32_t group;
+	uint64_t count;
+	int64_t sums[REQUEST_MEASURES];
+	double squares[REQUEST_MEASURES]; /* sums of squares */
+	uint32_t backend_calls[REQUEST_BACKENDS]; /* by id - 1 */
+	uint64_t backend_ns[REQUEST_BACKENDS];
+	const struct sink_bin *bins[REQUEST_DISTRIBUTIONS]; /* ascending, none empty */
+	uint32_t bin_counts[REQUEST_DISTRIBUTIONS];
+};
+
+/* A served process: totals so far.  Told when it ends, and at the end. */
+struct sink_worker {
+	uint32_t pid, ppid;
+	uint64_t born_ns, died_ns; /* since the beginning; 0: before it; lives on */
+	int32_t exit_status;	   /* as wait(2) has it; -1: not known, or alive */
+	uint64_t requests;
+	uint64_t cost, cpu_ns;	   /* of all its threads, whatever they did */
+	uint64_t request_cost;	   /* of that, within requests */
+	uint64_t birth_rss, last_rss, peak_rss; /* bytes; 0: not known */
+};
+
+/* Imports since last told: of one module by one function. */
+struct sink_import {
+	uint32_t endpoint; /* 0: outside of any request */
+	uint32_t function; /* that imported; 0: not known */
+	const char *module;
+	uint64_t count;
+	uint64_t ns, cost; /* with those that it imports itself */
+	uint64_t self_ns, self_cost; /* without */
+};
+
+/* Collections of garbage since last told, that this function ran into. */
+struct sink_collection {
+	uint32_t endpoint;
+	uint32_t function;
+	uint8_t generation;
+	uint64_t count;
+	uint64_t ns, cost;
+	uint64_t collected; /* objects */
+};
+
 /* Everything that was not seen or not kept.  Totals, not differences. */
 enum loss {
 	LOSS_NODES = 1,	      /* calls charged to their caller: call tree full */
@@ -173,6 +307,12 @@ enum loss {
 	LOSS_DEEP,	      /* samples of a stack too deep: its outer end is missing */
 	LOSS_LINES,	      /* functions whose line table was not to be had: lines unknown */
 	LOSS_NATIVES,	      /* samples of native functions beyond those kept */
+	LOSS_REQUESTS,	      /* requests that were dropped */
+	LOSS_CONNECTIONS,     /* connections beyond the table: their requests were not seen */
+	LOSS_CLASSES,	      /* requests counted as others, of endpoints beyond those kept apart */
+	LOSS_SERVERS,	      /* threads of served processes beyond the table */
+	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
+	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */
@@ -188,6 +328,20 @@ struct sink {
 	int (*native)(struct sink *s, const struct sink_native *n);
 	int (*sample)(struct sink *s, const struct sink_sample *c);
 	int (*passage)(struct sink *s, const struct sink_passage *c);
+	/*
+	 * These only with meta.requests.  Tags before what names them, endpoints and back
+	 * ends before groups and nodes, a group before its requests.  A sink without one of
+	 * these handlers is not interested.
+	 */
+	int (*tags)(struct sink *s, const struct sink_tags *t);
+	int (*common_tags)(struct sink *s, uint32_t tags); /* of all that is measured */
+	int (*endpoint)(struct sink *s, const struct sink_endpoint *e);
+	int (*backend)(struct sink *s, const struct sink_backend *b);
+	int (*group)(struct sink *s, const struct sink_group *g);
+	int (*requests)(struct sink *s, const struct sink_requests *r);
+	int (*worker)(struct sink *s, const struct sink_worker *w);
+	int (*import)(struct sink *s, const struct sink_import *i);
+	int (*collection)(struct sink *s, const struct sink_collection *c);
 	int (*loss)(struct sink *s, enum loss loss, uint64_t total);
 	/* Everything so far is consistent: a writer makes it durable here. */
 	int (*flush)(struct sink *s, uint64_t duration_ns);
