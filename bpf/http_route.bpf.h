@@ -95,12 +95,13 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 		return http_segment_end(r, c, at >= WIRE_PATH_MAX) & 0;
 	word = http_load(r->path + at);
 	first = http_first(http_hits(word, '/') | http_hits(word, c->delimiter ? '/' : ';'));
+	left = count;
 	if (first < count)
 		count = first;
 	if (!c->delimiter && count)
 		http_segment_add(r, c, word & http_mask(count), count);
 	c->path_at = at + count;
-	if (first != count)
+	if (count == left)
 		return 1;
 	c->path_at = at + count + 1;
 	c->delimiter = word >> 8 * (count & 7) & 0xff;
