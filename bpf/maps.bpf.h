@@ -8,6 +8,7 @@
 #ifndef PYCOST_MAPS_BPF_H
 #define PYCOST_MAPS_BPF_H
 
+#include "bpf/class_of.bpf.h"
 #include "bpf/events.bpf.h"
 
 struct {
@@ -82,6 +83,14 @@ struct {
 	__type(value, struct wire_frame);
 } chains SEC(".maps");
 
+/* Those of classes of requests; one entry when costs are not added up by request. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_MAX_ROOTS);
+	__type(key, struct wire_root_key);
+	__type(value, __u32); /* node */
+} roots SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, WIRE_DEFAULT_NODES);
@@ -112,6 +121,8 @@ struct {
 
 const volatile __u8 task_clock; /* the metric is nanoseconds, no counter */
 const volatile __u8 per_thread; /* a root per thread, not per process */
+/* Probes are on for some requests only: what is outside of these is not measured. */
+const volatile __u8 whole_requests;
 
 /* No reading of a counter: the CPU came online after the counters were opened. */
 #define COUNTER_NONE (~0ull)
@@ -148,6 +159,13 @@ static __always_inline struct wire_node *node_at(__u32 index)
 static __always_inline struct wire_thread *thread_at(__u32 slot)
 {
 	return bpf_map_lookup_elem(&threads, &slot);
+}
+
+static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
+{
+	__u32 key = t->slot * WIRE_STACK_DEPTH + i;
+
+	return i < WIRE_STACK_DEPTH ? bpf_map_lookup_elem(map, &key) : 0;
 }
 
 static __always_inline __u32 *running_here(void)
