@@ -8,6 +8,7 @@
 #ifndef PYCOST_MAPS_BPF_H
 #define PYCOST_MAPS_BPF_H
 
+#include "bpf/class_of.bpf.h"
 #include "bpf/counter.bpf.h"
 #include "bpf/events.bpf.h"
 #include "bpf/slots.bpf.h"
@@ -69,6 +70,14 @@ struct {
 	__type(value, struct wire_frame);
 } chains SEC(".maps");
 
+/* Those of classes of requests; one entry when costs are not added up by request. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_MAX_ROOTS);
+	__type(key, struct wire_root_key);
+	__type(value, __u32); /* node */
+} roots SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, WIRE_DEFAULT_NODES);
@@ -91,10 +100,19 @@ struct {
 } codes SEC(".maps");
 
 const volatile __u8 per_thread; /* a root per thread, not per process */
+/* Probes are on for some requests only: what is outside of these is not measured. */
+const volatile __u8 whole_requests;
 
 static __always_inline struct wire_node *node_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&nodes, &index);
+}
+
+static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
+{
+	__u32 key = t->slot * WIRE_STACK_DEPTH + i;
+
+	return i < WIRE_STACK_DEPTH ? bpf_map_lookup_elem(map, &key) : 0;
 }
 
 static __always_inline __u32 *running_here(void)
