@@ -126,7 +126,8 @@ static __always_inline void outbound_events(struct server *s, struct connection 
 	if (events & HTTP_BEGIN) {
 		if (!r->head_ns)
 			r->head_ns = s->parsed_ns - r->begin;
-		if (r->method_length == 4 && !__builtin_memcmp(r->method, "HEAD", 4))
+		if (r->method_length == 4 &&
+		    (__u32)http_load(r->method) == (__u32)HTTP_WORD('H', 'E', 'A', 'D', 0, 0, 0, 0))
 			c->out.flags |= HTTP_NO_BODY;
 		return;
 	}
