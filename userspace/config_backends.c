@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,24 +22,16 @@ static int address_port(struct config_address *a, const char *text, char *err, s
 	return 0;
 }
 
+/* No names: what they stand for may change while it is measured. */
 static int address_host(struct config_address *a, const char *host, char *err, size_t errlen)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *found;
-	int ret = getaddrinfo(host, NULL, &hints, &found);
-
-	if (ret)
-		return FAIL("'%.64s' is no address, nor the name of a host: %s", host,
-			    gai_strerror(ret));
-	a->family = found->ai_family;
-	if (a->family == AF_INET)
-		memcpy(a->host, &((struct sockaddr_in *)found->ai_addr)->sin_addr, 4);
-	else
-		memcpy(a->host, &((struct sockaddr_in6 *)found->ai_addr)->sin6_addr, 16);
-	freeaddrinfo(found);
-	return 0;
+	a->family = strchr(host, ':') ? AF_INET6 : AF_INET;
+	if (inet_pton(a->family, host, a->host) == 1)
+		return 0;
+	return FAIL("'%.64s' is no address: getent hosts %.64s tells what it stands for", host, host);
 }
 
-/* "[::1]:5432", "10.0.0.5:5432", "db:5432": its two parts. */
+/* "[::1]:5432", "10.0.0.5:5432": its two parts. */
 static int address_split(const char *text, char *host, size_t size, const char **port, char *err,
 			 size_t errlen)
 {
@@ -53,7 +44,7 @@ static int address_split(const char *text, char *host, size_t size, const char *
 		colon = end + 1;
 	}
 	if ((size_t)(end - text) >= size || end == text)
-		return FAIL("'%.64s' is no address: HOST:PORT", text);
+		return FAIL("'%.64s' is no address: ADDRESS:PORT", text);
 	memcpy(host, text, end - text);
 	host[end - text] = 0;
 	*port = colon + 1;
@@ -139,7 +130,7 @@ int request_config_backend(struct request_config *c, const char *text, char *err
 	strcpy(copy, text);
 	rest = strchr(copy, '=');
 	if (!rest)
-		return FAIL("'%.64s' has no address: NAME=PORT, NAME=HOST:PORT or NAME=/PATH", text);
+		return FAIL("'%.64s' has no address: NAME=PORT, NAME=ADDRESS:PORT or NAME=/PATH", text);
 	*rest++ = 0;
 	while (!ret && (address = strsep(&rest, ",")))
 		ret = config_add_address(c, copy, address, err, errlen);

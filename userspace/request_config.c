@@ -138,7 +138,6 @@ static const char *field_name_objection(const char *name)
 	return NULL;
 }
 
-/* Field's tags' keys: one alias, and no two alike. */
 static int field_check(const struct request_config *c, const struct config_field *f, char *err,
 		       size_t errlen)
 {
@@ -155,8 +154,6 @@ static int field_check(const struct request_config *c, const struct config_field
 	if (f->form == FIELD_HASHED && f->kind != WIRE_FIELD_COOKIE && f->split)
 		return FAIL("'%s' cannot both be a user's and split: that would be a call tree for each "
 			    "user", f->name);
-	if (f->form == FIELD_CLIENT && f->kind != WIRE_FIELD_HEADER)
-		return FAIL("'%s' is no header, and 'client' reads a User-Agent", f->name);
 	for (unsigned i = 0; i < c->field_count; i++)
 		if (!strcmp(c->fields[i].alias, f->alias))
 			return FAIL("two fields are called '%s': say NAME=ALIAS", f->alias);
@@ -172,6 +169,8 @@ int config_add_field(struct request_config *c, int kind, const char *name, const
 
 	if ((how & FIELD_USER) && (how & FIELD_AGENT))
 		return FAIL("'%.64s' cannot be both a user's and a client's", name);
+	if ((how & FIELD_AGENT) && kind != WIRE_FIELD_HEADER)
+		return FAIL("'%.64s' is no header, and 'client' reads a User-Agent", name);
 	/* Told as too long before it is cut. */
 	if (strlen(name) > WIRE_FIELD_NAME_MAX || (alias && strlen(alias) > WIRE_FIELD_NAME_MAX))
 		return FAIL("'%.64s': names are at most %d characters long", name, WIRE_FIELD_NAME_MAX);

@@ -105,7 +105,7 @@ int request_config_add_route(struct request_config *c, const char *method, const
 			     const char *name, char *err, size_t errlen);
 /* "header|cookie|arg:NAME[=ALIAS][,split][,user][,client]" */
 int request_config_field(struct request_config *c, const char *text, char *err, size_t errlen);
-/* "NAME=PORT|HOST:PORT|[V6]:PORT|/PATH[,...]"; a host is an address, or a name that is resolved now. */
+/* "NAME=PORT|ADDRESS:PORT|[V6 ADDRESS]:PORT|/PATH[,...]" */
 int request_config_backend(struct request_config *c, const char *text, char *err, size_t errlen);
 /* "KEY=VALUE", "KEY=env:VARIABLE", "KEY=file:PATH" */
 int request_config_tag(struct request_config *c, const char *text, char *err, size_t errlen);
