@@ -8,6 +8,7 @@
  */
 #include <stdbool.h>
 
+#include "bpf/class_of.bpf.h"
 #include "bpf/samples.bpf.h"
 #include "bpf/task.bpf.h"
 #include <bpf/bpf_core_read.h>
@@ -68,6 +69,7 @@ static __always_inline void sample_begin(struct bpf_perf_event_data *ctx, struct
 	w->sample.head.kind = WIRE_EVENT_SAMPLE;
 	w->sample.head.tgid = id >> 32;
 	w->sample.tid = id;
+	w->sample.class_id = class_of_thread(id);
 #ifdef __TARGET_ARCH_arm64
 	w->sample.in_kernel = (ctx->regs.pstate & 0xf) != 0;
 	w->stack = ctx->regs.sp;

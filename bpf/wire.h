@@ -31,7 +31,8 @@ struct wire_node {
 	__u64 calls;
 	__u64 self; /* counter advance while this node was the top of a stack */
 	__u64 code; /* PyCodeObject *; 0 in a root */
-	__u64 wrapped; /* str * of the qualname of what a wrapper wraps, or 0 */
+	/* str * of the qualname of what a wrapper wraps, or 0; in a root: the class of requests */
+	__u64 wrapped;
 	__u64 child_code; /* the child entered last, to spare a hash lookup */
 	__u32 child;
 	__u32 parent; /* 0 in a root */
@@ -73,6 +74,14 @@ struct wire_child_key {
 	__u32 print; /* 0: the first code object that was met at this address */
 };
 
+/* Where the costs of a class of requests are rooted: see struct wire_class. */
+struct wire_root_key {
+	__u64 class_id;
+	__u32 tgid;
+	__u32 tid; /* 0 but with a root per thread */
+};
+#define WIRE_MAX_ROOTS 16384
+
 struct wire_code_key {
 	__u64 code;
 	__u64 wrapped;
@@ -92,6 +101,8 @@ struct wire_thread {
 	__u64 last;    /* counter when this thread was last looked at on its CPU */
 	__u64 pending; /* advance before `last` that no node has been given yet */
 	__u64 top_frame; /* 0: no Python frame on the stack */
+	__u64 class_id;	 /* of the request that it works for; 0: of none */
+	__u64 rooted;	 /* the class that the stack is rooted at: see reroot.bpf.h */
 	__u64 shim_code; /* 3.15's __init__ clean-up frame: seen, never shown */
 	__u64 func_type;
 	__u64 cursor; /* the next frame to collect */
@@ -112,6 +123,10 @@ struct wire_thread {
 	__u32 shared; /* of these, how many the stack held already */
 	__u64 last_kernel; /* as last and pending, in kernel mode */
 	__u64 pending_kernel;
+	__u64 calls; /* that were probed */
+	__u32 moved; /* frames that have their node under the new root */
+	__u32 moved_from, moved_to; /* the last of these: its node under either root */
+	__u32 pad;
 };
 
 struct wire_frame {

@@ -121,6 +121,8 @@ static int load_probes(struct elf_file *f, const struct candidate *c, struct int
 
 	if (err)
 		return err;
+	if (in->entries.n || in->returns.n || in->others.n)
+		cold_sites_find(f, &in->cold);
 	if (notes_are_live(in)) {
 		in->probes = PROBES_NOTED;
 		return 0;

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "symbolizer/cold_sites.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/usdt_arg.h"
 
@@ -95,6 +96,7 @@ struct interpreter {
 	struct probe_sites entries; /* python:function__entry, or what does for it */
 	struct probe_sites returns; /* python:function__return, likewise */
 	struct probe_sites others;  /* every other python probe */
+	struct cold_sites cold;
 };
 
 /*
