@@ -35,13 +35,15 @@
  * free-threaded build PyTypeObject's members come later by what its head is longer.
  */
 #define PY_TYPE_NAME 24
+#define PY_TYPE_CALL 128
 #define PY_TYPE_METHODS 232
 #define PY_TYPE_INIT 296
 #define PY_METHOD_FUNCTION 8 /* after its name */
 #define PY_METHOD_SIZE 32
 #define PY_SPEC_SLOTS 24 /* after its name, which is first */
 #define PY_SLOT_SIZE 16	 /* an int, a pointer */
-#define PY_SLOT_INIT 60	 /* Py_tp_init, Include/typeslots.h */
+#define PY_SLOT_CALL 50	 /* Py_tp_call, Include/typeslots.h */
+#define PY_SLOT_INIT 60	 /* Py_tp_init */
 #define PY_FREE_THREADED_HEAD 16
 
 /*

@@ -24,9 +24,16 @@ enum switch_kind {
 	 * callback (context_run(), Python/context.c).
 	 */
 	SWITCH_RUN,
-	/* PyContext_Enter(context), PyContext_Exit(context): uvloop calls callbacks between. */
+	/*
+	 * uvloop's callbacks: between PyContext_Enter() and PyContext_Exit(); those that
+	 * are a task's call it by TaskStepMethWrapper.__call__(self, ...) or, with the
+	 * task as the first argument, task_wakeup(), which up to 3.9 is such a wrapper,
+	 * too (Modules/_asynciomodule.c).  Only where uvloop is loaded.
+	 */
 	SWITCH_ENTER,
 	SWITCH_EXIT,
+	SWITCH_STEP,
+	SWITCH_WAKEUP,
 	/* _asyncio.Task.__init__(self, ...): Modules/_asynciomodule.c */
 	SWITCH_TASK,
 	/* greenlet.switch(self, ...), .throw(self, ...), and both of its C API */
@@ -48,11 +55,10 @@ struct switch_file {
 	dev_t dev; /* as stat() tells */
 	ino_t inode;
 	int fd; /* open for reading */
-	bool has_loop; /* asyncio or greenlet: those of SWITCH_RUN alone mean nothing */
 };
 
 #define SWITCH_FILES 4
-#define SWITCH_SITES 16
+#define SWITCH_SITES 24
 
 struct switch_sites {
 	struct switch_file files[SWITCH_FILES];

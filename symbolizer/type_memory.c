@@ -189,33 +189,32 @@ static bool is_code(const struct image *file, uint64_t address)
 	return address >= file->start && address < file->end;
 }
 
-/* `at`: of the pointer to the name. */
-static bool type_at(const struct type_memory *m, const struct image *file, uint64_t at,
-		    struct type_found *ret)
-{
-	uint64_t type = at - PY_TYPE_NAME - m->extra, slots, id;
+static const struct {
+	unsigned member; /* of PyTypeObject */
+	unsigned id;	 /* of PyType_Slot */
+} slots[] = {
+	[TYPE_CALL] = { PY_TYPE_CALL, PY_SLOT_CALL },
+	[TYPE_INIT] = { PY_TYPE_INIT, PY_SLOT_INIT },
+};
 
-	ret->init = type_memory_word(m, type + PY_TYPE_INIT + m->extra);
-	if (is_code(file, ret->init)) {
-		ret->type = type;
-		return true;
-	}
-	ret->type = 0;
-	slots = type_memory_word(m, at + PY_SPEC_SLOTS);
-	for (int i = 0; slots && i < SLOTS_MAX; i++, slots += PY_SLOT_SIZE) {
-		id = (uint32_t)type_memory_word(m, slots);
+/* `at`: of the pointer to the name, in a PyType_Spec. */
+static uint64_t spec_function(const struct type_memory *m, uint64_t at, enum type_slot slot)
+{
+	uint64_t v = type_memory_word(m, at + PY_SPEC_SLOTS);
+
+	for (int i = 0; v && i < SLOTS_MAX; i++, v += PY_SLOT_SIZE) {
+		uint32_t id = (uint32_t)type_memory_word(m, v);
+
 		if (!id)
 			break;
-		if (id != PY_SLOT_INIT)
-			continue;
-		ret->init = type_memory_word(m, slots + 8);
-		return is_code(file, ret->init);
+		if (id == slots[slot].id)
+			return type_memory_word(m, v + 8);
 	}
-	return false;
+	return 0;
 }
 
 int type_memory_find(const struct type_memory *m, const struct image *file, const char *name,
-		     struct type_found *ret)
+		     enum type_slot slot, uint64_t *ret_function, uint64_t *ret_type)
 {
 	struct data d;
 	int err = data_read(m, file, &d);
@@ -224,11 +223,38 @@ int type_memory_find(const struct type_memory *m, const struct image *file, cons
 		return err;
 	err = -ENOENT;
 	for (uint64_t text = 0; err && (text = data_string(&d, name, text));)
-		for (uint64_t at = 0; err && (at = data_word(&d, text, at));)
-			if (type_at(m, file, at, ret))
-				err = 0;
+		for (uint64_t at = 0; err && (at = data_word(&d, text, at));) {
+			uint64_t type = at - PY_TYPE_NAME - m->extra;
+
+			*ret_type = type;
+			*ret_function = type_memory_word(m, type + slots[slot].member + m->extra);
+			err = is_code(file, *ret_function) ? 0 : -ENOENT;
+			if (!err)
+				break;
+			*ret_type = 0;
+			*ret_function = spec_function(m, at, slot);
+			err = is_code(file, *ret_function) ? 0 : -ENOENT;
+		}
 	data_free(&d);
 	return err;
+}
+
+uint64_t type_memory_find_method(const struct type_memory *m, const struct image *file,
+				 const char *name)
+{
+	struct data d;
+	uint64_t found = 0;
+
+	if (data_read(m, file, &d))
+		return 0;
+	for (uint64_t text = 0; !found && (text = data_string(&d, name, text));)
+		for (uint64_t at = 0; !found && (at = data_word(&d, text, at));) {
+			found = type_memory_word(m, at + PY_METHOD_FUNCTION);
+			if (!is_code(file, found))
+				found = 0;
+		}
+	data_free(&d);
+	return found;
 }
 
 uint64_t type_memory_find_word(const struct type_memory *m, const struct image *file,

@@ -29,16 +29,24 @@ uint64_t type_memory_word(const struct type_memory *m, uint64_t address);
 /* The function of this method of a type object, or 0. */
 uint64_t type_memory_method(const struct type_memory *m, uint64_t type, const char *name);
 
-/*
- * What is known by this name among the data of a file that the process has mapped: a
- * static type object, or what a type on the heap is made from.  -ENOENT: nothing is.
- */
-struct type_found {
-	uint64_t type; /* address of the static type object, or 0 */
-	uint64_t init; /* of the function of __init__ */
+/* A function that each type may have. */
+enum type_slot {
+	TYPE_CALL, /* of __call__ */
+	TYPE_INIT, /* of __init__ */
 };
+
+/*
+ * The function of a type that is known by this name among the data of a file that the
+ * process has mapped: of a static type object, whose address goes to *ret_type, or of
+ * what a type on the heap is made from: then that is 0.  The function is in the same
+ * file.  -ENOENT: there is none; -ESRCH, -ENOMEM.
+ */
 int type_memory_find(const struct type_memory *m, const struct image *file, const char *name,
-		     struct type_found *ret);
+		     enum type_slot slot, uint64_t *ret_function, uint64_t *ret_type);
+
+/* The function in a file that a PyMethodDef of this name there has, or 0. */
+uint64_t type_memory_find_method(const struct type_memory *m, const struct image *file,
+				 const char *name);
 
 /* Address of an array whose first word is this, within the file's writable data; or 0. */
 uint64_t type_memory_find_word(const struct type_memory *m, const struct image *file,
