@@ -88,6 +88,9 @@ $(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a
 $(BUILD)/served: $(BUILD)/tests/rig/served.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/rig/served.o: | $(SKELS)
+# Requests by the thousand, counted: see tests/load/load.h.
+$(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 
