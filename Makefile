@@ -84,6 +84,9 @@ $(BUILD)/tests/rig/verifier.o: | $(SKELS)
 # Saves the threads that the unit tests walk: see tests/walk/check.sh.
 $(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lelf -lcapstone -lz
+# Requests by the thousand, counted: see tests/load/load.h.
+$(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 

@@ -120,6 +120,8 @@ void interpreter_explain(int error, char *err, size_t errlen);
 int interpreter_open_path(const char *command, const char *search_path, struct interpreter *ret);
 
 void interpreter_clear(struct interpreter *in);
+/* A copy that outlives it.  -ENOMEM. */
+int interpreter_copy(const struct interpreter *in, struct interpreter *ret);
 
 /* "3.15.2", "3.15" or "version unknown", as far as is known; its length. */
 size_t interpreter_version(const struct interpreter *in, char *ret, size_t size);
