@@ -175,6 +175,8 @@ enum endpoint_source {
 	ENDPOINT_OTHER = 4,	/* all beyond the number that is kept apart */
 };
 
+const char *endpoint_source_name(enum endpoint_source source); /* "pattern"…; 0: "none" */
+
 /* What requests are for, and what their function costs are added up by. */
 struct sink_endpoint {
 	uint32_t id; /* from 1, dense */
