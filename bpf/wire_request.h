@@ -51,6 +51,7 @@ struct wire_served {
 #define WIRE_SERVED_PROXY 0x1 /* hands its requests on to another served process: not counted */
 /* A request is measured by exact probes from its beginning when they are on by then. */
 #define WIRE_SERVED_ARMED 0x2
+#define WIRE_SERVED_FREE_THREADED 0x4 /* objects have the longer head */
 
 /*
  * A class of requests: those whose function costs are added up together.  Its number is
