@@ -12,15 +12,11 @@
 #ifndef PYCOST_SERVING_BPF_H
 #define PYCOST_SERVING_BPF_H
 
+#include "bpf/account.bpf.h"
 #include "bpf/counter.bpf.h"
 #include "bpf/inflight.bpf.h"
 #include "bpf/socket.bpf.h"
 #include "bpf/class_of.bpf.h"
-
-struct totals {
-	__u64 cost, cost_kernel, cpu_ns, run_queue_ns, syscall_ns, gil_ns;
-	__u64 calls; /* that were probed */
-};
 
 /* The thread is only changed by itself, and by on_switch() when it goes and comes. */
 struct server {
@@ -31,6 +27,7 @@ struct server {
 	__u64 told_cost, told_kernel, told_cpu; /* of these, what its process's totals have */
 	__u64 owner; /* the request that it works for; 0: none */
 	__u64 loop;  /* what it waited at before it got the request */
+	struct running run; /* where it is an event loop */
 	/* The system call it is in. */
 	__u64 enter_ns, enter_cpu;
 	__u64 args[4];
@@ -233,11 +230,14 @@ static __always_inline void server_class(struct server *s, __u64 class_id)
 		bpf_map_update_elem(&class_of, &tid, &class_id, BPF_ANY);
 }
 
-/*
- * The current thread works for another request from here on; 0: for none.  `claim`:
- * when it worked for none, all since it last waited is the new one's too.
- */
-__noinline int server_change(__u64 request, __u32 claim)
+enum server_change {
+	SERVER_TAKES,
+	SERVER_CLAIMS, /* when it worked for none: all since it last waited is the new one's, too */
+	SERVER_SWITCHES, /* to another task, which says nothing of the one that ran */
+};
+
+/* The current thread works for another request from here on; 0: for none. */
+__noinline int server_change(__u64 request, __u32 how)
 {
 	struct server *s = server_here();
 	struct inflight *old, *new;
@@ -253,11 +253,11 @@ __noinline int server_change(__u64 request, __u32 claim)
 			request_forget(old);
 		}
 	} else {
-		s->since = claim && !s->owner ? s->span : s->now;
+		s->since = how == SERVER_CLAIMS && !s->owner ? s->span : s->now;
 	}
 	new = inflight_find(request);
 	/* What was done for it by now was not captured. */
-	if (new && whole_requests && claim && !s->owner)
+	if (new && whole_requests && how == SERVER_CLAIMS && !s->owner)
 		request_inexact(new);
 	s->owner = new ? request : 0;
 	s->born = 0;
@@ -265,6 +265,8 @@ __noinline int server_change(__u64 request, __u32 claim)
 		request_worker(new, s->tid);
 	else
 		s->span = s->now;
+	if (new && how != SERVER_SWITCHES)
+		account_bind(s->tgid, &s->run, request);
 	server_class(s, request_charged(new));
 	return 0;
 }
@@ -276,7 +278,7 @@ __noinline int server_change(__u64 request, __u32 claim)
 static __always_inline void server_own(struct server *s, __u64 request)
 {
 	if (s->owner != request)
-		server_change(request, 0);
+		server_change(request, SERVER_TAKES);
 }
 
 /*
@@ -286,7 +288,7 @@ static __always_inline void server_own(struct server *s, __u64 request)
 static __always_inline void server_claim(struct server *s, __u64 request)
 {
 	if (s->owner != request)
-		server_change(request, 1);
+		server_change(request, SERVER_CLAIMS);
 }
 
 /*
