@@ -44,6 +44,7 @@ struct wire_served {
 	__u64 runtime, runtime_end;
 	/* What all its threads have cost since it was followed: units of the metric, ns. */
 	__u64 cost, cost_kernel, cpu_ns;
+	__u64 rss; /* bytes, when it was last looked at; 0: not yet */
 	__u32 flags; /* WIRE_SERVED_* */
 	__u32 pad;
 };
