@@ -19,6 +19,8 @@
 
 struct totals {
 	__u64 cost, cost_kernel, cpu_ns, run_queue_ns, syscall_ns, gil_ns;
+	__u64 gc_ns, gc_cost, import_ns, import_cost; /* by marks.bpf.c */
+	__u32 gcs, imports;
 };
 
 /* The thread is only changed by itself, and by on_switch() when it goes and comes. */
@@ -186,6 +188,16 @@ static __always_inline void server_account(struct server *s)
 	server_tell_some(s);
 }
 
+static __always_inline void server_settle_marks(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->gc_ns, s->now.gc_ns - s->since.gc_ns);
+	__sync_fetch_and_add(&r->gc_cost, s->now.gc_cost - s->since.gc_cost);
+	__sync_fetch_and_add(&r->import_ns, s->now.import_ns - s->since.import_ns);
+	__sync_fetch_and_add(&r->import_cost, s->now.import_cost - s->since.import_cost);
+	__sync_fetch_and_add(&r->gcs, s->now.gcs - s->since.gcs);
+	__sync_fetch_and_add(&r->imports, s->now.imports - s->since.imports);
+}
+
 /* The request gets what was added since the thread began to work for it. */
 static __always_inline void server_settle(struct server *s, struct wire_request *r)
 {
@@ -195,6 +207,8 @@ static __always_inline void server_settle(struct server *s, struct wire_request 
 	__sync_fetch_and_add(&r->run_queue_ns, s->now.run_queue_ns - s->since.run_queue_ns);
 	__sync_fetch_and_add(&r->syscall_ns, s->now.syscall_ns - s->since.syscall_ns);
 	__sync_fetch_and_add(&r->gil_ns, s->now.gil_ns - s->since.gil_ns);
+	if (s->now.gcs != s->since.gcs || s->now.imports != s->since.imports)
+		server_settle_marks(s, r);
 	s->since = s->now;
 }
 
