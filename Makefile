@@ -84,6 +84,10 @@ $(BUILD)/tests/rig/verifier.o: | $(SKELS)
 # Saves the threads that the unit tests walk: see tests/walk/check.sh.
 $(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lelf -lcapstone -lz
+# Each request as the kernel's programs tell it.
+$(BUILD)/served: $(BUILD)/tests/rig/served.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/rig/served.o: | $(SKELS)
 $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 
