@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "bpf/wire_marks.h"
+#include "bpf/wire_request.h" /* a skeleton holds some of it */
 #include "symbolizer/layout_read.h"
 #include "symbolizer/thread_roots.h"
 #include "audit.skel.h"
 #include "marked.skel.h"
 #include "marks.skel.h"
 #include "userspace/kernel.h"
+#include "userspace/object_share.h"
 #include "userspace/semaphore.h"
 #include "userspace/serving.h"
 
@@ -31,16 +33,15 @@ struct mark_probe {
 	enum semaphore_use use;
 	const char *name, *program; /* the n-th site's is on_PROGRAM_n */
 	unsigned sites;
-	unsigned argument, arguments; /* those that it reads, from the first on */
+	unsigned arguments; /* that it reads */
 };
 
 static const struct mark_probe probes[] = {
-	{SEMAPHORE_GC_START, "gc__start", "gc_start", WIRE_GC_SITES, 0, 1},
-	{SEMAPHORE_GC_DONE, "gc__done", "gc_done", WIRE_GC_SITES, 0, 1},
-	{SEMAPHORE_IMPORT_START, "import__find__load__start", "import_start", WIRE_IMPORT_SITES, 0,
-	 1},
-	{SEMAPHORE_IMPORT_DONE, "import__find__load__done", "import_done", WIRE_IMPORT_SITES, 0, 1},
-	{SEMAPHORE_AUDIT, "audit", "audit", WIRE_AUDIT_SITES, 0, 2},
+	{SEMAPHORE_GC_START, "gc__start", "gc_start", WIRE_GC_SITES, 1},
+	{SEMAPHORE_GC_DONE, "gc__done", "gc_done", WIRE_GC_SITES, 1},
+	{SEMAPHORE_IMPORT_START, "import__find__load__start", "import_start", WIRE_IMPORT_SITES, 1},
+	{SEMAPHORE_IMPORT_DONE, "import__find__load__done", "import_done", WIRE_IMPORT_SITES, 1},
+	{SEMAPHORE_AUDIT, "audit", "audit", WIRE_AUDIT_SITES, 2},
 };
 #define PROBES (sizeof(probes) / sizeof(probes[0]))
 
@@ -96,15 +97,8 @@ void mark_programs_close(struct mark_programs *p)
 static int maps_share(const struct mark_programs *p, struct bpf_object *object)
 {
 	int err = serving_share(p->serving, object);
-	struct bpf_map *map, *ours;
 
-	bpf_object__for_each_map(map, object) {
-		ours = bpf_object__find_map_by_name(p->life->obj, bpf_map__name(map));
-		if (err || !ours || bpf_map__is_internal(map))
-			continue;
-		err = bpf_map__reuse_fd(map, bpf_map__fd(ours));
-	}
-	return err;
+	return err ? err : object_share_maps(p->life->obj, object);
 }
 
 static struct wire_arg arg_of(const struct probe_site *s, unsigned n)
@@ -125,13 +119,18 @@ static struct wire_arg arg_of(const struct probe_site *s, unsigned n)
 /* The constants of a probe's programs: rows of the arguments that it reads. */
 static struct wire_arg *args_of(struct marked_build *b, const struct mark_probe *probe)
 {
-	const void *rows = probe->use == SEMAPHORE_GC_START	  ? b->marks->rodata->gc_start_args
-			   : probe->use == SEMAPHORE_GC_DONE	  ? b->marks->rodata->gc_done_args
-			   : probe->use == SEMAPHORE_IMPORT_START ? b->marks->rodata->import_start_args
-			   : probe->use == SEMAPHORE_IMPORT_DONE  ? b->marks->rodata->import_done_args
-								  : b->audit->rodata->audit_args;
-
-	return (struct wire_arg *)rows;
+	switch (probe->use) {
+	case SEMAPHORE_GC_START:
+		return (struct wire_arg *)b->marks->rodata->gc_start_args;
+	case SEMAPHORE_GC_DONE:
+		return (struct wire_arg *)b->marks->rodata->gc_done_args;
+	case SEMAPHORE_IMPORT_START:
+		return (struct wire_arg *)b->marks->rodata->import_start_args;
+	case SEMAPHORE_IMPORT_DONE:
+		return (struct wire_arg *)b->marks->rodata->import_done_args;
+	default:
+		return (struct wire_arg *)b->audit->rodata->audit_args;
+	}
 }
 
 static struct bpf_program *program_of(const struct marked_build *b, const struct mark_probe *probe,
@@ -157,7 +156,7 @@ static int probe_prepare(struct marked_build *b, const struct mark_probe *probe)
 		if (strcmp(s->name, probe->name) || !s->semaphore || n == probe->sites)
 			continue;
 		for (unsigned k = 0; k < probe->arguments; k++)
-			args[n * probe->arguments + k] = arg_of(s, probe->argument + k);
+			args[n * probe->arguments + k] = arg_of(s, k);
 		n++;
 	}
 	b->uses |= n ? 1u << probe->use : 0;
