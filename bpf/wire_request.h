@@ -53,6 +53,18 @@ struct wire_served {
 #define WIRE_SERVED_ARMED 0x2
 
 /*
+ * Which requests are captured where probes are on for some only: told by user space,
+ * counted by the kernel.  Written in this order: left 0; tgid; serial; left.
+ */
+struct wire_armed {
+	__u32 tgid;   /* the process whose probes are on; 0: none's */
+	__u32 serial; /* another each time that a process is armed, or none */
+	__s32 left;   /* requests that have still to begin */
+	__u32 pad;
+	__u64 begun, ended; /* captured ones of this serial */
+};
+
+/*
  * A class of requests: those whose function costs are added up together.  Its number is
  * a hash of method, route (or the endpoint's name that a mark gave) and the values of
  * the fields that split.  0: no request.  Announced once by WIRE_EVENT_CLASS; user space
@@ -60,6 +72,8 @@ struct wire_served {
  */
 struct wire_class {
 	__u64 canonical;
+	__u32 wanted; /* to be captured, where only some classes are */
+	__u32 pad;
 };
 #define WIRE_CLASS_OTHER 1ull /* beyond WIRE_MAX_CLASSES */
 
