@@ -22,7 +22,7 @@ CFLAGS ?= -O2 -g
 CPPFLAGS += -D_GNU_SOURCE -DPYCOST_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
 ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-parameter \
 	-Wno-missing-field-initializers $(CFLAGS) $(SAN)
-LDLIBS := -lbpf -lelf -lcapstone -lz -llzma -liberty -ljansson -lxxhash -lprotobuf-c -lncursesw \
+LDLIBS := -lbpf -lelf -lcapstone -lz -llzma -liberty -ljansson -lxxhash -lyaml -lsodium -lprotobuf-c -lncursesw \
 	-ltinfo -lcap -lm -lpthread
 
 # Kernel programs: one skeleton each, generated under $(BUILD)/gen.

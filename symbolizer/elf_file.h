@@ -84,5 +84,9 @@ int elf_file_read(struct elf_file *f, uint64_t vaddr, void *ret, size_t size);
  * DT_RPATH; owned by the elf_file.  NULL after the last.
  */
 const char *elf_file_dynamic(struct elf_file *f, int64_t tag, size_t n);
+/* The vaddr that a dynamic tag holds: DT_INIT, DT_FINI. */
+int elf_file_dynamic_vaddr(struct elf_file *f, int64_t tag, uint64_t *ret_vaddr);
+
+uint64_t elf_file_entry(const struct elf_file *f); /* vaddr; 0: it has none */
 
 #endif

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "symbolizer/cold_sites.h"
 #include "symbolizer/elf_file.h"
 #include "symbolizer/usdt_arg.h"
 
@@ -95,6 +96,7 @@ struct interpreter {
 	struct probe_sites entries; /* python:function__entry, or what does for it */
 	struct probe_sites returns; /* python:function__return, likewise */
 	struct probe_sites others;  /* every other python probe */
+	struct cold_sites cold;
 };
 
 /*
@@ -118,6 +120,8 @@ void interpreter_explain(int error, char *err, size_t errlen);
 int interpreter_open_path(const char *command, const char *search_path, struct interpreter *ret);
 
 void interpreter_clear(struct interpreter *in);
+/* A copy that outlives it.  -ENOMEM. */
+int interpreter_copy(const struct interpreter *in, struct interpreter *ret);
 
 /* "3.15.2", "3.15" or "version unknown", as far as is known; its length. */
 size_t interpreter_version(const struct interpreter *in, char *ret, size_t size);

@@ -237,15 +237,6 @@ static json_t *calibration_json(const struct report *r)
 	return calibrations;
 }
 
-static json_t *losses_json(const struct report *r)
-{
-	json_t *losses = json_object();
-
-	for (int i = 1; losses && i < LOSS_MAX; i++)
-		json_object_set_new(losses, loss_name(i), json_count(r->losses[i]));
-	return losses;
-}
-
 static json_t *outside_json(const struct report *r)
 {
 	const struct call_costs *costs = &r->functions.rows[0].costs;
@@ -320,7 +311,7 @@ static json_t *document_json(const struct report *r, const struct sampled *s)
 		"functions", functions_json(r, s),
 		"edges", edges_json(r),
 		"counter_running", counter_share(r->losses),
-		"losses", losses_json(r));
+		"losses", json_losses(r->losses));
 }
 
 int export_json(const struct report *r, FILE *out)

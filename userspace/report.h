@@ -67,6 +67,8 @@ int report_print_sampling(const struct report *r, FILE *out);
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out);
 /* What the numbers do not tell: one sentence for each kind of loss. */
 void report_print_notes(const struct report *r, const struct report_style *style, FILE *out);
+/* The part of them that is known without a report. */
+void report_print_losses(const uint64_t losses[LOSS_MAX], const struct report_style *style, FILE *out);
 int report_print_functions(const struct report *r, const struct report_style *style, FILE *out);
 int report_print_tree(const struct report *r, const struct report_style *style, FILE *out);
 /* Who calls a row (callers) or what it calls. */

@@ -206,6 +206,19 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 
+void report_print_losses(const uint64_t losses[LOSS_MAX], const struct report_style *style, FILE *out)
+{
+	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
+	char share[128];
+
+	if (counter_share_text(losses, share, sizeof(share)))
+		fprintf(out, "%snote: %s%s\n", warn, share, end);
+	for (int i = 1; i < LOSS_MAX; i++)
+		if (losses[i] && loss_sentences[i])
+			fprintf(out, "%snote: %s: %" PRIu64 "%s\n", warn, loss_sentences[i],
+				losses[i], end);
+}
+
 static size_t unresolved_count(const struct report *r)
 {
 	size_t count = 0;
@@ -234,7 +247,6 @@ void report_print_notes(const struct report *r, const struct report_style *style
 {
 	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
 	size_t unresolved = unresolved_count(r);
-	char share[128];
 
 	fputc('\n', out);
 	if (r->status.corrupt)
@@ -247,12 +259,7 @@ void report_print_notes(const struct report *r, const struct report_style *style
 			"%sincomplete: recorder did not finish; this is everything up to its last "
 			"flush%s\n",
 			warn, end);
-	if (counter_share_text(r->losses, share, sizeof(share)))
-		fprintf(out, "%snote: %s%s\n", warn, share, end);
-	for (int i = 1; i < LOSS_MAX; i++)
-		if (r->losses[i] && loss_sentences[i])
-			fprintf(out, "%snote: %s: %" PRIu64 "%s\n", warn, loss_sentences[i],
-				r->losses[i], end);
+	report_print_losses(r->losses, style, out);
 	if (r->costs.unpaid) {
 		fprintf(out, "%snote: the total is ", warn);
 		print_amount(r, style, out, r->costs.unpaid);

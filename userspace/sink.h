@@ -161,10 +161,11 @@ struct sink_passage {
  */
 struct sink_tags {
 	uint32_t id; /* from 1, dense */
-	uint32_t count;
-	const char *const *keys; /* ascending */
+	uint32_t count; /* at most TAGS_MAX */
+	const char *const *keys; /* ascending, each once */
 	const char *const *values;
 };
+#define TAGS_MAX 64
 
 /* Where an endpoint's name is from.  Values are written to disk: never renumber. */
 enum endpoint_source {
@@ -203,6 +204,7 @@ struct sink_group {
 #define GROUP_TLS 2
 #define GROUP_ABORTED 4 /* the client or the worker went before the end */
 #define GROUP_TASK 8	/* no request of a client: a task, a command */
+#define GROUP_FLAGS 15
 
 /* What is measured of each request.  Values are written to disk: never renumber. */
 enum request_measure {

@@ -30,6 +30,7 @@
 #define LOG_SIZE (16 << 20)
 #define LOG_TAIL 3000
 #define WITH_KERNEL "instr+kernel"
+#define BY_REQUEST "requests" /* costs are kept apart by the class of requests */
 #define TRAPPED "trapped" /* at instructions that stand for probes */
 #define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
 
@@ -114,6 +115,7 @@ static void life_try(const char *program, bool task_clock, const char *metric)
 		return;
 	l->rodata->task_clock = task_clock;
 	l->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
+	l->rodata->by_request = !strcmp(metric, BY_REQUEST);
 	object_try(l->obj, program, "any", metric);
 	life_bpf__destroy(l);
 }
@@ -135,6 +137,7 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	x->rodata->trapped = !strcmp(metric, TRAPPED);
 	x->rodata->task_clock = task_clock;
 	x->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
+	x->rodata->by_request = !strcmp(metric, BY_REQUEST);
 	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
 	x->rodata->entry_frame_reg = b->entry;
 	x->rodata->return_frame_reg = b->returns;
@@ -218,7 +221,8 @@ int main(void)
 		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
 	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
 	static const char *const sample[] = {"on_sample", "on_fork", "on_exec", "on_exit"};
-	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL};
+	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL,
+					      BY_REQUEST};
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
 
 	log_buf = malloc(LOG_SIZE);
@@ -227,7 +231,7 @@ int main(void)
 	setrlimit(RLIMIT_MEMLOCK, &memory);
 	libbpf_set_print(on_print);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int m = 0; m < 3; m++) {
+	for (int m = 0; m < 4; m++) {
 		bool clock = m == 1;
 
 		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
