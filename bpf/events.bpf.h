@@ -1,37 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What every kernel program shares, in both modes: rare events, and what was lost.
+ * What every kernel program shares, in both modes: rare events.
  */
 #ifndef PYCOST_EVENTS_BPF_H
 #define PYCOST_EVENTS_BPF_H
 
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-#include "bpf/wire.h"
-
-#define READ_ONCE(x) (*(volatile typeof(x) *)&(x))
-#define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
-#define barrier() asm volatile("" ::: "memory")
+#include "bpf/losses.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20);
 } events SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, WIRE_LOSS_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} losses SEC(".maps");
-
-static __always_inline void lose(__u32 what)
-{
-	__u64 *total = bpf_map_lookup_elem(&losses, &what);
-
-	if (total)
-		(*total)++;
-}
 
 static __always_inline void tell(__u32 kind, __u32 tgid)
 {

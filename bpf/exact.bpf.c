@@ -8,6 +8,7 @@
  * nobody it can avoid.  Then the stack is put in step and pushed or popped.
  */
 #include "bpf/kernel_mode.bpf.h"
+#include "bpf/reroot.bpf.h"
 #include "bpf/resync.bpf.h"
 #include "bpf/search.bpf.h"
 #include "bpf/thread.bpf.h"
@@ -53,11 +54,17 @@ static __always_inline struct wire_thread *thread_charged(__u64 now, __u64 kerne
 			return 0;
 		kernel_start(t);
 	}
+	if (whole_requests && !t->class_id && !t->rooted)
+		return 0;
 	top = node_at(t->top_node);
 	if (!top)
 		return 0;
 	thread_charge(t, top, now);
 	kernel_charge(t, kernel);
+	if (by_request && t->class_id != t->rooted) {
+		stack_reroot(t->slot);
+		clock_restart(t);
+	}
 	return t;
 }
 

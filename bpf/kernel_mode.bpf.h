@@ -12,13 +12,6 @@
 
 #include "bpf/maps.bpf.h"
 
-/* One counter per CPU; a single empty entry when kernel mode is not counted. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-} kernel_counters SEC(".maps");
-
 /* By node, as `nodes` is, whose cache line is full; one entry when not counted. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -27,18 +20,6 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } kernel_selfs SEC(".maps");
-
-const volatile __u8 kernel_mode; /* it is counted */
-
-static __always_inline __u64 kernel_now(void)
-{
-	struct bpf_perf_event_value value;
-
-	if (!kernel_mode ||
-	    bpf_perf_event_read_value(&kernel_counters, BPF_F_CURRENT_CPU, &value, sizeof(value)))
-		return COUNTER_NONE;
-	return value.counter;
-}
 
 /* The last thing that a program does for the current thread. */
 static __always_inline void kernel_start(struct wire_thread *t)

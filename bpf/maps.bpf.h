@@ -8,7 +8,10 @@
 #ifndef PYCOST_MAPS_BPF_H
 #define PYCOST_MAPS_BPF_H
 
+#include "bpf/class_of.bpf.h"
+#include "bpf/counter.bpf.h"
 #include "bpf/events.bpf.h"
+#include "bpf/slots.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -32,21 +35,6 @@ struct {
 	__type(key, struct wire_child_key);
 	__type(value, __u32);
 } children SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, WIRE_DEFAULT_THREADS);
-	__type(key, __u32); /* slot */
-	__type(value, struct wire_thread);
-} threads SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, WIRE_DEFAULT_THREADS);
-	__type(key, __u32);   /* tid */
-	__type(value, __u32); /* slot */
-} slots SEC(".maps");
 
 /*
  * Slot + 1 of the thread now on this CPU, 0 when it is no known one.  Kept by
@@ -82,6 +70,14 @@ struct {
 	__type(value, struct wire_frame);
 } chains SEC(".maps");
 
+/* Those of classes of requests; one entry when costs are not added up by request. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_MAX_ROOTS);
+	__type(key, struct wire_root_key);
+	__type(value, __u32); /* node */
+} roots SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_STACK);
 	__uint(max_entries, WIRE_DEFAULT_NODES);
@@ -103,51 +99,20 @@ struct {
 	__type(value, __u8);
 } codes SEC(".maps");
 
-/* One counter of the metric per CPU; empty for task-clock. */
-struct {
-	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(__u32));
-} counters SEC(".maps");
-
-const volatile __u8 task_clock; /* the metric is nanoseconds, no counter */
 const volatile __u8 per_thread; /* a root per thread, not per process */
-
-/* No reading of a counter: the CPU came online after the counters were opened. */
-#define COUNTER_NONE (~0ull)
-
-/*
- * The metric on this CPU, all its tasks together; on_switch() in life.bpf.c
- * takes the others out.
- */
-static __always_inline __u64 counter_now(void)
-{
-	struct bpf_perf_event_value value;
-
-	if (task_clock)
-		return bpf_ktime_get_ns();
-	if (bpf_perf_event_read_value(&counters, BPF_F_CURRENT_CPU, &value, sizeof(value)))
-		return COUNTER_NONE;
-	return value.counter;
-}
-
-/* What was not counted is lost; it must not become a difference to nothing. */
-static __always_inline __u64 counter_advance(__u64 last, __u64 now)
-{
-	if (now >= last && now != COUNTER_NONE)
-		return now - last;
-	lose(WIRE_LOSS_UNCOUNTED);
-	return 0;
-}
+/* Probes are on for some requests only: what is outside of these is not measured. */
+const volatile __u8 whole_requests;
 
 static __always_inline struct wire_node *node_at(__u32 index)
 {
 	return bpf_map_lookup_elem(&nodes, &index);
 }
 
-static __always_inline struct wire_thread *thread_at(__u32 slot)
+static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
 {
-	return bpf_map_lookup_elem(&threads, &slot);
+	__u32 key = t->slot * WIRE_STACK_DEPTH + i;
+
+	return i < WIRE_STACK_DEPTH ? bpf_map_lookup_elem(map, &key) : 0;
 }
 
 static __always_inline __u32 *running_here(void)

@@ -165,8 +165,10 @@ static __always_inline void call_pay(struct wire_thread *t)
 {
 	struct wire_node *top = node_at(t->top_node);
 
-	if (top)
-		__sync_fetch_and_add(&top->calls, 1);
+	if (!top)
+		return;
+	__sync_fetch_and_add(&top->calls, 1);
+	t->calls++;
 }
 
 #endif

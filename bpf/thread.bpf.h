@@ -31,6 +31,7 @@ static __always_inline struct wire_thread *thread_make(const struct wire_proc *p
 	t->tid = tid;
 	t->func_type = p->func_type;
 	t->top_node = t->root;
+	t->class_id = class_of_thread(tid);
 	if (t->root && !bpf_map_update_elem(&slots, &tid, &slot, BPF_NOEXIST))
 		return t;
 	t->tgid = 0;

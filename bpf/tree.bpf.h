@@ -63,13 +63,6 @@ static __always_inline __u32 child_of(struct wire_thread *t, __u64 code, __u64 w
 		     : (__u32)child_create(code, wrapped, t->top_node, t->tgid, print);
 }
 
-static __always_inline struct wire_frame *row_at(void *map, struct wire_thread *t, __u32 i)
-{
-	__u32 key = t->slot * WIRE_STACK_DEPTH + i;
-
-	return i < WIRE_STACK_DEPTH ? bpf_map_lookup_elem(map, &key) : 0;
-}
-
 /* The stack becomes `depth` frames high, which must not be more than it is. */
 static __always_inline void stack_cut(struct wire_thread *t, __u32 depth)
 {
@@ -146,8 +139,10 @@ static __always_inline __u32 stack_push(struct wire_thread *t, __u64 frame, __u6
 	t->depth++;
 	t->top_frame = frame;
 	t->top_node = index;
-	if (calls)
+	if (calls) {
 		__sync_fetch_and_add(&n->calls, calls);
+		t->calls += calls;
+	}
 	return index;
 }
 

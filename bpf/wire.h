@@ -31,7 +31,8 @@ struct wire_node {
 	__u64 calls;
 	__u64 self; /* counter advance while this node was the top of a stack */
 	__u64 code; /* PyCodeObject *; 0 in a root */
-	__u64 wrapped; /* str * of the qualname of what a wrapper wraps, or 0 */
+	/* str * of the qualname of what a wrapper wraps, or 0; in a root: the class of requests */
+	__u64 wrapped;
 	__u64 child_code; /* the child entered last, to spare a hash lookup */
 	__u32 child;
 	__u32 parent; /* 0 in a root */
@@ -73,6 +74,14 @@ struct wire_child_key {
 	__u32 print; /* 0: the first code object that was met at this address */
 };
 
+/* Where the costs of a class of requests are rooted: see struct wire_class. */
+struct wire_root_key {
+	__u64 class_id;
+	__u32 tgid;
+	__u32 tid; /* 0 but with a root per thread */
+};
+#define WIRE_MAX_ROOTS 16384
+
 struct wire_code_key {
 	__u64 code;
 	__u64 wrapped;
@@ -92,6 +101,8 @@ struct wire_thread {
 	__u64 last;    /* counter when this thread was last looked at on its CPU */
 	__u64 pending; /* advance before `last` that no node has been given yet */
 	__u64 top_frame; /* 0: no Python frame on the stack */
+	__u64 class_id;	 /* of the request that it works for; 0: of none */
+	__u64 rooted;	 /* the class that the stack is rooted at: see reroot.bpf.h */
 	__u64 shim_code; /* 3.15's __init__ clean-up frame: seen, never shown */
 	__u64 func_type;
 	__u64 cursor; /* the next frame to collect */
@@ -112,6 +123,10 @@ struct wire_thread {
 	__u32 shared; /* of these, how many the stack held already */
 	__u64 last_kernel; /* as last and pending, in kernel mode */
 	__u64 pending_kernel;
+	__u64 calls; /* that were probed */
+	__u32 moved; /* frames that have their node under the new root */
+	__u32 moved_from, moved_to; /* the last of these: its node under either root */
+	__u32 pad;
 };
 
 struct wire_frame {
@@ -136,6 +151,7 @@ enum wire_loss {
 	WIRE_LOSS_CONNECTIONS, /* connections beyond the table: their requests are not seen */
 	WIRE_LOSS_CLASSES,   /* requests of a class beyond those kept apart */
 	WIRE_LOSS_SERVERS,   /* threads of served processes beyond the table */
+	WIRE_LOSS_MARKS,     /* collections, imports and marks that were not told */
 	WIRE_LOSS_GARBLED,   /* connections given up, as what they speak is no protocol known */
 	WIRE_LOSS_MAX,
 };
@@ -152,6 +168,9 @@ enum wire_event_kind {
 	WIRE_EVENT_CLASS,
 	WIRE_EVENT_BORN,
 	WIRE_EVENT_DIED,
+	/* And these in wire_marks.h. */
+	WIRE_EVENT_IMPORT,
+	WIRE_EVENT_COLLECTION,
 };
 
 struct wire_event {
@@ -256,6 +275,26 @@ struct wire_sample {
 	__u8 in_kernel; /* the event fired in kernel mode */
 	__u8 pad[10]; /* what follows is aligned to 8 bytes */
 	/* struct wire_sample_frame[frames], __u64[natives] */
+};
+
+/*
+ * Where a USDT probe hands an argument over, as struct usdt_arg of the symboliser has
+ * it; for constants of the programs.
+ */
+enum wire_arg_kind {
+	WIRE_ARG_NONE = 0,
+	WIRE_ARG_CONST,	   /* offset is the value */
+	WIRE_ARG_REGISTER,
+	WIRE_ARG_MEMORY,   /* at register + offset */
+};
+
+struct wire_arg {
+	__u8 kind;
+	__u8 reg;
+	__u8 size;
+	__u8 is_signed;
+	__u32 pad;
+	__s64 offset;
 };
 
 /* What proof.bpf.c counts, and what it is told. */

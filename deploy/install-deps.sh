@@ -15,7 +15,7 @@ packages=(
     protobuf-compiler protobuf-c-compiler
     # The libraries.
     libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liblzma-dev libiberty-dev libjansson-dev
-    libxxhash-dev uthash-dev libprotobuf-c-dev libncurses-dev libcap-dev
+    libxxhash-dev libyaml-dev libsodium-dev uthash-dev libprotobuf-c-dev libncurses-dev libcap-dev
     # make check and make fuzz: unit tests, and clang's sanitizers.
     libcunit1-dev libclang-rt-dev
     # make demo and the end-to-end tests: tests/fetch.sh and what it leads to.

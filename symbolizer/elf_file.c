@@ -298,6 +298,13 @@ int elf_file_function(struct elf_file *f, const char *name, uint64_t *ret_vaddr,
 	return 0;
 }
 
+uint64_t elf_file_symbol_size(struct elf_file *f, const char *name)
+{
+	GElf_Sym sym;
+
+	return symbol_find(f, name, &sym) ? 0 : sym.st_size;
+}
+
 /* The loadable segment that holds vaddr in its file image. */
 static int segment_of(struct elf_file *f, uint64_t vaddr, GElf_Phdr *ret)
 {
@@ -400,24 +407,52 @@ int elf_file_read(struct elf_file *f, uint64_t vaddr, void *ret, size_t size)
 	return (size_t)n == size ? 0 : -EINVAL;
 }
 
-const char *elf_file_dynamic(struct elf_file *f, int64_t tag, size_t n)
+/* The n-th of a tag; its strings' section in *ret_strings. */
+static int dynamic_find(struct elf_file *f, int64_t tag, size_t n, GElf_Dyn *ret,
+			uint32_t *ret_strings)
 {
 	Elf_Scn *scn = NULL;
 
 	while ((scn = elf_nextscn(f->elf, scn))) {
 		GElf_Shdr header;
-		GElf_Dyn dyn;
 		Elf_Data *data;
 
 		if (!gelf_getshdr(scn, &header) || header.sh_type != SHT_DYNAMIC)
 			continue;
 		data = elf_getdata(scn, NULL);
 		if (!data || !data->d_buf)
-			return NULL;
-		for (int i = 0; gelf_getdyn(data, i, &dyn); i++)
-			if (dyn.d_tag == tag && n-- == 0)
-				return elf_strptr(f->elf, header.sh_link, dyn.d_un.d_val);
-		return NULL;
+			return -EINVAL;
+		*ret_strings = header.sh_link;
+		for (int i = 0; gelf_getdyn(data, i, ret) && ret->d_tag != DT_NULL; i++)
+			if (ret->d_tag == tag && n-- == 0)
+				return 0;
+		return -ENOENT;
 	}
-	return NULL;
+	return -ENOENT;
+}
+
+const char *elf_file_dynamic(struct elf_file *f, int64_t tag, size_t n)
+{
+	uint32_t strings;
+	GElf_Dyn dyn;
+
+	if (dynamic_find(f, tag, n, &dyn, &strings))
+		return NULL;
+	return elf_strptr(f->elf, strings, dyn.d_un.d_val);
+}
+
+int elf_file_dynamic_vaddr(struct elf_file *f, int64_t tag, uint64_t *ret_vaddr)
+{
+	uint32_t strings;
+	GElf_Dyn dyn;
+	int err = dynamic_find(f, tag, 0, &dyn, &strings);
+
+	if (!err)
+		*ret_vaddr = dyn.d_un.d_ptr;
+	return err;
+}
+
+uint64_t elf_file_entry(const struct elf_file *f)
+{
+	return f->header.e_entry;
 }

@@ -7,11 +7,13 @@
 #   tests/fetch.sh [py39|py311|py313|py314|py315|web|py313t|py314t|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
-#   py311  Python 3.11 (bookworm), greenlet, Django, gunicorn; uWSGI, which embeds
-#          the shared libpython3.11
+#   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
+#          (with uvloop), hypercorn, aiohttp, gevent, Celery; uWSGI, which embeds the
+#          shared libpython3.11; redis-server and memcached for them to call
 #   py313  Python 3.13 (trixie), greenlet; austin, another profiler
 #   py314  Python 3.14 (forky, else sid), greenlet
-#   py315  Python 3.15 (forky, else sid), greenlet, Django, gunicorn, Flask
+#   py315  Python 3.15 (forky, else sid), greenlet, Django, Flask, gunicorn, waitress,
+#          uvicorn, hypercorn, aiohttp
 #   web    the root that tests/web runs in: the same as py315
 #   all    all of these; also what no argument means
 #   py313t, py314t
@@ -31,11 +33,12 @@ umask 022
 
 # To be raised when a root's contents change, so that old roots are not taken for new.
 recipe=1
+declare -A recipe_of=([py311]=2 [py315]=2)
 cache=${PYCOST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/pycost}
 # Whose packages to fetch; a root of a foreign architecture is not tried out.
 arch=
 # Wanted only by the packages' install scripts, which are never run.
-needless=' debconf dpkg perl-base tar tzdata '
+needless=' debconf dpkg perl-base perl perl-modules-5.36 libperl5.36 usrmerge tar tzdata '
 
 die() { echo "fetch: $*" >&2; exit 1; }
 say() { echo "fetch: $*" >&2; }
@@ -190,7 +193,7 @@ finish() {
 
 # build NAME PYTHON SUITES PACKAGE...: prints the root, which it makes when missing.
 build() {
-    local name=$1 python=$2 suites=$3 root=$cache/$1-$recipe suite uri
+    local name=$1 python=$2 suites=$3 root=$cache/$1-${recipe_of[$1]:-$recipe} suite uri
     local work=$root.part
     shift 3
     [ -e "$root/.complete" ] || (
@@ -256,7 +259,7 @@ EOF
 
 # build_source NAME PYTHON SUITES: prints the root, as build() does.
 build_source() {
-    local name=$1 python=$2 suites=$3 root=$cache/$1-$recipe suite uri
+    local name=$1 python=$2 suites=$3 root=$cache/$1-${recipe_of[$1]:-$recipe} suite uri
     local work=$root.part
     [ -e "$root/.complete" ] || (
         flock 9
@@ -292,11 +295,15 @@ root_of() {
     case $1 in
     py39) build py39 python3.9 bullseye python3.9 python3-greenlet ;;
     py311) build py311 python3.11 bookworm python3.11 python3-greenlet \
-        python3-django gunicorn libpython3.11 uwsgi-core uwsgi-plugin-python3 ;;
+        python3-django gunicorn libpython3.11 uwsgi-core uwsgi-plugin-python3 \
+        python3-flask python3-waitress uvicorn python3-uvloop python3-starlette \
+        python3-hypercorn python3-aiohttp python3-gevent python3-celery \
+        python3-redis redis-server memcached ;;
     py313) build py313 python3.13 trixie python3.13 python3-greenlet austin ;;
     py314) build py314 python3.14 "forky sid" python3.14 python3-greenlet ;;
     py315) build py315 python3.15 "forky sid" python3.15 python3-greenlet \
-        python3-django gunicorn python3-flask ;;
+        python3-django gunicorn python3-flask python3-waitress uvicorn \
+        python3-starlette python3-hypercorn python3-aiohttp ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac

@@ -103,7 +103,7 @@ void doctor_sampling(struct doctor *d, pid_t pid, const char *command)
 	if (!check_events(c))
 		return;
 	check_limits(c);
-	err = sampling_open(1, true, &s, text, sizeof(text));
+	err = sampling_open(1, true, -1, &s, text, sizeof(text));
 	d->sampling = pid || command ? SAMPLING_LOADS : SAMPLING_WORKS;
 	if (!err && (pid || command))
 		err = walker_try(s, pid, command, &d->sampling, text, sizeof(text));

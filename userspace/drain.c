@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bpf/wire_request.h"
 #include "userspace/calibrate.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
@@ -86,7 +87,26 @@ static int function_of(struct drain *d, struct told *t, const struct wire_node *
 	return codes_invent(d->codes, n, ret);
 }
 
-/* -EAGAIN: its names or its process are not known yet. */
+static int endpoint_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
+{
+	uint64_t class_id = n->parent ? 0 : n->wrapped;
+
+	*ret = 0;
+	if (!class_id || !d->ops.endpoint)
+		return 0;
+	*ret = d->ops.endpoint(d->ops.endpoint_arg, class_id);
+	if (*ret)
+		return 0;
+	if (!t->waited && !d->last_pass) {
+		t->waited = 1;
+		return -EAGAIN;
+	}
+	/* Its announcement was lost. */
+	*ret = d->ops.endpoint(d->ops.endpoint_arg, WIRE_CLASS_OTHER);
+	return 0;
+}
+
+/* -EAGAIN: its names, its endpoint or its process are not known yet. */
 static int node_tell_one(struct drain *d, uint32_t index, uint32_t parent_id)
 {
 	const struct wire_node *n = &d->kernel->nodes[index];
@@ -97,6 +117,8 @@ static int node_tell_one(struct drain *d, uint32_t index, uint32_t parent_id)
 	if (!n->parent && !d->ops.knows(d->ops.arg, n->tgid))
 		return -EAGAIN;
 	err = function_of(d, t, n, &fact.function);
+	if (!err)
+		err = endpoint_of(d, t, n, &fact.endpoint);
 	if (err)
 		return err;
 	fact.id = t->id = ++d->next_id;
@@ -143,6 +165,12 @@ static bool is_nothing(const struct sink_cost *c)
 	       !c->lone_self && !c->lone_caller;
 }
 
+/* Where only whole requests are measured, what is outside of them is not. */
+static bool is_unmeasured(const struct drain *d, const struct wire_node *n)
+{
+	return d->kernel->options.whole_requests && !n->parent && !n->wrapped;
+}
+
 static int node_drain(struct drain *d, uint32_t index)
 {
 	struct wire_node *n = &d->kernel->nodes[index];
@@ -154,6 +182,8 @@ static int node_drain(struct drain *d, uint32_t index)
 	int err;
 
 	if (calls == t->calls && self == t->self && !kernel && !(d->last_pass && t->id))
+		return 0;
+	if (is_unmeasured(d, n))
 		return 0;
 	if (!t->id) {
 		err = node_tell(d, index);

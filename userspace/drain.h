@@ -21,13 +21,16 @@ struct drain_ops {
 	/* What a probed call costs there; NULL: not calibrated. */
 	const struct build_cost *(*cost)(void *arg, uint32_t tgid);
 	void *arg;
+	/* The endpoint of a class of requests, told before; 0: not yet. */
+	uint32_t (*endpoint)(void *arg, uint64_t class_id);
+	void *endpoint_arg;
 };
 
 int drain_new(struct kernel *k, struct codes *codes, struct sink *sink,
 	      const struct drain_ops *ops, struct drain **ret);
 void drain_free(struct drain *d);
 
-/* A node waits for its names for a pass; after that it goes without. */
+/* A node waits for its names, or its endpoint's, for a pass; after that it goes without. */
 int drain_run(struct drain *d);
 
 /*

@@ -13,6 +13,8 @@ static void constants_set(struct exact_bpf *x, const struct kernel *k,
 {
 	x->rodata->task_clock = k->task_clock;
 	x->rodata->per_thread = k->options.per_thread;
+	x->rodata->by_request = k->options.by_request;
+	x->rodata->whole_requests = k->options.whole_requests;
 	x->rodata->kernel_mode = k->kernel_selfs != NULL;
 	x->rodata->max_nodes = k->options.max_nodes;
 	memcpy((void *)&x->rodata->layout, layout, sizeof(*layout));

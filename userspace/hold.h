@@ -1,25 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Switching one process's function probes on.
- *
- * The probes' code runs only while a 16-bit counter in the process, the probe's
- * semaphore, is above 0.  Attaching to a probe for one PID the usual way raises
- * it there, but a child forked later is not followed: the kernel takes the
- * breakpoint out at its first hit.  Attaching for all PIDs follows children but
- * raises the semaphore, and so the cost, in every Python on the machine.
- *
- * So the two are split.  The kernel programs are attached for all PIDs without
- * the semaphore: in a process whose semaphore is 0 the breakpoint lies in code
- * that is never reached and costs nothing.  The semaphore alone is raised for
- * one PID, by a second uprobe of that PID on a "cold" site: the instruction of
- * some other python probe, which nobody has switched on.  It never fires.  A
- * fork copies the raised semaphore and the breakpoints, so a child is measured
- * from its first call; and when our descriptors are closed, by whatever death,
- * the kernel lowers the semaphore in every process that has it.
- * (uprobes: kernel/events/uprobes.c, update_ref_ctr() and uprobe_dup_mmap();
- * one file offset takes one semaphore, hence a cold site each.)
- *
- * A build without live function probes has nothing to raise: see traps.h.
+ * Switching one process's function probes on: by their semaphores, see semaphore.h; or
+ * where a build has no live ones, by traps, see traps.h.
  */
 #ifndef PYCOST_HOLD_H
 #define PYCOST_HOLD_H
@@ -27,22 +9,23 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "userspace/semaphore.h"
+
 struct interpreter;
 struct trapped;
 struct traps;
 
 struct hold {
-	int fds[2]; /* the semaphores'; -1 when not held */
+	struct semaphores semaphores;
 	int guard;  /* see traps.h; -1: none */
 	struct trapped *trapped;
 };
-#define HOLD_NONE ((struct hold){.fds = {-1, -1}, .guard = -1})
+#define HOLD_NONE ((struct hold){.semaphores = SEMAPHORES_NONE, .guard = -1})
 
 /*
  * traps: the build's, NULL when it has none.  children: those that it will fork are
  * to be measured, too.
- * -EBUSY: another tracer has switched on the other python probes, so that no
- * cold site is left.  -ENOTSUP: the interpreter has no other probe.
+ * -EBUSY, -ENOTSUP: see semaphore_raise().
  */
 int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid, bool children,
 	      struct hold *ret);

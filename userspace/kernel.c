@@ -80,6 +80,10 @@ static int sizes_set(struct kernel *k)
 	err |= bpf_map__set_max_entries(l->maps.free_slots, k->options.max_threads);
 	err |= bpf_map__set_max_entries(l->maps.stacks, rows);
 	err |= bpf_map__set_max_entries(l->maps.chains, rows);
+	if (!k->options.by_request) {
+		err |= bpf_map__set_max_entries(l->maps.roots, 1);
+		err |= bpf_map__set_max_entries(l->maps.class_of, 1);
+	}
 	if (l->rodata->kernel_mode)
 		err |= bpf_map__set_max_entries(l->maps.kernel_selfs, k->options.max_nodes);
 	else
@@ -137,6 +141,7 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 	k->life->rodata->task_clock = k->task_clock;
 	k->life->rodata->per_thread = k->options.per_thread;
 	k->life->rodata->no_follow = k->options.no_follow;
+	k->life->rodata->by_request = k->options.by_request;
 	k->life->rodata->born_slots = k->options.max_threads / 2;
 	err = life_bpf__load(k->life);
 	if (err)
@@ -337,11 +342,13 @@ void kernel_recycle(struct kernel *k, uint32_t index)
 {
 	struct wire_node *n = &k->nodes[index];
 	struct wire_child_key key = {.code = n->code, .wrapped = n->wrapped, .parent = n->parent};
-
+	struct wire_root_key root = {.class_id = n->wrapped, .tgid = n->tgid, .tid = n->tid};
 	bool resumable = n->flags & WIRE_NODE_RESUMABLE;
 
 	if (n->parent)
 		bpf_map_delete_elem(bpf_map__fd(k->life->maps.children), &key);
+	else if (n->wrapped)
+		bpf_map_delete_elem(bpf_map__fd(k->life->maps.roots), &root);
 	memset(n, 0, sizeof(*n));
 	search_clear(k, index);
 	if (resumable)

@@ -22,6 +22,8 @@ struct kernel_options {
 	unsigned max_threads; /* 0: WIRE_DEFAULT_THREADS */
 	bool per_thread;
 	bool no_follow;
+	bool by_request;     /* costs are kept apart by the class of requests */
+	bool whole_requests; /* only of such that are probed from beginning to end */
 	const struct counter *kernel_counter; /* NULL: kernel mode is not counted */
 };
 

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#include "bpf/wire.h"
+#include "bpf/wire_request.h"
 #include "userspace/code_traits.h"
 #include "userspace/codes.h"
 #include "userspace/line_store.h"
@@ -16,7 +16,7 @@
 /* A call path by its parent, or a root by its process. */
 struct path_node {
 	uint32_t parent, function; /* key; both 0 in a root */
-	uint32_t root_serial, root_tid; /* key; 0 but in a root */
+	uint32_t root_serial, root_tid, root_endpoint; /* key; 0 but in a root */
 	uint32_t id;
 	uint32_t serial;
 };
@@ -88,7 +88,8 @@ static int node_at(struct paths *p, struct path_node *key, const struct path_own
 		   uint32_t *ret)
 {
 	struct sink_node fact = {.parent = key->parent, .function = key->function,
-				 .pid = owner->pid, .tid = key->root_tid};
+				 .pid = owner->pid, .tid = key->root_tid,
+				 .endpoint = key->root_endpoint};
 	struct path_node *node = tally_find(&p->nodes, key);
 	int err;
 
@@ -122,9 +123,10 @@ static int passage_count(struct paths *p, uint32_t node, uint32_t line, uint64_t
 
 /* The node that a stack's path ends at, told with all above it. */
 static int path_walk(struct paths *p, const struct sample_stack *stack,
-		     const struct path_owner *owner, uint32_t length, uint32_t *ret, uint32_t *ret_line)
+		     const struct path_owner *owner, uint32_t endpoint, uint32_t length,
+		     uint32_t *ret, uint32_t *ret_line)
 {
-	struct path_node key = {.root_serial = owner->serial,
+	struct path_node key = {.root_serial = owner->serial, .root_endpoint = endpoint,
 				.root_tid = p->options.per_thread ? stack->tid : 0};
 	int err = node_at(p, &key, owner, ret);
 
@@ -226,13 +228,29 @@ static int place_count(struct paths *p, const struct samples *s, const struct sa
 	return 0;
 }
 
+/* -EAGAIN: it has not been announced yet. */
+static int endpoint_find(const struct paths *p, uint64_t class_id, bool wait, uint32_t *ret)
+{
+	*ret = 0;
+	if (!class_id || !p->options.endpoint)
+		return 0;
+	*ret = p->options.endpoint(p->options.endpoint_arg, class_id);
+	if (*ret)
+		return 0;
+	if (wait)
+		return -EAGAIN;
+	/* Its announcement was lost. */
+	*ret = p->options.endpoint(p->options.endpoint_arg, WIRE_CLASS_OTHER);
+	return 0;
+}
+
 static int stack_take(struct paths *p, const struct samples *s, const struct sample_stack *stack,
 		      bool wait)
 {
 	const struct path_owner *owner = p->options.owner(p->options.arg, stack->tgid);
 	const struct sample_place *places = s->places.items;
 	struct sink_sample at = {0};
-	uint32_t length = 0;
+	uint32_t length = 0, endpoint;
 	uint8_t traits;
 	bool in_import;
 	int err;
@@ -243,6 +261,9 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 		p->orphans += wait ? 0 : stack->count;
 		return wait ? -EAGAIN : 0;
 	}
+	err = endpoint_find(p, stack->class_id, wait, &endpoint);
+	if (err)
+		return err;
 	if (owner->refused && *owner->refused) {
 		p->unwalked += stack->count;
 	} else {
@@ -255,7 +276,7 @@ static int stack_take(struct paths *p, const struct samples *s, const struct sam
 			length = path_order(p->frames, stack->frames, p->order);
 	}
 	in_import = runs_in_import(p, length);
-	err = path_walk(p, stack, owner, length, &at.node, &at.line);
+	err = path_walk(p, stack, owner, endpoint, length, &at.node, &at.line);
 	for (uint32_t i = stack->place; !err && i != SAMPLES_NO_PLACE; i = places[i].next)
 		err = place_count(p, s, stack, &places[i], owner, at, length != 0, in_import);
 	return err;

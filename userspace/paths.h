@@ -37,6 +37,9 @@ struct paths_options {
 	/* Does the process of this serial still run? */
 	bool (*lives)(void *arg, uint32_t serial);
 	void *arg;
+	/* The endpoint of a class of requests, told before; 0: not yet.  NULL: none are told. */
+	uint32_t (*endpoint)(void *arg, uint64_t class_id);
+	void *endpoint_arg;
 };
 
 int paths_new(const struct paths_options *options, struct paths **ret);

@@ -9,6 +9,7 @@
 
 #include "userspace/estimate.h"
 #include "userspace/profile.h"
+#include "userspace/profile_keep.h"
 #include "userspace/saturate.h"
 #include "userspace/text.h"
 
@@ -24,8 +25,7 @@ static struct profile *profile_of(struct sink *s)
 	return (struct profile *)s;
 }
 
-/* Makes room for one more, zeroed. */
-static int grow(void *array, size_t count, size_t *capacity, size_t item_size)
+int profile_grow(void *array, size_t count, size_t *capacity, size_t item_size)
 {
 	void **items = array;
 	size_t wanted = *capacity + *capacity / 2 + 16;
@@ -42,8 +42,7 @@ static int grow(void *array, size_t count, size_t *capacity, size_t item_size)
 	return 0;
 }
 
-/* Copies each string, repaired: whatever prints them may rely on UTF-8. */
-static int strings_keep(struct profile *p, const char **const *strings, size_t count)
+int profile_strings(struct profile *p, const char **const *strings, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		const char *s = *strings[i] ? *strings[i] : "";
@@ -62,19 +61,16 @@ static int strings_keep(struct profile *p, const char **const *strings, size_t c
 	return 0;
 }
 
-#define STRINGS_KEEP(p, ...)                                              \
-	strings_keep(p, (const char **[]){ __VA_ARGS__ },                 \
-		     sizeof((const char **[]){ __VA_ARGS__ }) / sizeof(const char **))
-
 static int profile_meta(struct sink *s, const struct sink_meta *meta)
 {
 	struct profile *p = profile_of(s);
 	struct sink_meta kept = *meta;
 	int err;
 
-	if (p->has_meta || (meta->period && meta->kernel_mode))
+	if (p->has_meta || (meta->period && meta->kernel_mode) ||
+	    (meta->no_functions && (!meta->requests || meta->period)))
 		return -EINVAL;
-	err = STRINGS_KEEP(p, &kept.host, &kept.kernel, &kept.version);
+	err = PROFILE_KEEP(p, &kept.host, &kept.kernel, &kept.version);
 	if (err)
 		return err;
 	p->meta = kept;
@@ -91,10 +87,10 @@ static int profile_calibration_add(struct sink *s, const struct sink_calibration
 
 	if (!c->id || c->id > p->calibration_count)
 		return -EINVAL;
-	err = grow(&p->calibrations, p->calibration_count, &p->calibration_capacity,
-		   sizeof(*p->calibrations));
+	err = profile_grow(&p->calibrations, p->calibration_count, &p->calibration_capacity,
+			   sizeof(*p->calibrations));
 	if (!err)
-		err = STRINGS_KEEP(p, &kept.python, &kept.build_id);
+		err = PROFILE_KEEP(p, &kept.python, &kept.build_id);
 	if (err)
 		return err;
 	p->calibrations[c->id] = kept;
@@ -119,11 +115,11 @@ static int profile_process(struct sink *s, const struct sink_process *process)
 	struct profile *p = profile_of(s);
 	struct sink_process kept = *process;
 	struct profile_pid *entry;
-	int err = grow(&p->processes, p->process_count, &p->process_capacity,
-		       sizeof(*p->processes));
+	int err = profile_grow(&p->processes, p->process_count, &p->process_capacity,
+			       sizeof(*p->processes));
 
 	if (!err)
-		err = STRINGS_KEEP(p, &kept.comm, &kept.python, &kept.exe);
+		err = PROFILE_KEEP(p, &kept.comm, &kept.python, &kept.exe);
 	if (err)
 		return err;
 	HASH_FIND(hh, p->pids, &kept.pid, sizeof(kept.pid), entry);
@@ -155,10 +151,10 @@ static int profile_function(struct sink *s, const struct sink_function *f)
 
 	if (f->id != p->function_count)
 		return -EINVAL;
-	err = grow(&p->functions, p->function_count, &p->function_capacity,
-		   sizeof(*p->functions));
+	err = profile_grow(&p->functions, p->function_count, &p->function_capacity,
+			   sizeof(*p->functions));
 	if (!err)
-		err = STRINGS_KEEP(p, &kept.name, &kept.qualname, &kept.class_name, &kept.module,
+		err = PROFILE_KEEP(p, &kept.name, &kept.qualname, &kept.class_name, &kept.module,
 				   &kept.file, &kept.wraps);
 	if (err)
 		return err;
@@ -173,12 +169,13 @@ static int profile_node(struct sink *s, const struct sink_node *n)
 	int err;
 
 	if (n->id != p->node_count || n->parent >= n->id || n->function >= p->function_count ||
-	    (n->parent && !n->function))
+	    (n->parent && (!n->function || n->endpoint)) ||
+	    n->endpoint >= p->requests.endpoint_count)
 		return -EINVAL;
 	HASH_FIND(hh, p->pids, &n->pid, sizeof(n->pid), entry);
 	if (!entry)
 		return -EINVAL;
-	err = grow(&p->nodes, p->node_count, &p->node_capacity, sizeof(*p->nodes));
+	err = profile_grow(&p->nodes, p->node_count, &p->node_capacity, sizeof(*p->nodes));
 	if (err)
 		return err;
 	p->nodes[p->node_count++] = (struct profile_node){
@@ -187,6 +184,7 @@ static int profile_node(struct sink *s, const struct sink_node *n)
 		.process = entry->process,
 		/* Told of a thread's root alone. */
 		.tid = n->tid ? n->tid : p->nodes[n->parent].tid,
+		.endpoint = n->parent ? p->nodes[n->parent].endpoint : n->endpoint,
 	};
 	return 0;
 }
@@ -196,7 +194,8 @@ static int profile_cost(struct sink *s, const struct sink_cost *c)
 	struct profile *p = profile_of(s);
 	struct profile_node *node;
 
-	if (!c->node || c->node >= p->node_count || p->meta.period)
+	if (!c->node || c->node >= p->node_count || p->meta.period ||
+	    p->meta.no_functions)
 		return -EINVAL;
 	node = &p->nodes[c->node];
 	node->calls = saturating_add(node->calls, c->calls);
@@ -217,9 +216,9 @@ static int profile_native(struct sink *s, const struct sink_native *n)
 
 	if (!p->meta.period || n->id != p->native_count || n->parent >= n->id)
 		return -EINVAL;
-	err = grow(&p->natives, p->native_count, &p->native_capacity, sizeof(*p->natives));
+	err = profile_grow(&p->natives, p->native_count, &p->native_capacity, sizeof(*p->natives));
 	if (!err)
-		err = STRINGS_KEEP(p, &kept.symbol, &kept.object);
+		err = PROFILE_KEEP(p, &kept.symbol, &kept.object);
 	if (err)
 		return err;
 	p->natives[p->native_count++] = kept;
@@ -298,6 +297,15 @@ static const struct sink profile_sink = {
 	.native = profile_native,
 	.sample = profile_sample,
 	.passage = profile_passage,
+	.tags = profile_tags,
+	.common_tags = profile_common_tags,
+	.endpoint = profile_endpoint,
+	.backend = profile_backend,
+	.group = profile_group,
+	.requests = profile_requests_add,
+	.worker = profile_worker,
+	.import = profile_import,
+	.collection = profile_collection_add,
 	.loss = profile_loss,
 	.flush = profile_flush,
 	.end = profile_end,
@@ -321,10 +329,11 @@ int profile_create(struct profile **ret)
 	p->passage_tally = (struct tally){ .item_size = sizeof(struct sink_passage),
 					   .key_size = offsetof(struct sink_passage, count) };
 	p->meta = (struct sink_meta){ .host = "", .kernel = "", .version = "" };
-	if (grow(&p->calibrations, 0, &p->calibration_capacity, sizeof(*p->calibrations)) ||
-	    grow(&p->functions, 0, &p->function_capacity, sizeof(*p->functions)) ||
-	    grow(&p->nodes, 0, &p->node_capacity, sizeof(*p->nodes)) ||
-	    grow(&p->natives, 0, &p->native_capacity, sizeof(*p->natives))) {
+	if (profile_requests_init(&p->requests) ||
+	    profile_grow(&p->calibrations, 0, &p->calibration_capacity, sizeof(*p->calibrations)) ||
+	    profile_grow(&p->functions, 0, &p->function_capacity, sizeof(*p->functions)) ||
+	    profile_grow(&p->nodes, 0, &p->node_capacity, sizeof(*p->nodes)) ||
+	    profile_grow(&p->natives, 0, &p->native_capacity, sizeof(*p->natives))) {
 		profile_free(p);
 		return -ENOMEM;
 	}
@@ -346,6 +355,7 @@ void profile_free(struct profile *p)
 		HASH_DEL(p->pids, entry);
 		free(entry);
 	}
+	profile_requests_clear(&p->requests);
 	arena_free(&p->strings);
 	free(p->calibrations);
 	free(p->functions);
@@ -355,66 +365,6 @@ void profile_free(struct profile *p)
 	tally_clear(&p->sample_tally);
 	tally_clear(&p->passage_tally);
 	free(p);
-}
-
-/* Of what samples tell, only that of nodes that were kept, under their new ids. */
-static void samples_keep(struct profile *p, const uint32_t *node_ids)
-{
-	struct sink_sample *samples = p->sample_tally.items;
-	struct sink_passage *passages = p->passage_tally.items;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < p->sample_count; i++)
-		if (node_ids[samples[i].node]) {
-			samples[kept] = samples[i];
-			samples[kept].node = node_ids[samples[kept].node];
-			kept++;
-		}
-	p->sample_count = kept;
-	kept = 0;
-	for (size_t i = 0; i < p->passage_count; i++)
-		if (node_ids[passages[i].node]) {
-			passages[kept] = passages[i];
-			passages[kept].node = node_ids[passages[kept].node];
-			kept++;
-		}
-	p->passage_count = kept;
-}
-
-int profile_keep_pid(struct profile *p, uint32_t pid)
-{
-	uint32_t *node_ids = calloc(p->node_count, sizeof(*node_ids));
-	uint32_t *process_ids = calloc(p->process_count + 1, sizeof(*process_ids));
-	size_t nodes = 1, processes = 0;
-
-	if (!node_ids || !process_ids) {
-		free(node_ids);
-		free(process_ids);
-		return -ENOMEM;
-	}
-	for (size_t i = 1; i < p->node_count; i++) {
-		struct profile_node node = p->nodes[i];
-
-		if (p->processes[node.process].pid != pid)
-			continue;
-		/* A parent in another process was dropped: id 0 makes this a root. */
-		node.parent = node_ids[node.parent];
-		node_ids[i] = nodes;
-		p->nodes[nodes++] = node;
-	}
-	for (size_t i = 0; i < p->process_count; i++)
-		if (p->processes[i].pid == pid) {
-			process_ids[i] = processes;
-			p->processes[processes++] = p->processes[i];
-		}
-	for (size_t i = 1; i < nodes; i++)
-		p->nodes[i].process = process_ids[p->nodes[i].process];
-	samples_keep(p, node_ids);
-	p->node_count = nodes;
-	p->process_count = processes;
-	free(node_ids);
-	free(process_ids);
-	return processes ? 0 : -ESRCH;
 }
 
 const struct sink_calibration *profile_calibration(const struct profile *p,

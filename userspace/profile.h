@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "userspace/arena.h"
+#include "userspace/profile_requests.h"
 #include "userspace/sink.h"
 #include "userspace/tally.h"
 
@@ -21,6 +22,7 @@ struct profile_node {
 	uint32_t function;
 	uint32_t process; /* index into processes */
 	uint32_t tid;
+	uint32_t endpoint; /* of its root */
 	uint64_t calls;
 	uint64_t self_raw;
 	int64_t search_self, search_caller; /* as in struct sink_cost */
@@ -57,6 +59,8 @@ struct profile {
 	size_t sample_count;
 	size_t passage_count;
 
+	struct profile_requests requests; /* with meta.requests */
+
 	/* private */
 	struct arena strings;
 	struct profile_pid *pids;
@@ -72,10 +76,15 @@ int profile_create(struct profile **ret);
 void profile_free(struct profile *p);
 
 /*
- * Forgets every other process's nodes (ids are given anew); -ESRCH if there is
- * no such process.  No more facts may follow.
+ * Forgets every other process's nodes and groups of requests (ids are given anew);
+ * -ESRCH if there is no such process.  No more facts may follow.
  */
 int profile_keep_pid(struct profile *p, uint32_t pid);
+/*
+ * Likewise all nodes, groups of requests, imports and collections but those of the wanted
+ * endpoints, by id; 0 stands for what is of none.  Processes and workers stay.
+ */
+int profile_keep_endpoints(struct profile *p, const bool *wanted);
 
 /* The calibration that holds for a process; slot 0 when there is none. */
 const struct sink_calibration *profile_calibration(const struct profile *p,

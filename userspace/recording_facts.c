@@ -7,8 +7,6 @@
 
 #include "userspace/recording_format.h"
 
-#define STRINGS_MAX 6
-
 /* A cost per call that the correction can compute with. */
 static double take_overhead(struct cursor *c)
 {
@@ -19,15 +17,14 @@ static double take_overhead(struct cursor *c)
 	return value;
 }
 
-/* Copies strings out of the payload to terminate them; valid until the next fact. */
-static int take_strings(struct facts *r, struct cursor *c, const char **ret, size_t count)
+int take_strings(struct facts *r, struct cursor *c, const char **ret, size_t count)
 {
 	size_t used = 0;
 	/* No string outgrows the payload, so this never moves them halfway. */
 	size_t needed = (c->end - c->at) + count;
 
-	if (needed > STRINGS_MAX * (RECORDING_STRING_MAX + 1))
-		needed = STRINGS_MAX * (RECORDING_STRING_MAX + 1);
+	if (needed > count * (RECORDING_STRING_MAX + 1))
+		needed = count * (RECORDING_STRING_MAX + 1);
 	if (r->strings_size < needed) {
 		char *strings = realloc(r->strings, needed);
 
@@ -81,8 +78,13 @@ static int read_meta(struct facts *r, struct cursor *c)
 	meta.metric_fallback = flags & META_METRIC_FALLBACK;
 	meta.per_thread = flags & META_PER_THREAD;
 	meta.kernel_mode = flags & META_KERNEL_MODE;
+	meta.requests = flags & META_REQUESTS;
+	meta.no_functions = flags & META_NO_FUNCTIONS;
 	if (flags & META_SAMPLED)
 		take_period(r, c, &meta);
+	if ((meta.requests && r->version < 4) ||
+	    (meta.no_functions && (!meta.requests || meta.period)))
+		c->bad = true;
 	if (r->has_meta || meta.metric < METRIC_INSTRUCTIONS || meta.metric > METRIC_TASK_CLOCK ||
 	    flags & ~META_FLAGS ||
 	    (meta.kernel_mode && (r->version < 2 || meta.metric == METRIC_TASK_CLOCK)))
@@ -92,6 +94,8 @@ static int read_meta(struct facts *r, struct cursor *c)
 	r->has_meta = true;
 	r->kernel_mode = meta.kernel_mode;
 	r->sampled = meta.period;
+	r->requests = meta.requests;
+	r->no_functions = meta.no_functions;
 	meta.host = s[0];
 	meta.kernel = s[1];
 	meta.version = s[2];
@@ -178,7 +182,10 @@ static int read_node(struct facts *r, struct cursor *c)
 
 	node.pid = take_u32(c);
 	node.tid = take_u32(c);
-	if (distance > r->nodes || node.function > r->functions || r->nodes == UINT32_MAX)
+	if (r->requests)
+		node.endpoint = take_u32(c);
+	if (distance > r->nodes || node.function > r->functions || r->nodes == UINT32_MAX ||
+	    node.endpoint > r->ids.endpoints || (distance && node.endpoint))
 		c->bad = true;
 	if (c->bad)
 		return 0;
@@ -195,7 +202,7 @@ static int read_cost(struct facts *r, struct cursor *c)
 	cost.self = take_varint(c);
 	if (r->kernel_mode)
 		cost.kernel_self = take_varint(c);
-	if (!cost.node || cost.node > r->nodes || r->sampled)
+	if (!cost.node || cost.node > r->nodes || r->sampled || r->no_functions)
 		c->bad = true;
 	return c->bad ? 0 : r->to->cost(r->to, &cost);
 }
@@ -292,6 +299,11 @@ static int (*const fact_readers[])(struct facts *, struct cursor *) = {
 	[FACT_LOSS] = read_loss,	 [FACT_SEARCH] = read_search,
 	[FACT_LONE] = read_lone,	 [FACT_NATIVE] = read_native,
 	[FACT_SAMPLE] = read_sample,	 [FACT_PASSAGE] = read_passage,
+	[FACT_TAGS] = read_tags,	 [FACT_COMMON_TAGS] = read_common_tags,
+	[FACT_ENDPOINT] = read_endpoint, [FACT_BACKEND] = read_backend,
+	[FACT_GROUP] = read_group,	 [FACT_REQUESTS] = read_requests,
+	[FACT_WORKER] = read_worker,	 [FACT_IMPORT] = read_import,
+	[FACT_COLLECTION] = read_collection,
 };
 
 bool fact_is_known(uint64_t type)
@@ -303,7 +315,7 @@ int fact_read(struct facts *r, uint64_t type, struct cursor *c)
 {
 	int err;
 
-	if (type >= FACT_NATIVE && !r->sampled)
+	if (type >= FACT_TAGS ? !r->requests : type >= FACT_NATIVE && !r->sampled)
 		return -EPROTO;
 	err = fact_readers[type](r, c);
 	return err ? err : c->bad ? -EPROTO : 0;

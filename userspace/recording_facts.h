@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "userspace/bytes.h"
+#include "userspace/recording_requests.h"
 #include "userspace/sink.h"
 
 struct facts {
@@ -16,8 +17,9 @@ struct facts {
 	bool has_meta;
 
 	/* private */
-	bool kernel_mode, sampled;
+	bool kernel_mode, sampled, requests, no_functions;
 	uint32_t functions, nodes, natives; /* told so far */
+	struct request_ids ids;
 	char *strings; /* those of the fact at hand */
 	size_t strings_size;
 };
@@ -32,5 +34,22 @@ bool fact_is_known(uint64_t type);
 int fact_read(struct facts *f, uint64_t type, struct cursor *c);
 
 void facts_clear(struct facts *f);
+
+/*
+ * For readers of single facts: copies strings out of the payload to terminate them;
+ * valid until the next fact.  -ENOMEM; c->bad when they break the format.
+ */
+int take_strings(struct facts *r, struct cursor *c, const char **ret, size_t count);
+
+/* The readers of what is told of requests, in recording_requests_read.c. */
+int read_tags(struct facts *r, struct cursor *c);
+int read_common_tags(struct facts *r, struct cursor *c);
+int read_endpoint(struct facts *r, struct cursor *c);
+int read_backend(struct facts *r, struct cursor *c);
+int read_group(struct facts *r, struct cursor *c);
+int read_requests(struct facts *r, struct cursor *c);
+int read_worker(struct facts *r, struct cursor *c);
+int read_import(struct facts *r, struct cursor *c);
+int read_collection(struct facts *r, struct cursor *c);
 
 #endif

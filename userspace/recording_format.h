@@ -24,6 +24,9 @@
  *
  * META_SAMPLED, since version 3, adds the period to the end of the meta fact and
  * allows FACT_NATIVE, FACT_SAMPLE and FACT_PASSAGE.
+ *
+ * META_REQUESTS, since version 4, adds the endpoint to the end of all nodes and allows
+ * FACT_TAGS and all that follow. With META_NO_FUNCTIONS there is neither period nor cost.
  */
 #ifndef PYCOST_RECORDING_FORMAT_H
 #define PYCOST_RECORDING_FORMAT_H
@@ -33,7 +36,7 @@
 
 #define RECORDING_MAGIC "\x89PYCOST\n"
 #define RECORDING_MAGIC_SIZE 8
-#define RECORDING_VERSION 3
+#define RECORDING_VERSION 4
 #define RECORDING_HEADER_SIZE 12
 #define RECORDING_BLOCK_HEADER_SIZE 16
 
@@ -54,14 +57,30 @@ enum fact_type {
 				 kernel mode: 5 more */
 	FACT_PROCESS = 3,     /* pid, ppid, calibration, comm, python, exe */
 	FACT_FUNCTION = 4,    /* line, unresolved, name, qualname, class, module, file, wraps */
-	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid */
+	FACT_NODE = 5,	      /* id - parent (0: a root), function, pid, tid; requests: endpoint */
 	FACT_COST = 6,	      /* node, calls, self; kernel mode: kernel_self */
 	FACT_LOSS = 7,	      /* loss, total */
 	FACT_SEARCH = 8,      /* node, search_self, search_caller (zigzag); since version 2 */
 	FACT_LONE = 9,	      /* node, lone_self, lone_caller (zigzag); kernel mode only */
-	FACT_NATIVE = 10,     /* id - parent (0: none), symbol, object; from here on sampled only */
+	FACT_NATIVE = 10,     /* id - parent (0: none), symbol, object; these three sampled only */
 	FACT_SAMPLE = 11,     /* node, line, native, opcode + 1 (0: none), state, in_kernel, count */
 	FACT_PASSAGE = 12,    /* node, line, count */
+	FACT_TAGS = 13,	      /* count, a key and a value for each; from here on requests only */
+	FACT_COMMON_TAGS = 14, /* tags */
+	FACT_ENDPOINT = 15,   /* source, tags, method, name */
+	FACT_BACKEND = 16,    /* name */
+	FACT_GROUP = 17,      /* endpoint, pid, tags, status, flags */
+	/*
+	 * group, count; a bit for each measure that is not 0, and its sum (zigzag) and sum
+	 * of squares (double); likewise calls and ns of each back end; then for each
+	 * distribution the number of bins, and of each what it is above the one before
+	 * (the first: above -1), less 1, and its count.
+	 */
+	FACT_REQUESTS = 18,
+	FACT_WORKER = 19,     /* pid, ppid, born_ns, died_ns, exit_status (zigzag), requests, cost,
+				 cpu_ns, request_cost, birth_rss, last_rss, peak_rss */
+	FACT_IMPORT = 20,     /* endpoint, function, module, count, ns, cost, self_ns, self_cost */
+	FACT_COLLECTION = 21, /* endpoint, function, generation, count, ns, cost, collected */
 };
 
 enum meta_flag {
@@ -70,7 +89,9 @@ enum meta_flag {
 	META_PER_THREAD = 4,
 	META_KERNEL_MODE = 8,
 	META_SAMPLED = 16,
-	META_FLAGS = 31,
+	META_REQUESTS = 32,
+	META_NO_FUNCTIONS = 64,
+	META_FLAGS = 127,
 };
 
 /* No probe costs as much; keeps the correction's arithmetic finite.  NaN is not valid. */

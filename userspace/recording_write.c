@@ -9,6 +9,7 @@
 #include "userspace/bytes.h"
 #include "userspace/recording.h"
 #include "userspace/recording_block.h"
+#include "userspace/recording_requests.h"
 
 struct recording {
 	struct sink sink; /* first */
@@ -19,7 +20,8 @@ struct recording {
 	uint32_t functions;
 	uint32_t nodes;
 	uint32_t natives;
-	bool kernel_mode, sampled;
+	struct request_ids ids;
+	bool kernel_mode, sampled, requests, no_functions;
 };
 
 static struct recording *recording_of(struct sink *s)
@@ -53,7 +55,8 @@ static int recording_meta(struct sink *s, const struct sink_meta *meta)
 	const char *strings[] = { meta->host, meta->kernel, meta->version };
 	int err;
 
-	if (meta->kernel_mode && (meta->metric == METRIC_TASK_CLOCK || meta->period))
+	if ((meta->kernel_mode && (meta->metric == METRIC_TASK_CLOCK || meta->period)) ||
+	    (meta->no_functions && (!meta->requests || meta->period)))
 		return -EINVAL;
 	err = fact_begin(r, FACT_META, 4 * VARINT_MAX + block_strings_size(strings, 3));
 	if (err)
@@ -63,13 +66,17 @@ static int recording_meta(struct sink *s, const struct sink_meta *meta)
 			      (meta->metric_fallback ? META_METRIC_FALLBACK : 0) |
 			      (meta->per_thread ? META_PER_THREAD : 0) |
 			      (meta->kernel_mode ? META_KERNEL_MODE : 0) |
-			      (meta->period ? META_SAMPLED : 0));
+			      (meta->period ? META_SAMPLED : 0) |
+			      (meta->requests ? META_REQUESTS : 0) |
+			      (meta->no_functions ? META_NO_FUNCTIONS : 0));
 	add_varint(r, meta->start_realtime_ns);
 	add_strings(r, strings, 3);
 	if (meta->period)
 		add_varint(r, meta->period);
 	r->kernel_mode = meta->kernel_mode;
 	r->sampled = meta->period;
+	r->requests = meta->requests;
+	r->no_functions = meta->no_functions;
 	return 0;
 }
 
@@ -165,9 +172,9 @@ static int recording_node(struct sink *s, const struct sink_node *n)
 	int err;
 
 	if (n->id != r->nodes + 1 || n->parent >= n->id || n->function > r->functions ||
-	    (n->parent && !n->function))
+	    (n->parent && (!n->function || n->endpoint)) || n->endpoint > r->ids.endpoints)
 		return -EINVAL;
-	err = fact_begin(r, FACT_NODE, 4 * VARINT_MAX);
+	err = fact_begin(r, FACT_NODE, 5 * VARINT_MAX);
 	if (err)
 		return err;
 	r->nodes = n->id;
@@ -175,6 +182,8 @@ static int recording_node(struct sink *s, const struct sink_node *n)
 	add_varint(r, n->function);
 	add_varint(r, n->pid);
 	add_varint(r, n->tid);
+	if (r->requests)
+		add_varint(r, n->endpoint);
 	return 0;
 }
 
@@ -212,7 +221,7 @@ static int recording_cost(struct sink *s, const struct sink_cost *c)
 	struct recording *r = recording_of(s);
 	int err;
 
-	if (!c->node || c->node > r->nodes || r->sampled)
+	if (!c->node || c->node > r->nodes || r->sampled || r->no_functions)
 		return -EINVAL;
 	err = fact_begin(r, FACT_COST, 4 * VARINT_MAX);
 	if (err)
@@ -280,6 +289,52 @@ static int recording_passage(struct sink *s, const struct sink_passage *c)
 	return 0;
 }
 
+/* May a fact of requests follow? */
+static int requests_check(const struct recording *r)
+{
+	return !r->requests || (r->ended && !r->block.error) ? -EINVAL : r->block.error;
+}
+
+#define REQUEST_FACT(name, type)                                                          \
+	static int recording_##name(struct sink *s, const type *fact)                     \
+	{                                                                                 \
+		struct recording *r = recording_of(s);                                    \
+		int err = requests_check(r);                                              \
+                                                                                          \
+		return err ? err : block_##name(&r->block, &r->ids, fact);                \
+	}
+REQUEST_FACT(tags, struct sink_tags)
+REQUEST_FACT(endpoint, struct sink_endpoint)
+REQUEST_FACT(backend, struct sink_backend)
+REQUEST_FACT(group, struct sink_group)
+REQUEST_FACT(requests, struct sink_requests)
+REQUEST_FACT(worker, struct sink_worker)
+#undef REQUEST_FACT
+
+static int recording_common_tags(struct sink *s, uint32_t tags)
+{
+	struct recording *r = recording_of(s);
+	int err = requests_check(r);
+
+	return err ? err : block_common_tags(&r->block, &r->ids, tags);
+}
+
+static int recording_import(struct sink *s, const struct sink_import *i)
+{
+	struct recording *r = recording_of(s);
+	int err = i->function > r->functions ? -EINVAL : requests_check(r);
+
+	return err ? err : block_import(&r->block, &r->ids, i);
+}
+
+static int recording_collection(struct sink *s, const struct sink_collection *c)
+{
+	struct recording *r = recording_of(s);
+	int err = c->function > r->functions ? -EINVAL : requests_check(r);
+
+	return err ? err : block_collection(&r->block, &r->ids, c);
+}
+
 static int recording_loss(struct sink *s, enum loss loss, uint64_t total)
 {
 	struct recording *r = recording_of(s);
@@ -322,6 +377,15 @@ static const struct sink recording_sink = {
 	.native = recording_native,
 	.sample = recording_sample,
 	.passage = recording_passage,
+	.tags = recording_tags,
+	.common_tags = recording_common_tags,
+	.endpoint = recording_endpoint,
+	.backend = recording_backend,
+	.group = recording_group,
+	.requests = recording_requests,
+	.worker = recording_worker,
+	.import = recording_import,
+	.collection = recording_collection,
 	.loss = recording_loss,
 	.flush = recording_flush,
 	.end = recording_end,

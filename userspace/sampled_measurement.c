@@ -184,7 +184,7 @@ static int sampled_prepare(struct sampled *s, char *text, size_t len)
 	if (!err)
 		err = events_prepare(s, text, len);
 	if (!err)
-		err = sampling_open(ring_rate(&s->options), s->options.no_follow, &s->sampling,
+		err = sampling_open(ring_rate(&s->options), s->options.no_follow, -1, &s->sampling,
 				    text, len);
 	if (err)
 		return err;

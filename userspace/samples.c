@@ -49,22 +49,27 @@ void samples_empty(struct samples *s)
 	s->n_frames = s->n_natives = 0;
 }
 
-static void key_of(uint64_t ret[2], const void *data, size_t size, uint32_t tgid, uint32_t tid)
+/* Whose samples these are. */
+struct owner {
+	uint64_t class_id;
+	uint32_t tgid, tid;
+};
+
+static void key_of(uint64_t ret[2], const void *data, size_t size, const struct owner *whose)
 {
-	uint64_t whose = (uint64_t)tgid << 32 | tid;
-	XXH128_hash_t hash = XXH3_128bits_withSeed(data, size, XXH3_64bits(&whose, sizeof(whose)));
+	XXH128_hash_t hash = XXH3_128bits_withSeed(data, size, XXH3_64bits(whose, sizeof(*whose)));
 
 	ret[0] = hash.low64;
 	ret[1] = hash.high64;
 }
 
 static int stack_at(struct samples *s, const struct wire_sample_frame *frames, uint32_t n,
-		    uint32_t tgid, uint32_t tid, struct sample_stack **ret)
+		    const struct owner *whose, struct sample_stack **ret)
 {
 	uint64_t key[2];
 	int err;
 
-	key_of(key, frames, n * sizeof(*frames), tgid, tid);
+	key_of(key, frames, n * sizeof(*frames), whose);
 	*ret = tally_find(&s->stacks, key);
 	if (*ret)
 		return 0;
@@ -74,8 +79,9 @@ static int stack_at(struct samples *s, const struct wire_sample_frame *frames, u
 	if (err)
 		return err;
 	memcpy(s->frames + s->n_frames, frames, n * sizeof(*frames));
-	(*ret)->tgid = tgid;
-	(*ret)->tid = tid;
+	(*ret)->tgid = whose->tgid;
+	(*ret)->tid = whose->tid;
+	(*ret)->class_id = whose->class_id;
 	(*ret)->first = s->n_frames;
 	(*ret)->frames = n;
 	(*ret)->place = SAMPLES_NO_PLACE;
@@ -87,6 +93,7 @@ static int stack_at(struct samples *s, const struct wire_sample_frame *frames, u
 static int chain_at(struct samples *s, const uint64_t *natives, uint32_t n, uint32_t tgid,
 		    uint32_t *ret)
 {
+	struct owner process = {.tgid = tgid};
 	struct sample_chain *chain;
 	uint64_t key[2];
 	int err;
@@ -94,7 +101,7 @@ static int chain_at(struct samples *s, const uint64_t *natives, uint32_t n, uint
 	*ret = 0;
 	if (!n)
 		return 0;
-	key_of(key, natives, n * sizeof(*natives), tgid, 0);
+	key_of(key, natives, n * sizeof(*natives), &process);
 	chain = tally_find(&s->chains, key);
 	if (!chain) {
 		if (s->n_natives + n > NATIVES_MAX)
@@ -147,6 +154,8 @@ static bool has_opcode(const struct wire_sample *e, uint32_t frames)
 int samples_add(struct samples *s, const struct wire_sample *e, size_t size, bool per_thread)
 {
 	const struct wire_sample_frame *frames = (const void *)(e + 1);
+	struct owner whose = {.class_id = e->class_id, .tgid = e->head.tgid,
+			      .tid = per_thread ? e->tid : 0};
 	const uint64_t *natives;
 	struct sample_place place;
 	struct sample_stack *stack;
@@ -163,7 +172,7 @@ int samples_add(struct samples *s, const struct wire_sample *e, size_t size, boo
 	place = (struct sample_place){.flags = e->flags, .state = e->state,
 				      .opcode = has_opcode(e, n) ? e->opcode : 0,
 				      .has_opcode = has_opcode(e, n), .in_kernel = !!e->in_kernel};
-	err = stack_at(s, frames, n, e->head.tgid, per_thread ? e->tid : 0, &stack);
+	err = stack_at(s, frames, n, &whose, &stack);
 	if (!err)
 		err = chain_at(s, natives, e->natives, e->head.tgid, &place.chain);
 	if (err)
@@ -176,8 +185,9 @@ int samples_move(struct samples *to, const struct samples *from, const struct sa
 {
 	const struct sample_place *places = from->places.items;
 	const struct sample_chain *chains = from->chains.items;
+	struct owner whose = {.class_id = old->class_id, .tgid = old->tgid, .tid = old->tid};
 	struct sample_stack *stack;
-	int err = stack_at(to, from->frames + old->first, old->frames, old->tgid, old->tid, &stack);
+	int err = stack_at(to, from->frames + old->first, old->frames, &whose, &stack);
 
 	if (err)
 		return err;

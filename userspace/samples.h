@@ -22,6 +22,7 @@
 struct sample_stack {
 	uint64_t key[2];
 	uint32_t tgid, tid; /* tid: 0 unless they are told apart */
+	uint64_t class_id;  /* of requests; 0: of none */
 	uint32_t first, frames; /* in samples.frames, innermost first */
 	uint32_t place; /* the last one of its list */
 	bool waited;	/* for names, in the pass before */

@@ -44,7 +44,15 @@ static int rings_size(struct sampling *s, unsigned rate)
 	return bpf_map__set_max_entries(s->sample->maps.samples, size);
 }
 
-int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *text, size_t len)
+static int class_of_share(struct sampling *s, int fd)
+{
+	s->sample->rodata->by_request = fd >= 0;
+	return fd >= 0 ? bpf_map__reuse_fd(s->sample->maps.class_of, fd)
+		       : bpf_map__set_max_entries(s->sample->maps.class_of, 1);
+}
+
+int sampling_open(unsigned rate, bool no_follow, int class_of_fd, struct sampling **ret, char *text,
+		  size_t len)
 {
 	struct sampling *s = calloc(1, sizeof(*s));
 	int err;
@@ -63,6 +71,8 @@ int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *te
 		s->sample->rodata->no_follow = no_follow;
 		err = rings_size(s, rate);
 	}
+	if (!err)
+		err = class_of_share(s, class_of_fd);
 	if (!err)
 		err = sample_bpf__load(s->sample);
 	if (!err)

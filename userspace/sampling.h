@@ -33,9 +33,11 @@ struct sampled_build {
 
 /*
  * Loads what all builds share, errors in words in err; nothing fires yet.  rate: samples
- * a second that a CPU may bring.
+ * a second that a CPU may bring.  class_of_fd: the map of that name of those who know
+ * requests, which samples are then told apart by; -1: nobody.
  */
-int sampling_open(unsigned rate, bool no_follow, struct sampling **ret, char *err, size_t errlen);
+int sampling_open(unsigned rate, bool no_follow, int class_of_fd, struct sampling **ret, char *err,
+		  size_t errlen);
 void sampling_close(struct sampling *s);
 
 /* The program for the perf events. */

@@ -161,10 +161,11 @@ struct sink_passage {
  */
 struct sink_tags {
 	uint32_t id; /* from 1, dense */
-	uint32_t count;
-	const char *const *keys; /* ascending */
+	uint32_t count; /* at most TAGS_MAX */
+	const char *const *keys; /* ascending, each once */
 	const char *const *values;
 };
+#define TAGS_MAX 64
 
 /* Where an endpoint's name is from.  Values are written to disk: never renumber. */
 enum endpoint_source {
@@ -173,6 +174,8 @@ enum endpoint_source {
 	ENDPOINT_MARK = 3,	/* the application said so */
 	ENDPOINT_OTHER = 4,	/* all beyond the number that is kept apart */
 };
+
+const char *endpoint_source_name(enum endpoint_source source); /* "pattern"…; 0: "none" */
 
 /* What requests are for, and what their function costs are added up by. */
 struct sink_endpoint {
@@ -203,6 +206,7 @@ struct sink_group {
 #define GROUP_TLS 2
 #define GROUP_ABORTED 4 /* the client or the worker went before the end */
 #define GROUP_TASK 8	/* no request of a client: a task, a command */
+#define GROUP_FLAGS 15
 
 /* What is measured of each request.  Values are written to disk: never renumber. */
 enum request_measure {
@@ -313,6 +317,7 @@ enum loss {
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */
 	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
 	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
+	LOSS_MARKS,	      /* imports, collections and marks that were not told */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

@@ -8,7 +8,7 @@ unit=${1:-build/unit}
 corpus=tests/fuzz/fuzz_recording.corpus
 rm -rf "$corpus"
 mkdir -p "$corpus"
-for what in shop shop-clock shop-kernel shop-sampled; do
+for what in shop shop-clock shop-kernel shop-sampled shop-requests shop-requests-only; do
 	"$unit" --write-sample "$what" "$corpus/$what"
 	chmod 644 "$corpus/$what"
 	# File header 12, block header 16; its length is at 16.

@@ -2,7 +2,8 @@
 /*
  * unit                            run all suites
  * unit --write-sample WHAT FILE   a recording for the other tests: shop,
- *                                 shop-clock, shop-kernel, shop-sampled or a number of call paths
+ *                                 shop-clock, shop-kernel, shop-sampled, shop-requests,
+ *                                 shop-requests-only or a number of call paths
  */
 #include <stdio.h>
 #include <string.h>

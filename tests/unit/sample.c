@@ -234,6 +234,10 @@ int sample_write(const char *what, const char *path)
 		err = sample_shop_kernel(s, METRIC_INSTRUCTIONS);
 	else if (!strcmp(what, "shop-sampled"))
 		err = sample_shop_sampled(s, METRIC_INSTRUCTIONS);
+	else if (!strcmp(what, "shop-requests"))
+		err = sample_shop_requests(s, false);
+	else if (!strcmp(what, "shop-requests-only"))
+		err = sample_shop_requests(s, true);
 	else if (!strcmp(what, "shop-clock"))
 		err = sample_shop(s, METRIC_TASK_CLOCK);
 	else

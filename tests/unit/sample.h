@@ -25,11 +25,17 @@ int sample_shop_kernel(struct sink *to, enum metric metric);
  */
 int sample_shop_sampled(struct sink *to, enum metric metric);
 
+/*
+ * A shop's web workers in an exact measurement, with their requests; only: nothing but
+ * these. What it adds up to is in test_requests_recording.c.
+ */
+int sample_shop_requests(struct sink *to, bool only);
+
 /* As many call paths over 2,000 functions, by several flushes. */
 int sample_large(struct sink *to, uint32_t paths);
 
 /* The same, for all who only know a file's name; "shop", "shop-kernel",
- * "shop-clock", "shop-sampled" or a number of paths. */
+ * "shop-clock", "shop-sampled", "shop-requests", "shop-requests-only" or a number of paths. */
 int sample_write(const char *what, const char *path);
 
 /* For tests: a recording's bytes, and what they are when read back (-errno: refused). */
