@@ -30,10 +30,42 @@
 #define PY_BYTES_SIZE 16  /* PyVarObject.ob_size, 64 bits */
 #define PY_BYTES_DATA 32  /* PyBytesObject.ob_sval */
 
+/*
+ * PyTypeObject, PyMethodDef, PyType_Spec and PyType_Slot: the same in every minor.  In a
+ * free-threaded build PyTypeObject's members come later by what its head is longer.
+ */
+#define PY_TYPE_NAME 24
+#define PY_TYPE_CALL 128
+#define PY_TYPE_METHODS 232
+#define PY_TYPE_INIT 296
+#define PY_METHOD_FUNCTION 8 /* after its name */
+#define PY_METHOD_SIZE 32
+#define PY_SPEC_SLOTS 24 /* after its name, which is first */
+#define PY_SLOT_SIZE 16	 /* an int, a pointer */
+#define PY_SLOT_CALL 50	 /* Py_tp_call, Include/typeslots.h */
+#define PY_SLOT_INIT 60	 /* Py_tp_init */
+#define PY_FREE_THREADED_HEAD 16
+
+/*
+ * Of callables: PyCFunctionObject.m_self and PyMethodObject.im_self, and the task of
+ * asyncio's TaskStepMethWrapper and TaskWakeupMethWrapper (Modules/_asynciomodule.c).
+ * Later in a free-threaded build, likewise.
+ */
+#define PY_CALLABLE_SELF 24
+#define PY_WRAPPER_TASK 16
+
 /* Bits of PyASCIIObject.state, Include/cpython/unicodeobject.h, GIL builds. */
 #define PY_STR_KIND(state) (((state) >> 2) & 7)
 #define PY_STR_COMPACT 0x20
 #define PY_STR_ASCII 0x40
+
+/*
+ * PyTypeObject.tp_flags, from its ob_size on, and bits of it: Include/object.h, the same
+ * in every minor.
+ */
+#define PY_TYPE_FLAGS 152
+#define PY_TYPE_IS_BYTES (1u << 27)
+#define PY_TYPE_IS_STR (1u << 28)
 
 /* The beginning of PyASCIIObject, in every minor. */
 struct py_str_head {

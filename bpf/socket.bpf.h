@@ -19,6 +19,10 @@
 
 struct sock_common {
 	unsigned short skc_family;
+	unsigned int skc_daddr; /* network byte order */
+	struct {
+		__u8 bytes[16];
+	} skc_v6_daddr;
 	unsigned short skc_dport; /* network byte order */
 	unsigned short skc_num;	  /* the local port, host byte order */
 } __attribute__((preserve_access_index));
@@ -58,11 +62,13 @@ struct connection_key {
 	__u32 pad;
 };
 
+/* To whom a socket is connected. */
 struct peer {
-	__u16 family; /* 0: not a stream */
+	__u16 family; /* 0: not a stream, or one that two descriptors of one process make */
 	__u16 port;   /* of AF_INET and AF_INET6, host byte order */
-	__u32 named;  /* of AF_UNIX: it has a path, or an abstract name */
-	__u64 path;   /* its hash: see path_hash() */
+	__u32 pad;
+	__u64 path;   /* of AF_UNIX: its path's hash, see path_hash(); 0: none */
+	__u32 host[4]; /* of AF_INET (the first) and AF_INET6 */
 };
 
 static __always_inline struct file *file_of(__u32 fd)
@@ -117,15 +123,39 @@ static __always_inline __u64 path_hash(const struct sockaddr_un___kernel *name, 
 	return hash;
 }
 
-static __always_inline void peer_of_unix(const struct sock *sk, struct peer *ret)
+static __always_inline __u64 path_of(const struct unix_sock *sk)
 {
-	const struct unix_sock *peer = (void *)BPF_CORE_READ((const struct unix_sock *)sk, peer);
-	struct unix_address *addr = peer ? BPF_CORE_READ(peer, addr) : 0;
+	struct unix_address *addr = sk ? BPF_CORE_READ(sk, addr) : 0;
 	int len = addr ? BPF_CORE_READ(addr, len) : 0;
 
-	ret->named = len > 2;
-	if (ret->named)
-		ret->path = path_hash((void *)__builtin_preserve_access_index(&addr->name), len);
+	if (len <= 2)
+		return 0;
+	return path_hash((void *)__builtin_preserve_access_index(&addr->name), len);
+}
+
+/* Neither end of a socketpair() has a name. */
+static __always_inline void peer_of_unix(const struct unix_sock *sk, struct peer *ret)
+{
+	ret->path = path_of((void *)BPF_CORE_READ(sk, peer));
+	if (ret->path || path_of(sk))
+		ret->family = AF_UNIX;
+}
+
+/* An IPv4 address may come as an IPv6 one: ::ffff:1.2.3.4. */
+static __always_inline void peer_of_inet(const struct sock *sk, __u16 family, struct peer *ret)
+{
+	ret->family = family;
+	ret->port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (family == AF_INET6)
+		BPF_CORE_READ_INTO(&ret->host, sk, __sk_common.skc_v6_daddr);
+	else
+		ret->host[0] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+	if (family == AF_INET6 && !ret->host[0] && !ret->host[1] &&
+	    ret->host[2] == __builtin_bswap32(0xffff)) {
+		ret->family = AF_INET;
+		ret->host[0] = ret->host[3];
+		ret->host[2] = ret->host[3] = 0;
+	}
 }
 
 static __always_inline void peer_of(const struct connection_key *key, struct peer *ret)
@@ -135,16 +165,13 @@ static __always_inline void peer_of(const struct connection_key *key, struct pee
 	struct sock *sk = BPF_CORE_READ(socket, sk);
 	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 
-	*ret = (struct peer){};
+	__builtin_memset(ret, 0, sizeof(*ret));
 	if (BPF_CORE_READ(socket, type) != SOCK_STREAM)
 		return;
-	if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
-		return;
-	ret->family = family;
 	if (family == AF_UNIX)
-		peer_of_unix(sk, ret);
-	else
-		ret->port = __builtin_bswap16(BPF_CORE_READ(sk, __sk_common.skc_dport));
+		peer_of_unix((void *)sk, ret);
+	else if (family == AF_INET || family == AF_INET6)
+		peer_of_inet(sk, family, ret);
 }
 
 #endif

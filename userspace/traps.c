@@ -53,13 +53,13 @@ int traps_guard(pid_t tid)
 	return perf_event_open_task(&attr, tid);
 }
 
-int traps_new(const struct interpreter *in, struct traps **ret)
+int traps_new_file(int fd, struct traps **ret)
 {
 	struct traps *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
-	t->file = open(in->path, O_RDONLY | O_CLOEXEC);
+	t->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (t->file < 0) {
 		int err = -errno;
 
@@ -68,6 +68,17 @@ int traps_new(const struct interpreter *in, struct traps **ret)
 	}
 	*ret = t;
 	return 0;
+}
+
+int traps_new(const struct interpreter *in, struct traps **ret)
+{
+	int fd = open(in->path, O_RDONLY | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = traps_new_file(fd, ret);
+	close(fd);
+	return err;
 }
 
 int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)

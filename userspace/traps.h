@@ -37,6 +37,8 @@ struct interpreter;
 struct traps;
 
 int traps_new(const struct interpreter *in, struct traps **ret);
+/* The same in another file, whose descriptor is duplicated. */
+int traps_new_file(int fd, struct traps **ret);
 
 /*
  * This program at this offset of the file.  Returns: at the ends of functions,

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Requests, seen where they come into a process and go out of it: at its system calls.
+ *
+ * The tracepoints are of every process on the host, so what is none of ours is left
+ * first of all.  Buffers are read when a call has ended, as then they are in memory.
+ */
+#include <stdbool.h>
+
+#include "bpf/losses.bpf.h"
+#include "bpf/wire_request.h"
+
+const volatile struct wire_field request_fields[WIRE_FIELDS];
+
+#include "bpf/backend.bpf.h"
+#include "bpf/inbound.bpf.h"
+#include "bpf/serving_life.bpf.h"
+#include "bpf/traffic.bpf.h"
+#include "bpf/wait.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+/* What the thread had cost by `ns`, which is now; its clock goes on. */
+static __always_inline __u64 server_cpu(struct server *s, __u64 ns)
+{
+	if (!s->on_cpu || ns - s->last_ns >= SLICE_DOUBT) {
+		server_account(s);
+		return s->now.cpu_ns;
+	}
+	return s->now.cpu_ns + (ns - s->last_ns);
+}
+
+static __always_inline struct server *server_met(__u64 id)
+{
+	__u32 tid = id, tgid = id >> 32;
+	struct server *s = bpf_map_lookup_elem(&servers, &tid);
+
+	if (s || !bpf_map_lookup_elem(&served, &tgid))
+		return s;
+	s = server_make(tgid, tid);
+	if (s)
+		server_account(s);
+	return s;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
+{
+	__u64 id = bpf_get_current_pid_tgid(), ns;
+	struct server *s;
+
+	if (!served_maybe(id >> 32))
+		return 0;
+	s = server_met(id);
+	if (!s)
+		return 0;
+	ns = bpf_ktime_get_ns();
+	s->enter_cpu = server_cpu(s, ns);
+	s->enter_ns = ns;
+	s->call = call_kinds[nr & (CALL_NUMBERS - 1)];
+	if (s->call == CALL_OTHER)
+		return 0;
+	call_arguments(regs, s->args);
+	switch (s->call) {
+	case CALL_CLOSE:
+		traffic_closes(s->args[0], 1);
+		break;
+	case CALL_SHUTDOWN:
+		if (s->args[1]) /* not SHUT_RD */
+			traffic_closes(s->args[0], 0);
+		break;
+	case CALL_FUTEX:
+		futex_begin(s);
+		break;
+	case CALL_READ:
+	case CALL_RECEIVE:
+		traffic_awaits(s);
+		break;
+	case CALL_ACCEPT:
+	case CALL_EPOLL:
+	case CALL_POLL:
+	case CALL_SELECT:
+		wait_begin(s, s->call);
+	}
+	server_turn(s);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
+{
+	__u64 id = bpf_get_current_pid_tgid(), ns, cpu;
+	struct server *s;
+	__u32 call;
+
+	if (!served_maybe(id >> 32))
+		return 0;
+	s = server_here();
+	if (!s || !s->enter_ns)
+		return 0;
+	ns = bpf_ktime_get_ns();
+	cpu = server_cpu(s, ns);
+	if (cpu > s->enter_cpu)
+		s->now.syscall_ns += cpu - s->enter_cpu;
+	gil_end(s, ns);
+	call = s->call;
+	s->call = CALL_OTHER;
+	s->parsed_ns = ns;
+	switch (call) {
+	case CALL_OTHER:
+		break;
+	case CALL_ACCEPT:
+		traffic_accepted(s, ret);
+		wait_end(s);
+		break;
+	case CALL_EPOLL:
+	case CALL_POLL:
+	case CALL_SELECT:
+	case CALL_FUTEX:
+		wait_end(s);
+		break;
+	case CALL_CONNECT:
+		traffic_connected(s, ret);
+		break;
+	default:
+		if (ret > 0)
+			traffic_moved(call, ret);
+	}
+	s->enter_ns = 0;
+	server_turn(s);
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
+{
+	if (served_maybe(prev->tgid))
+		switched_out(prev);
+	if (served_maybe(next->tgid))
+		switched_in(next);
+	return 0;
+}
+
+/* In the parent, before the child can run. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 tgid = parent->tgid;
+	struct wire_served *p = served_maybe(tgid) ? bpf_map_lookup_elem(&served, &tgid) : 0;
+
+	if (!p)
+		return 0;
+	if (tgid == (__u32)child->tgid)
+		thread_born(tgid, child->pid);
+	else if (!no_follow)
+		process_born(p, tgid, child);
+	return 0;
+}
+
+/* Nothing is known of the new image until user space has looked at it. */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, void *bprm)
+{
+	__u32 tgid = task->tgid, old = old_pid;
+	struct wire_served *p = served_maybe(tgid) ? bpf_map_lookup_elem(&served, &tgid) : 0;
+
+	if (!p)
+		return 0;
+	p->runtime = p->runtime_end = 0;
+	if (old != (__u32)task->pid)
+		bpf_map_delete_elem(&servers, &old);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct server *s;
+	int last;
+
+	if (!served_maybe(tgid))
+		return 0;
+	/* do_exit() has taken this task off signal->live already. */
+	last = !task->signal->live.counter;
+	s = server_here();
+	if (s)
+		thread_dies(s, last || task->signal->flags & SIGNAL_GROUP_EXIT);
+	if (last)
+		process_dies(task, tgid);
+	return 0;
+}
+
+/* Run by user space, never attached: a request whose process is gone. */
+SEC("raw_tp")
+int BPF_PROG(on_reap, __u64 id, __u64 flags)
+{
+	request_close(id, flags);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

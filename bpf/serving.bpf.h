@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads of served processes, and whose costs each of them makes.
+ *
+ * A thread has totals that only grow, and an owner: the request it works for.  When
+ * that changes, the old owner gets what was added since it began.  A thread whose owner
+ * is known only later, when it sends an answer, gives all since it last waited for work.
+ *
+ * Its clock stands while another task runs, as in life.bpf.c; a switch that was not
+ * told shows in the task's own count of them, and what lies between is lost, not charged.
+ */
+#ifndef PYCOST_SERVING_BPF_H
+#define PYCOST_SERVING_BPF_H
+
+#include "bpf/account.bpf.h"
+#include "bpf/counter.bpf.h"
+#include "bpf/inflight.bpf.h"
+#include "bpf/socket.bpf.h"
+#include "bpf/class_of.bpf.h"
+
+/* The thread is only changed by itself, and by on_switch() when it goes and comes. */
+struct server {
+	__u64 last, last_kernel, last_ns; /* counters when it was last looked at on its CPU */
+	struct totals now;  /* up to then */
+	struct totals since; /* when its owner began to be that */
+	struct totals span; /* when it last waited for work */
+	__u64 told_cost, told_kernel, told_cpu; /* of these, what its process's totals have */
+	__u64 owner; /* the request that it works for; 0: none */
+	__u64 loop;  /* what it waited at before it got the request */
+	struct running run; /* where it is an event loop */
+	/* The system call it is in. */
+	__u64 enter_ns, enter_cpu;
+	__u64 args[4];
+	struct connection_key key; /* of the socket it is about */
+	__u64 parsed_ns; /* when it ended */
+	__u32 call; /* enum call_kind */
+	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
+	__u32 tgid, tid;
+	__u32 switches; /* the task's own count when it was last seen on a CPU */
+	__u32 cpu;
+	__u8 on_cpu;
+	__u8 turns; /* the exact mode is to be told that it works for another class */
+	__u8 gil; /* it waits for the GIL */
+	__u8 born; /* within the request that it works for: it does not end that */
+	__u8 known; /* from its birth, or since it was met */
+	__u8 pad[3];
+	__u64 calls; /* of the exact mode's, as last seen */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, WIRE_MAX_SERVERS);
+	__type(key, __u32); /* tid */
+	__type(value, struct server);
+} servers SEC(".maps");
+
+/*
+ * How many served processes have a tgid with these low bits: all others are left at
+ * once.  User space adds those it follows.
+ */
+#define SERVED_HINTS 8192
+__u32 served_hints[SERVED_HINTS];
+
+static const struct server no_server;
+
+/* A clock that has gone on for so long is believed only when no switch was missed. */
+#define SLICE_DOUBT 20000
+
+static __always_inline int served_maybe(__u32 tgid)
+{
+	return served_hints[tgid & (SERVED_HINTS - 1)] != 0;
+}
+
+static __always_inline struct server *server_here(void)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	return bpf_map_lookup_elem(&servers, &tid);
+}
+
+static __always_inline struct server *server_make(__u32 tgid, __u32 tid)
+{
+	struct server *s;
+
+	if (bpf_map_update_elem(&servers, &tid, &no_server, BPF_ANY) ||
+	    !(s = bpf_map_lookup_elem(&servers, &tid))) {
+		lose(WIRE_LOSS_SERVERS);
+		return 0;
+	}
+	s->tgid = tgid;
+	s->tid = tid;
+	return s;
+}
+
+static __always_inline __u32 switches_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+}
+
+/* Its clock starts: it is on this CPU. */
+static __always_inline void server_starts(struct server *s, __u32 switches)
+{
+	s->cpu = bpf_get_smp_processor_id();
+	s->switches = switches;
+	s->on_cpu = 1;
+	s->last_ns = bpf_ktime_get_ns();
+	s->last = task_clock ? s->last_ns : counter_now();
+	s->last_kernel = kernel_now();
+}
+
+/* What it has cost since it was last looked at; its clock goes on. */
+static __always_inline void server_advance(struct server *s)
+{
+	__u64 kernel = kernel_now(), ns = bpf_ktime_get_ns();
+	__u64 counter = task_clock ? ns : counter_now();
+
+	/* Newer kernels may switch tasks inside a program: then these are stale. */
+	if ((__s64)(ns - s->last_ns) < 0)
+		return;
+	s->now.cpu_ns += ns - s->last_ns;
+	s->last_ns = ns;
+	s->now.cost += counter_advance(s->last, counter);
+	s->last = counter;
+	if (kernel_mode && kernel > s->last_kernel && kernel != COUNTER_NONE)
+		s->now.cost_kernel += kernel - s->last_kernel;
+	s->last_kernel = kernel;
+}
+
+/* What its process's totals lack. */
+static __always_inline void server_tell(struct server *s)
+{
+	__u32 tgid = s->tgid;
+	struct wire_served *p = bpf_map_lookup_elem(&served, &tgid);
+
+	if (!p)
+		return;
+	__sync_fetch_and_add(&p->cost, s->now.cost - s->told_cost);
+	__sync_fetch_and_add(&p->cost_kernel, s->now.cost_kernel - s->told_kernel);
+	__sync_fetch_and_add(&p->cpu_ns, s->now.cpu_ns - s->told_cpu);
+	s->told_cost = s->now.cost;
+	s->told_kernel = s->now.cost_kernel;
+	s->told_cpu = s->now.cpu_ns;
+}
+
+#define TELL_EVERY 1000000 /* ns of a thread's CPU time */
+
+static __always_inline void server_tell_some(struct server *s)
+{
+	if (s->now.cpu_ns - s->told_cpu >= TELL_EVERY)
+		server_tell(s);
+}
+
+/* Whether its clock can be believed; else it starts anew. */
+static __always_inline int server_is_told(struct server *s, struct task_struct *task)
+{
+	__u32 switches;
+
+	if (s->on_cpu && s->cpu == bpf_get_smp_processor_id() &&
+	    bpf_ktime_get_ns() - s->last_ns < SLICE_DOUBT)
+		return 1;
+	switches = switches_of(task);
+	if (s->on_cpu && switches == s->switches)
+		return 1;
+	if (s->last_ns)
+		lose(WIRE_LOSS_SLICES);
+	server_starts(s, switches);
+	return 0;
+}
+
+/* Calls that the exact mode's probes have seen since last asked. */
+static __always_inline void server_count(struct server *s)
+{
+	struct wire_thread *t = exact_thread(s->tid);
+
+	if (!t)
+		return;
+	s->now.calls += t->calls - (t->calls < s->calls ? 0 : s->calls);
+	s->calls = t->calls;
+}
+
+/* Brings the totals of the current thread up to now. */
+static __always_inline void server_account(struct server *s)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	if (server_is_told(s, task))
+		server_advance(s);
+	if (bpf_core_field_exists(task->sched_info.run_delay))
+		s->now.run_queue_ns = BPF_CORE_READ(task, sched_info.run_delay);
+	server_count(s);
+	if (!s->known) {
+		/* What it waited before it was met is nobody's. */
+		s->known = 1;
+		s->since.run_queue_ns = s->span.run_queue_ns = s->now.run_queue_ns;
+	}
+	server_tell_some(s);
+}
+
+static __always_inline void server_settle_marks(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->gc_ns, s->now.gc_ns - s->since.gc_ns);
+	__sync_fetch_and_add(&r->gc_cost, s->now.gc_cost - s->since.gc_cost);
+	__sync_fetch_and_add(&r->import_ns, s->now.import_ns - s->since.import_ns);
+	__sync_fetch_and_add(&r->import_cost, s->now.import_cost - s->since.import_cost);
+	__sync_fetch_and_add(&r->gcs, s->now.gcs - s->since.gcs);
+	__sync_fetch_and_add(&r->imports, s->now.imports - s->since.imports);
+}
+
+/* The request gets what was added since the thread began to work for it. */
+static __always_inline void server_settle(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->cost, s->now.cost - s->since.cost);
+	__sync_fetch_and_add(&r->cost_kernel, s->now.cost_kernel - s->since.cost_kernel);
+	__sync_fetch_and_add(&r->cpu_ns, s->now.cpu_ns - s->since.cpu_ns);
+	__sync_fetch_and_add(&r->run_queue_ns, s->now.run_queue_ns - s->since.run_queue_ns);
+	__sync_fetch_and_add(&r->syscall_ns, s->now.syscall_ns - s->since.syscall_ns);
+	__sync_fetch_and_add(&r->gil_ns, s->now.gil_ns - s->since.gil_ns);
+	__sync_fetch_and_add(&r->probed_calls, s->now.calls - s->since.calls);
+	if (s->now.gcs != s->since.gcs || s->now.imports != s->since.imports)
+		server_settle_marks(s, r);
+	s->since = s->now;
+}
+
+/* Others learn which class the thread works for. */
+static __always_inline void server_class(struct server *s, __u64 class_id)
+{
+	__u32 tid = s->tid;
+	__u64 *known;
+
+	if (!by_request)
+		return;
+	if (exact_mode) {
+		exact_class(tid, class_id);
+		s->turns = 1;
+	}
+	known = bpf_map_lookup_elem(&class_of, &tid);
+	if (known)
+		*known = class_id;
+	else if (class_id)
+		bpf_map_update_elem(&class_of, &tid, &class_id, BPF_ANY);
+}
+
+enum server_change {
+	SERVER_TAKES,
+	SERVER_CLAIMS, /* when it worked for none: all since it last waited is the new one's, too */
+	SERVER_SWITCHES, /* to another task, which says nothing of the one that ran */
+};
+
+/* The current thread works for another request from here on; 0: for none. */
+__noinline int server_change(__u64 request, __u32 how)
+{
+	struct server *s = server_here();
+	struct inflight *old, *new;
+
+	if (!s)
+		return 0;
+	server_account(s);
+	old = inflight_find(s->owner);
+	if (old) {
+		server_settle(s, &old->r);
+		if (old->done == s->tid && !s->born) {
+			request_send(old);
+			request_forget(old);
+		}
+	} else {
+		s->since = how == SERVER_CLAIMS && !s->owner ? s->span : s->now;
+	}
+	new = inflight_find(request);
+	/* What was done for it by now was not captured. */
+	if (new && whole_requests && how == SERVER_CLAIMS && !s->owner)
+		request_inexact(new);
+	s->owner = new ? request : 0;
+	s->born = 0;
+	if (new)
+		request_worker(new, s->tid);
+	else
+		s->span = s->now;
+	if (new && how != SERVER_SWITCHES)
+		account_bind(s->tgid, &s->run, request);
+	server_class(s, request_charged(new));
+	return 0;
+}
+
+/*
+ * From now on its costs go to this request (0: none); what it cost until now goes to the
+ * old owner.  Idempotent, and cheap when nothing changes.
+ */
+static __always_inline void server_own(struct server *s, __u64 request)
+{
+	if (s->owner != request)
+		server_change(request, SERVER_TAKES);
+}
+
+/*
+ * As server_own(); and what it has cost since it last waited, with no owner, is the
+ * request's too.
+ */
+static __always_inline void server_claim(struct server *s, __u64 request)
+{
+	if (s->owner != request)
+		server_change(request, SERVER_CLAIMS);
+}
+
+/*
+ * The request is over, by what the current thread did: its latency is fixed.  When the
+ * thread works for it, what it goes on to do is the request's until it turns to
+ * something else; else it is sent now.
+ */
+__noinline int request_close(__u64 id, __u32 flags)
+{
+	struct inflight *f = inflight_find(id);
+	struct server *s = server_here();
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	if (!f || f->done)
+		return 0;
+	f->done = tid;
+	f->r.flags |= flags;
+	f->r.latency = bpf_ktime_get_ns() - f->r.begin;
+	if (s && s->owner == id && !s->born)
+		return 0;
+	if (s && s->owner == id) {
+		server_account(s);
+		server_settle(s, &f->r);
+	}
+	request_send(f);
+	request_forget(f);
+	return 0;
+}
+
+/* It never was one. */
+__noinline int request_drop(__u64 id)
+{
+	struct inflight *f = inflight_find(id);
+
+	if (!f)
+		return 0;
+	if (whole_requests)
+		request_inexact(f);
+	request_forget(f);
+	return 0;
+}
+
+/*
+ * The last thing that a program does which may have changed whom the current thread works
+ * for: its function costs follow at once, and not from its next call on.
+ */
+static __always_inline void server_turn(struct server *s)
+{
+	if (!exact_mode || !s->turns)
+		return;
+	s->turns = 0;
+	exact_turn(s->tid);
+}
+
+#endif

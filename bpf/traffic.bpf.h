@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What goes through the sockets of served processes, and whose it is.
+ */
+#ifndef PYCOST_TRAFFIC_BPF_H
+#define PYCOST_TRAFFIC_BPF_H
+
+#include "bpf/backend.bpf.h"
+#include "bpf/calls.bpf.h"
+#include "bpf/inbound.bpf.h"
+
+/* Of include/linux/socket.h, include/uapi/asm-generic/errno.h */
+#define MSG_OOB 0x1
+#define MSG_PEEK 0x2
+#define EINPROGRESS 115
+
+#define VECTORS 32 /* what a call has beyond these is not seen */
+#define GUESSES 8  /* times that an outbound connection may turn out to be inbound */
+
+struct user_vector {
+	__u64 at, size;
+};
+
+/* struct user_msghdr, up to what is read of it: include/linux/socket.h */
+struct user_message {
+	__u64 name;
+	__u32 name_size, pad;
+	__u64 vectors, n;
+};
+
+static __always_inline int call_sends(__u32 call)
+{
+	return call >= CALL_SEND;
+}
+
+/* A uwsgi packet: somebody else serves the request that this process was sent. */
+static __always_inline int is_uwsgi(__u64 at, __u32 size)
+{
+	struct {
+		__u8 modifier1, low, high, modifier2, key_low, key_high, first;
+	} packet = {};
+	__u32 length;
+
+	if (size < sizeof(packet) || bpf_probe_read_user(&packet, sizeof(packet), (void *)at))
+		return 0;
+	length = packet.low | packet.high << 8;
+	return !packet.modifier1 && !packet.modifier2 && length > 16 && packet.key_low &&
+	       packet.key_low < 64 && !packet.key_high && packet.first >= 'A' && packet.first <= 'Z';
+}
+
+static __always_inline int is_answer(__u64 at)
+{
+	char start[7] = {};
+
+	return !bpf_probe_read_user(start, sizeof(start), (void *)at) && start[0] == 'H' &&
+	       start[1] == 'T' && start[2] == 'T' && start[3] == 'P' && start[4] == '/' &&
+	       start[5] == '1' && start[6] == '.';
+}
+
+/* The connection s->key, which may have been opened before we came.  0: none of ours. */
+static __always_inline struct connection *connection_met(struct server *s)
+{
+	struct connection *c = connection_find(&s->key);
+	struct peer peer;
+
+	if (c)
+		return c;
+	peer_of(&s->key, &peer);
+	if (!peer.family)
+		return 0;
+	c = connection_make(&s->key, ROLE_UNKNOWN, s->tgid);
+	if (c) {
+		c->guessed = GUESSES;
+		c->class = backend_class(&peer);
+	}
+	return c;
+}
+
+/* Part `i` of what a call moved; 0: there is no more. */
+static __always_inline int vector_at(const struct server *s, __u32 i, struct user_vector *ret)
+{
+	__u64 vectors = s->args[1], n = s->args[2];
+	struct user_message message;
+
+	switch (s->moves) {
+	case CALL_READ:
+	case CALL_RECEIVE:
+	case CALL_SEND:
+		ret->at = s->args[1];
+		ret->size = s->moved;
+		return i == 0;
+	case CALL_SEND_FILE:
+	case CALL_SPLICE:
+		return 0;
+	case CALL_RECEIVE_MESSAGE:
+	case CALL_SEND_MESSAGE:
+		if (bpf_probe_read_user(&message, sizeof(message), (void *)vectors))
+			return 0;
+		vectors = message.vectors;
+		n = message.n;
+	}
+	return i < n && !bpf_probe_read_user(ret, sizeof(*ret), (void *)(vectors + i * sizeof(*ret)));
+}
+
+/* 0: all that was moved has been parsed. */
+__noinline int traffic_part(__u32 i)
+{
+	struct user_vector v = {};
+	struct server *s = server_here();
+	__u32 n;
+
+	if (!s || !s->moved)
+		return 0;
+	if (!vector_at(s, i, &v))
+		v = (struct user_vector){.size = s->moved}; /* not to be seen: a body's, at best */
+	n = v.size < s->moved ? v.size : s->moved;
+	s->moved -= n;
+	feed(call_sends(s->moves), FEED_CALL, v.at, n);
+	return s->moved != 0;
+}
+
+static __always_inline void traffic_parse(struct server *s)
+{
+	for (__u32 i = 0; i <= VECTORS; i++)
+		if (!traffic_part(i < VECTORS ? i : ~0u))
+			return;
+}
+
+static __always_inline void process_is_proxy(__u32 tgid)
+{
+	struct wire_served *p = bpf_map_lookup_elem(&served, &tgid);
+
+	if (p)
+		p->flags |= WIRE_SERVED_PROXY;
+}
+
+static __always_inline void traffic_sent(struct server *s, struct connection *c)
+{
+	struct user_vector v = {};
+	struct wire_request *r;
+	__u64 id;
+
+	if (c->role == ROLE_UNKNOWN) {
+		c->role = vector_at(s, 0, &v) && is_answer(v.at) ? ROLE_INBOUND : ROLE_OUTBOUND;
+	}
+	if (c->role == ROLE_OUTBOUND) {
+		if (!c->asked && vector_at(s, 0, &v) && is_uwsgi(v.at, v.size))
+			process_is_proxy(s->tgid);
+		backend_sent(s, c);
+		return;
+	}
+	id = connection_oldest(c);
+	if (c->tls || !id)
+		return;
+	server_claim(s, id);
+	r = request_find(id);
+	if (r)
+		__sync_fetch_and_add(&r->bytes_out, s->moved);
+	traffic_parse(s);
+}
+
+static __always_inline void traffic_received(struct server *s, struct connection *c)
+{
+	__u32 size = s->moved;
+	struct wire_request *r;
+
+	if (c->role == ROLE_OUTBOUND)
+		backend_received(c, s->parsed_ns);
+	if (c->role == ROLE_OUTBOUND && c->guessed) {
+		c->guessed--;
+		if (c->receiving)
+			inbound_undo(c);
+		c->receiving = 0;
+		http_begin(&c->in, HTTP_KIND_DETECT);
+	} else if (c->role == ROLE_OUTBOUND || c->tls) {
+		return;
+	}
+	traffic_parse(s);
+	r = request_find(connection_newest(c));
+	if (!r || c->role != ROLE_INBOUND)
+		return;
+	__sync_fetch_and_add(&r->bytes_in, size);
+	if (connection_oldest(c))
+		server_own(s, connection_oldest(c));
+}
+
+/* A call has moved `size` bytes. */
+__noinline int traffic_moved(__u32 call, __u32 size)
+{
+	struct server *s = server_here();
+	struct connection *c;
+	__u32 fd;
+
+	if (!s)
+		return 0;
+	if (call == CALL_RECEIVE && s->args[3] & (MSG_OOB | MSG_PEEK))
+		return 0;
+	if (call == CALL_RECEIVE_MESSAGE && s->args[2] & (MSG_OOB | MSG_PEEK))
+		return 0;
+	fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
+	if (socket_key(fd, &s->key))
+		return 0;
+	s->moves = call;
+	s->moved = size;
+	c = connection_met(s);
+	if (!c || c->role == ROLE_OTHER)
+		return 0;
+	if (call_sends(call))
+		traffic_sent(s, c);
+	else
+		traffic_received(s, c);
+	return 0;
+}
+
+static __always_inline void traffic_accepted(struct server *s, long fd)
+{
+	if (fd >= 0 && !socket_key(fd, &s->key))
+		connection_make(&s->key, ROLE_INBOUND, s->tgid);
+}
+
+static __always_inline void traffic_connected(struct server *s, long ret)
+{
+	struct connection *c;
+	struct peer peer;
+
+	if ((ret && ret != -EINPROGRESS) || socket_key(s->args[0], &s->key))
+		return;
+	peer_of(&s->key, &peer);
+	c = peer.family ? connection_make(&s->key, ROLE_OUTBOUND, s->tgid) : 0;
+	if (c)
+		c->class = backend_class(&peer);
+}
+
+/*
+ * At the entry of close(), when nobody else has the socket open, and of shutdown().  What
+ * has no end but this has it now; what has no answer by now will have none.
+ */
+__noinline int traffic_closes(__u32 fd, __u32 whole)
+{
+	struct server *s = server_here();
+	struct connection *c;
+
+	if (!s || socket_key(fd, &s->key))
+		return 0;
+	c = connection_find(&s->key);
+	if (!c || (whole && !socket_is_last(&s->key)))
+		return 0;
+	if (c->first != c->end && http_close(&c->out) & HTTP_END)
+		inbound_answered(0);
+	if (!whole)
+		return 0;
+	for (int i = 0; i < PIPELINE; i++)
+		if (!inbound_answered(WIRE_REQUEST_ABORTED))
+			break;
+	bpf_map_delete_elem(&connections, &s->key);
+	return 0;
+}
+
+/* At the entry of a call that receives: the next request, when this one has its answer. */
+static __always_inline void traffic_awaits(struct server *s)
+{
+	struct inflight *f = inflight_find(s->owner);
+	struct connection *c;
+
+	if (!f || !f->done || socket_key(s->args[0], &s->key))
+		return;
+	c = connection_find(&s->key);
+	if (c && c->role == ROLE_INBOUND)
+		server_own(s, 0);
+}
+
+#endif
