@@ -190,11 +190,13 @@ static void test_others(void)
 	       { 2, "bottle", "Router.match", "Router", 0, 500 },
 	       { 2, "bottle", "JSONPlugin.apply.<locals>.wrapper", 0, 0, 5 },
 	       { 3, "wiki", "page", 0, 0, 5 });
-	EXPECT("wiki.page",
+	EXPECT("wiki.Wiki.page",
 	       { 1, "pyramid.router", "Router.invoke_request", "Router", 0, 5 },
 	       { 2, "pyramid.viewderivers", "rendered_view.<locals>.rendered_view", 0, 0, 5 },
-	       { 3, "pyramid.viewderivers", "requestonly_view.<locals>._requestonly_view", 0, 0, 5 },
-	       { 4, "wiki", "page", 0, 0, 5 });
+	       { 3, "pyramid.viewderivers",
+		 "DefaultViewMapper.map_class_requestonly.<locals>._class_requestonly_view", 0, 0, 5 },
+	       { 4, "wiki", "Wiki.__init__", "Wiki", 0, 900 },
+	       { 4, "wiki", "Wiki.page", "Wiki", 0, 5 });
 	/* Without a framework nothing is said. */
 	EXPECT("", { 1, "app", "application", 0, 0, 5 }, { 2, "app", "page", 0, 0, 5 });
 }
