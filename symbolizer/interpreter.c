@@ -186,6 +186,7 @@ static int load_addresses(struct elf_file *f, const struct candidate *c, struct 
 	}
 	in->function_type += in->bias;
 	in->runtime = address_of(f, in, "_PyRuntime");
+	in->runtime_size = elf_file_symbol_size(f, "_PyRuntime");
 	in->code_type = address_of(f, in, "PyCode_Type");
 	if (!in->runtime) {
 		in->interp_head = thread_roots_head(f);

@@ -86,6 +86,7 @@ struct interpreter {
 	 */
 	uint64_t bias;
 	uint64_t runtime;	/* of _PyRuntime; 0 before 3.7 */
+	uint64_t runtime_size;	/* 0: not known */
 	uint64_t function_type; /* of PyFunction_Type */
 	uint64_t code_type;	/* of PyCode_Type; 0: not known */
 	/* Only of 3.6, which has no _PyRuntime; 0: not known. */
