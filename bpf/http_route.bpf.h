@@ -114,7 +114,7 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 }
 
 /* From path to route, at HTTP_LINE.  `c` lends some room; its bytes are not touched. */
-static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
+__attribute__((unused)) static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
 {
 	__u32 length;
 

@@ -196,6 +196,16 @@ static __always_inline void server_account(struct server *s)
 	server_tell_some(s);
 }
 
+static __always_inline void server_settle_marks(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->gc_ns, s->now.gc_ns - s->since.gc_ns);
+	__sync_fetch_and_add(&r->gc_cost, s->now.gc_cost - s->since.gc_cost);
+	__sync_fetch_and_add(&r->import_ns, s->now.import_ns - s->since.import_ns);
+	__sync_fetch_and_add(&r->import_cost, s->now.import_cost - s->since.import_cost);
+	__sync_fetch_and_add(&r->gcs, s->now.gcs - s->since.gcs);
+	__sync_fetch_and_add(&r->imports, s->now.imports - s->since.imports);
+}
+
 /* The request gets what was added since the thread began to work for it. */
 static __always_inline void server_settle(struct server *s, struct wire_request *r)
 {
@@ -206,6 +216,8 @@ static __always_inline void server_settle(struct server *s, struct wire_request 
 	__sync_fetch_and_add(&r->syscall_ns, s->now.syscall_ns - s->since.syscall_ns);
 	__sync_fetch_and_add(&r->gil_ns, s->now.gil_ns - s->since.gil_ns);
 	__sync_fetch_and_add(&r->probed_calls, s->now.calls - s->since.calls);
+	if (s->now.gcs != s->since.gcs || s->now.imports != s->since.imports)
+		server_settle_marks(s, r);
 	s->since = s->now;
 }
 

@@ -243,6 +243,7 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_SERVERS] = "threads of served processes not watched because their table was full",
 	[LOSS_GARBLED] = "connections given up, as what they speak is no protocol known",
 	[LOSS_TAGS] = "requests without their tags because of too many kinds of them",
+	[LOSS_MARKS] = "imports, collections and marks that were not told",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

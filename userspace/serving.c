@@ -19,6 +19,7 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
+#include "userspace/object_share.h"
 #include "userspace/request_config.h"
 
 struct serving {
@@ -280,6 +281,13 @@ void serving_unfollow(struct serving *s, pid_t pid)
 int serving_events_fd(const struct serving *s)
 {
 	return bpf_map__fd(s->programs->maps.requests);
+}
+
+int serving_share(const struct serving *s, struct bpf_object *object)
+{
+	int err = object_share_maps(s->programs->obj, object);
+
+	return err ? err : object_share_constants(s->programs->obj, object);
 }
 
 int serving_class_of_fd(const struct serving *s)

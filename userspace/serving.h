@@ -54,6 +54,13 @@ int serving_events_fd(const struct serving *s);
  */
 void serving_pass(struct serving *s);
 
+/*
+ * Gives `object`, open and not yet loaded, the maps and the constants of these programs
+ * that it has too: those of other programs that include bpf/serving.bpf.h.
+ */
+struct bpf_object;
+int serving_share(const struct serving *s, struct bpf_object *object);
+
 /* The map of bpf/class_of.bpf.h, for others to share. */
 int serving_class_of_fd(const struct serving *s);
 /* For counter_follow_cpus(); shared with the exact mode when that is there. */

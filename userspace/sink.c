@@ -31,6 +31,7 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_SERVERS] = "servers",
 	[LOSS_GARBLED] = "garbled",
 	[LOSS_TAGS] = "tags",
+	[LOSS_MARKS] = "marks",
 };
 
 const char *loss_name(enum loss loss)

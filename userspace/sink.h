@@ -317,6 +317,7 @@ enum loss {
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */
 	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
 	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
+	LOSS_MARKS,	      /* imports, collections and marks that were not told */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

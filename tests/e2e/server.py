@@ -33,7 +33,7 @@ def commands(kind, port, path, app, workers):
         "wsgiref": ["many.py", str(port)],
         "sync": gunicorn(wsgi, tcp, workers),
         "sync-unix": gunicorn(wsgi, unix, workers),
-        "gthread": gunicorn(wsgi, tcp, workers, "-k", "gthread", "--threads", "4"),
+        "gthread": gunicorn(wsgi, tcp, workers, "-k", "gthread", "--threads", "16"),
         "gevent": gunicorn(wsgi, tcp, workers, "-k", "gevent"),
         "waitress": ["-m", "waitress", "--listen", tcp, "--threads", "4", wsgi],
         "waitress-unix": ["-m", "waitress", "--unix-socket", path, "--threads", "4", wsgi],
