@@ -84,6 +84,13 @@ $(BUILD)/tests/rig/verifier.o: | $(SKELS)
 # Saves the threads that the unit tests walk: see tests/walk/check.sh.
 $(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lelf -lcapstone -lz
+# Each request as the kernel's programs tell it.
+$(BUILD)/served: $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
+# Requests by the thousand, counted: see tests/load/load.h.
+$(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 
@@ -138,7 +145,7 @@ bench: deps
 	@$(MAKE) -s all bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
 
-bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin $(BUILD)/load
 	@:
 $(BUILD)/bench/empty_probes: tests/bench/empty_probes.c $(BUILD)/gen/empty.skel.h $(BUILD)/libsymbolizer.a
 	@mkdir -p $(@D)

@@ -16,6 +16,9 @@
 /* Of a thread, or of a task: they only grow. */
 struct totals {
 	__u64 cost, cost_kernel, cpu_ns, run_queue_ns, syscall_ns, gil_ns;
+	__u64 calls; /* that were probed */
+	__u64 gc_ns, gc_cost, import_ns, import_cost; /* by marks.bpf.c */
+	__u32 gcs, imports;
 };
 
 /* What a thread runs, where it is an event loop. */
@@ -132,6 +135,13 @@ static __always_inline void account_bind(__u32 tgid, const struct running *run, 
 		(ret)->run_queue_ns = (a)->run_queue_ns op (b)->run_queue_ns; \
 		(ret)->syscall_ns = (a)->syscall_ns op (b)->syscall_ns;       \
 		(ret)->gil_ns = (a)->gil_ns op (b)->gil_ns;                   \
+		(ret)->calls = (a)->calls op (b)->calls;                      \
+		(ret)->gc_ns = (a)->gc_ns op (b)->gc_ns;                      \
+		(ret)->gc_cost = (a)->gc_cost op (b)->gc_cost;                \
+		(ret)->import_ns = (a)->import_ns op (b)->import_ns;          \
+		(ret)->import_cost = (a)->import_cost op (b)->import_cost;    \
+		(ret)->gcs = (a)->gcs op (b)->gcs;                            \
+		(ret)->imports = (a)->imports op (b)->imports;                \
 	} while (0)
 
 static __always_inline void totals_subtract(struct totals *ret, const struct totals *a,

@@ -100,7 +100,7 @@ static __always_inline void http_on_size(struct http_parser *p, struct http_chun
 		http_fail(p);
 	} else {
 		http_leave(p, c);
-		http_pass(p, HTTP_SIZE_REST, HTTP_DELIMITERS('\n', '\n', '\n', '\n'));
+		http_pass(p, HTTP_SIZE_REST, HTTP_LINE_END);
 	}
 }
 

@@ -11,9 +11,9 @@
 
 #include "bpf/layout.bpf.h"
 #include "bpf/maps.bpf.h"
+#include "bpf/regs.bpf.h"
 
-/* Indices into pt_regs, in units of 8 bytes; REG_NONE when not in a register. */
-#define REG_NONE 0xff
+/* See regs.bpf.h; REG_NONE when not in a register. */
 const volatile __u8 entry_frame_reg = REG_NONE;
 const volatile __u8 return_frame_reg = REG_NONE;
 /* The two name arguments of function__return: equal for the 3.15 shim. */
@@ -24,58 +24,6 @@ const volatile __u8 trapped;
 /* The third argument, the line number. */
 const volatile __u8 entry_line_reg = REG_NONE;
 const volatile __u8 return_line_reg = REG_NONE;
-
-/*
- * A context pointer may only be read at a constant offset, so the choice is a
- * switch that the verifier prunes to one case.  The assembly keeps clang from
- * merging the cases back into an offset.
- */
-#define REG_CASE(n)                                                                                \
-	case n:                                                                                    \
-		asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(v) : "r"(ctx), "i"((n)*8));           \
-		break
-static __always_inline __u64 reg_read(void *ctx, __u8 reg)
-{
-	__u64 v = 0;
-
-	switch (reg) {
-		REG_CASE(0);
-		REG_CASE(1);
-		REG_CASE(2);
-		REG_CASE(3);
-		REG_CASE(4);
-		REG_CASE(5);
-		REG_CASE(6);
-		REG_CASE(7);
-		REG_CASE(8);
-		REG_CASE(9);
-		REG_CASE(10);
-		REG_CASE(11);
-		REG_CASE(12);
-		REG_CASE(13);
-		REG_CASE(14);
-		REG_CASE(15);
-		REG_CASE(16);
-		REG_CASE(17);
-		REG_CASE(18);
-		REG_CASE(19);
-#ifdef __TARGET_ARCH_arm64
-		REG_CASE(20);
-		REG_CASE(21);
-		REG_CASE(22);
-		REG_CASE(23);
-		REG_CASE(24);
-		REG_CASE(25);
-		REG_CASE(26);
-		REG_CASE(27);
-		REG_CASE(28);
-		REG_CASE(29);
-		REG_CASE(30);
-		REG_CASE(32); /* the program counter */
-#endif
-	}
-	return v;
-}
 
 /* Those that a compiler may keep a frame in, each handed to X. */
 #define FRAME_REGS_ALL(X)                                                                          \

@@ -10,7 +10,7 @@
 
 #include "bpf/class_of.bpf.h"
 #include "bpf/samples.bpf.h"
-#include "bpf/task.bpf.h"
+#include "bpf/self.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
@@ -22,28 +22,6 @@ struct {
 	__type(key, __u32); /* tgid */
 	__type(value, struct wire_sampled);
 } sampled SEC(".maps");
-
-/*
- * The thread pointer.  pthread_self() is the same on x86-64, and on arm64 the
- * beginning of a struct that ends there: of 2,272 bytes at most (glibc's struct
- * pthread; musl's is smaller), while each thread has more than a page of its own.
- */
-#ifdef __TARGET_ARCH_arm64
-#define SELF_SLACK 4095
-#else
-#define SELF_SLACK 0
-#endif
-
-static __always_inline __u64 self_read(void)
-{
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-#ifdef __TARGET_ARCH_arm64
-	return BPF_CORE_READ(task, thread.uw.tp_value);
-#else
-	return BPF_CORE_READ(task, thread.fsbase);
-#endif
-}
 
 /* Those that are not kept for some purpose: the first of pt_regs. */
 #ifdef __TARGET_ARCH_arm64

@@ -33,18 +33,18 @@ struct server {
 	__u64 args[4];
 	struct connection_key key; /* of the socket it is about */
 	__u64 parsed_ns; /* when it ended */
-	__u64 at; /* of what is parsed next of its buffer, */
-	__u32 left; /* and how much of it is left */
 	__u32 call; /* enum call_kind */
 	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
 	__u32 tgid, tid;
 	__u32 switches; /* the task's own count when it was last seen on a CPU */
 	__u32 cpu;
 	__u8 on_cpu;
+	__u8 turns; /* the exact mode is to be told that it works for another class */
 	__u8 gil; /* it waits for the GIL */
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
-	__u8 pad[4];
+	__u8 pad[3];
+	__u64 calls; /* of the exact mode's, as last seen */
 };
 
 struct {
@@ -167,6 +167,17 @@ static __always_inline int server_is_told(struct server *s, struct task_struct *
 	return 0;
 }
 
+/* Calls that the exact mode's probes have seen since last asked. */
+static __always_inline void server_count(struct server *s)
+{
+	struct wire_thread *t = exact_thread(s->tid);
+
+	if (!t)
+		return;
+	s->now.calls += t->calls - (t->calls < s->calls ? 0 : s->calls);
+	s->calls = t->calls;
+}
+
 /* Brings the totals of the current thread up to now. */
 static __always_inline void server_account(struct server *s)
 {
@@ -176,12 +187,23 @@ static __always_inline void server_account(struct server *s)
 		server_advance(s);
 	if (bpf_core_field_exists(task->sched_info.run_delay))
 		s->now.run_queue_ns = BPF_CORE_READ(task, sched_info.run_delay);
+	server_count(s);
 	if (!s->known) {
 		/* What it waited before it was met is nobody's. */
 		s->known = 1;
 		s->since.run_queue_ns = s->span.run_queue_ns = s->now.run_queue_ns;
 	}
 	server_tell_some(s);
+}
+
+static __always_inline void server_settle_marks(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->gc_ns, s->now.gc_ns - s->since.gc_ns);
+	__sync_fetch_and_add(&r->gc_cost, s->now.gc_cost - s->since.gc_cost);
+	__sync_fetch_and_add(&r->import_ns, s->now.import_ns - s->since.import_ns);
+	__sync_fetch_and_add(&r->import_cost, s->now.import_cost - s->since.import_cost);
+	__sync_fetch_and_add(&r->gcs, s->now.gcs - s->since.gcs);
+	__sync_fetch_and_add(&r->imports, s->now.imports - s->since.imports);
 }
 
 /* The request gets what was added since the thread began to work for it. */
@@ -193,16 +215,24 @@ static __always_inline void server_settle(struct server *s, struct wire_request 
 	__sync_fetch_and_add(&r->run_queue_ns, s->now.run_queue_ns - s->since.run_queue_ns);
 	__sync_fetch_and_add(&r->syscall_ns, s->now.syscall_ns - s->since.syscall_ns);
 	__sync_fetch_and_add(&r->gil_ns, s->now.gil_ns - s->since.gil_ns);
+	__sync_fetch_and_add(&r->probed_calls, s->now.calls - s->since.calls);
+	if (s->now.gcs != s->since.gcs || s->now.imports != s->since.imports)
+		server_settle_marks(s, r);
 	s->since = s->now;
 }
 
 /* Others learn which class the thread works for. */
-static __always_inline void server_class(__u32 tid, __u64 class_id)
+static __always_inline void server_class(struct server *s, __u64 class_id)
 {
+	__u32 tid = s->tid;
 	__u64 *known;
 
 	if (!by_request)
 		return;
+	if (exact_mode) {
+		exact_class(tid, class_id);
+		s->turns = 1;
+	}
 	known = bpf_map_lookup_elem(&class_of, &tid);
 	if (known)
 		*known = class_id;
@@ -236,6 +266,9 @@ __noinline int server_change(__u64 request, __u32 how)
 		s->since = how == SERVER_CLAIMS && !s->owner ? s->span : s->now;
 	}
 	new = inflight_find(request);
+	/* What was done for it by now was not captured. */
+	if (new && whole_requests && how == SERVER_CLAIMS && !s->owner)
+		request_inexact(new);
 	s->owner = new ? request : 0;
 	s->born = 0;
 	if (new)
@@ -244,7 +277,7 @@ __noinline int server_change(__u64 request, __u32 how)
 		s->span = s->now;
 	if (new && how != SERVER_SWITCHES)
 		account_bind(s->tgid, &s->run, request);
-	server_class(s->tid, new ? new->r.class_id : 0);
+	server_class(s, request_charged(new));
 	return 0;
 }
 
@@ -301,9 +334,24 @@ __noinline int request_drop(__u64 id)
 {
 	struct inflight *f = inflight_find(id);
 
-	if (f)
-		request_forget(f);
+	if (!f)
+		return 0;
+	if (whole_requests)
+		request_inexact(f);
+	request_forget(f);
 	return 0;
+}
+
+/*
+ * The last thing that a program does which may have changed whom the current thread works
+ * for: its function costs follow at once, and not from its next call on.
+ */
+static __always_inline void server_turn(struct server *s)
+{
+	if (!exact_mode || !s->turns)
+		return;
+	s->turns = 0;
+	exact_turn(s->tid);
 }
 
 #endif

@@ -6,7 +6,7 @@
  * however often it is called.
  */
 #include "bpf/samples.bpf.h"
-#include "bpf/names.bpf.h"
+#include "bpf/prints.bpf.h"
 
 /* The state that a thread was seen with last. */
 struct {
@@ -15,29 +15,6 @@ struct {
 	__type(key, __u32); /* tid */
 	__type(value, __u64);
 } states SEC(".maps");
-
-/*
- * Code objects that have been announced.  One that is freed leaves its address to
- * another, which has other names: these are compared by address.
- */
-struct print_key {
-	__u64 code;
-	__u32 tgid;
-	__u32 epoch;
-};
-
-struct print {
-	__u64 file, name;
-	__u32 line;
-	__u32 print;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct print_key);
-	__type(value, struct print);
-} prints SEC(".maps");
 
 __noinline int thread_search_step(void)
 {
@@ -64,15 +41,6 @@ static __always_inline void thread_find(struct walk *w)
 	}
 }
 
-/* What names the code object whose words have been read. */
-static __always_inline void print_describe(struct walk *w, struct print *ret)
-{
-	ret->file = WALK_WORD(w->code_words, layout.code_filename, 0);
-	ret->name = WALK_WORD(w->code_words, layout.code_name, 0);
-	ret->line = WALK_U32(w->code_words, layout.code_firstlineno, 0);
-	ret->print = 0;
-}
-
 /*
  * The code object in code_words, of the frame recorded last; announced if it is met
  * for the first time.
@@ -81,25 +49,9 @@ __noinline int frame_name(void)
 {
 	struct walk *w = scratch_here();
 	struct wire_sample_frame *frame = w ? walk_room(w, w->sample.frames - 1ull) : 0;
-	struct print *known, now;
-	struct print_key key = {};
 
-	if (!frame)
-		return 0;
-	key.code = w->code;
-	key.tgid = w->sample.head.tgid;
-	key.epoch = w->process.epoch;
-	print_describe(w, &now);
-	known = bpf_map_lookup_elem(&prints, &key);
-	if (known && known->file == now.file && known->name == now.name && known->line == now.line) {
-		frame->print = known->print;
-		return 0;
-	}
-	now.print = names_print(key.code);
-	frame->print = now.print;
-	/* Had the ring been full, the next sample tries again. */
-	if (!names_send(key.code, 0, key.tgid, now.print))
-		bpf_map_update_elem(&prints, &key, &now, BPF_ANY);
+	if (frame)
+		frame->print = print_of(w);
 	return 0;
 }
 

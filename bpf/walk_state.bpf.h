@@ -69,9 +69,11 @@ struct walk {
 	__u64 code_words[WALK_CODE_WORDS];
 	/* The result.  Those that await come after the frames. */
 	struct wire_sample sample;
+#ifndef WALK_NO_FRAMES /* who wants but the innermost has no room for others */
 	struct wire_sample_frame frames[WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS];
 	/* Follow the frames at once in the ring; so this is room for all of them. */
 	__u64 natives[WIRE_SAMPLE_NATIVES];
+#endif
 };
 
 /*
@@ -80,13 +82,15 @@ struct walk {
  */
 static __always_inline struct wire_sample_frame *walk_room(struct walk *w, __u64 n)
 {
-	struct wire_sample_frame *room;
+	struct wire_sample_frame *room = 0;
 
+#ifndef WALK_NO_FRAMES
 	asm volatile("" : "+r"(n));
 	if (n >= WIRE_SAMPLE_FRAMES + WIRE_SAMPLE_AWAITS)
 		return 0;
 	room = &w->frames[n];
 	asm volatile("" : "+r"(room));
+#endif
 	return room;
 }
 

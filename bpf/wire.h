@@ -151,6 +151,7 @@ enum wire_loss {
 	WIRE_LOSS_CONNECTIONS, /* connections beyond the table: their requests are not seen */
 	WIRE_LOSS_CLASSES,   /* requests of a class beyond those kept apart */
 	WIRE_LOSS_SERVERS,   /* threads of served processes beyond the table */
+	WIRE_LOSS_MARKS,     /* collections, imports and marks that were not told */
 	WIRE_LOSS_GARBLED,   /* connections given up, as what they speak is no protocol known */
 	WIRE_LOSS_MAX,
 };
@@ -167,6 +168,9 @@ enum wire_event_kind {
 	WIRE_EVENT_CLASS,
 	WIRE_EVENT_BORN,
 	WIRE_EVENT_DIED,
+	/* And these in wire_marks.h. */
+	WIRE_EVENT_IMPORT,
+	WIRE_EVENT_COLLECTION,
 };
 
 struct wire_event {
@@ -271,6 +275,26 @@ struct wire_sample {
 	__u8 in_kernel; /* the event fired in kernel mode */
 	__u8 pad[10]; /* what follows is aligned to 8 bytes */
 	/* struct wire_sample_frame[frames], __u64[natives] */
+};
+
+/*
+ * Where a USDT probe hands an argument over, as struct usdt_arg of the symboliser has
+ * it; for constants of the programs.
+ */
+enum wire_arg_kind {
+	WIRE_ARG_NONE = 0,
+	WIRE_ARG_CONST,	   /* offset is the value */
+	WIRE_ARG_REGISTER,
+	WIRE_ARG_MEMORY,   /* at register + offset */
+};
+
+struct wire_arg {
+	__u8 kind;
+	__u8 reg;
+	__u8 size;
+	__u8 is_signed;
+	__u32 pad;
+	__s64 offset;
 };
 
 /* What proof.bpf.c counts, and what it is told. */

@@ -49,9 +49,19 @@ struct wire_served {
 	__u32 pad;
 };
 #define WIRE_SERVED_PROXY 0x1 /* hands its requests on to another served process: not counted */
-/* A request is measured by exact probes from its beginning when they are on by then. */
-#define WIRE_SERVED_ARMED 0x2
 #define WIRE_SERVED_FREE_THREADED 0x4 /* objects have the longer head */
+
+/*
+ * Which requests are captured where probes are on for some only: told by user space,
+ * counted by the kernel.  Written in this order: left 0; tgid; serial; left.
+ */
+struct wire_armed {
+	__u32 tgid;   /* the process whose probes are on; 0: none's */
+	__u32 serial; /* another each time that a process is armed, or none */
+	__s32 left;   /* requests that have still to begin */
+	__u32 pad;
+	__u64 begun, ended; /* captured ones of this serial */
+};
 
 /*
  * A class of requests: those whose function costs are added up together.  Its number is
@@ -61,6 +71,8 @@ struct wire_served {
  */
 struct wire_class {
 	__u64 canonical;
+	__u32 wanted; /* to be captured, where only some classes are */
+	__u32 pad;
 };
 #define WIRE_CLASS_OTHER 1ull /* beyond WIRE_MAX_CLASSES */
 
@@ -83,7 +95,7 @@ struct wire_request {
 	__u32 flags;	 /* WIRE_REQUEST_* */
 	__u16 status;	 /* 0: none was sent */
 	__u8 protocol;	 /* enum wire_protocol */
-	__u8 pad;
+	__u8 nested;	 /* requests that marks have begun within it, and not ended */
 	__u64 begin;	 /* ktime ns of its first byte's reading */
 	__u64 latency;	 /* ns to its answer's last byte; or to when it was given up */
 	__u64 head_ns;	 /* to its answer's first byte; 0: none was sent */

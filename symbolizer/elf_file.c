@@ -298,6 +298,13 @@ int elf_file_function(struct elf_file *f, const char *name, uint64_t *ret_vaddr,
 	return 0;
 }
 
+uint64_t elf_file_symbol_size(struct elf_file *f, const char *name)
+{
+	GElf_Sym sym;
+
+	return symbol_find(f, name, &sym) ? 0 : sym.st_size;
+}
+
 /* The loadable segment that holds vaddr in its file image. */
 static int segment_of(struct elf_file *f, uint64_t vaddr, GElf_Phdr *ret)
 {

@@ -62,6 +62,8 @@ int elf_file_symbol(struct elf_file *f, const char *name, uint64_t *ret_vaddr);
 /* A function, and its size as the symbol has it: 0 when it has none. */
 int elf_file_function(struct elf_file *f, const char *name, uint64_t *ret_vaddr,
 		      uint64_t *ret_size);
+/* 0: there is none, or its size is not told. */
+uint64_t elf_file_symbol_size(struct elf_file *f, const char *name);
 
 int elf_file_vaddr_to_offset(struct elf_file *f, uint64_t vaddr, uint64_t *ret_offset);
 

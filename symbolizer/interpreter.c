@@ -42,6 +42,35 @@ void interpreter_clear(struct interpreter *in)
 	*in = (struct interpreter){ 0 };
 }
 
+static int sites_copy(struct probe_sites *sites)
+{
+	size_t size = sites->n * sizeof(*sites->v);
+	struct probe_site *v = malloc(size + 1);
+
+	if (v && size)
+		memcpy(v, sites->v, size);
+	sites->v = v;
+	return v ? 0 : -ENOMEM;
+}
+
+int interpreter_copy(const struct interpreter *in, struct interpreter *ret)
+{
+	struct interpreter copy = *in;
+	int err = 0;
+
+	copy.path = strdup(in->path);
+	copy.target_path = strdup(in->target_path);
+	err |= sites_copy(&copy.entries);
+	err |= sites_copy(&copy.returns);
+	err |= sites_copy(&copy.others);
+	if (err || !copy.path || !copy.target_path) {
+		interpreter_clear(&copy);
+		return -ENOMEM;
+	}
+	*ret = copy;
+	return 0;
+}
+
 size_t interpreter_version(const struct interpreter *in, char *ret, size_t size)
 {
 	if (in->major < 0)
@@ -157,6 +186,7 @@ static int load_addresses(struct elf_file *f, const struct candidate *c, struct 
 	}
 	in->function_type += in->bias;
 	in->runtime = address_of(f, in, "_PyRuntime");
+	in->runtime_size = elf_file_symbol_size(f, "_PyRuntime");
 	in->code_type = address_of(f, in, "PyCode_Type");
 	if (!in->runtime) {
 		in->interp_head = thread_roots_head(f);

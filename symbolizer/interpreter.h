@@ -86,6 +86,7 @@ struct interpreter {
 	 */
 	uint64_t bias;
 	uint64_t runtime;	/* of _PyRuntime; 0 before 3.7 */
+	uint64_t runtime_size;	/* 0: not known */
 	uint64_t function_type; /* of PyFunction_Type */
 	uint64_t code_type;	/* of PyCode_Type; 0: not known */
 	/* Only of 3.6, which has no _PyRuntime; 0: not known. */
@@ -120,6 +121,8 @@ void interpreter_explain(int error, char *err, size_t errlen);
 int interpreter_open_path(const char *command, const char *search_path, struct interpreter *ret);
 
 void interpreter_clear(struct interpreter *in);
+/* A copy that outlives it.  -ENOMEM. */
+int interpreter_copy(const struct interpreter *in, struct interpreter *ret);
 
 /* "3.15.2", "3.15" or "version unknown", as far as is known; its length. */
 size_t interpreter_version(const struct interpreter *in, char *ret, size_t size);

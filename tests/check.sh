@@ -112,6 +112,7 @@ section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section qualname tests/qualname/check.sh
 section lines tests/lines/check.sh
+section middleware tests/marks/check.sh
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.

@@ -18,6 +18,16 @@ static inline json_t *json_string_or_null(const char *s)
 	return *s ? json_string(s) : json_null();
 }
 
+/* Each kind of loss by its name. */
+static inline json_t *json_losses(const uint64_t losses[LOSS_MAX])
+{
+	json_t *object = json_object();
+
+	for (int i = 1; object && i < LOSS_MAX; i++)
+		json_object_set_new(object, loss_name(i), json_count(losses[i]));
+	return object;
+}
+
 /* {"runs": samples, "gc": ..., "import": ..., "gil": ..., "kernel": ...}, of one row or of them all. */
 json_t *json_states(const struct place *v, size_t count);
 /* [{"symbol", "object", "samples", "kernel"}], the most first. */

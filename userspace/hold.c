@@ -8,26 +8,14 @@
 
 #include "symbolizer/interpreter.h"
 #include "userspace/behind.h"
-#include "userspace/semaphore.h"
 #include "userspace/traps.h"
 
 static int semaphores_open(const struct interpreter *in, pid_t pid, struct hold *h)
 {
-	uint64_t returns = semaphore_of(&in->returns, "function__return");
-	uint64_t entries = semaphore_of(&in->entries, "function__entry");
-
 	/* Returns first: an entry whose return is not seen would cost a repair. */
-	if (returns) {
-		h->fds[0] = semaphore_raise(in, returns, SEMAPHORE_RETURN, pid);
-		if (h->fds[0] < 0)
-			return h->fds[0];
-	}
-	if (entries) {
-		h->fds[1] = semaphore_raise(in, entries, SEMAPHORE_ENTRY, pid);
-		if (h->fds[1] < 0)
-			return h->fds[1];
-	}
-	return 0;
+	int err = semaphore_raise(in, SEMAPHORE_RETURN, pid, &h->semaphores);
+
+	return err ? err : semaphore_raise(in, SEMAPHORE_ENTRY, pid, &h->semaphores);
 }
 
 int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid, bool children,
@@ -70,26 +58,21 @@ void hold_dismiss_forked(const struct interpreter *in, const struct traps *traps
 		hold_close(&passing);
 }
 
-static void fd_drop(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 void hold_close(struct hold *h)
 {
 	/* Entries first, for the same reason. */
-	fd_drop(&h->fds[1]);
+	semaphore_drop(&h->semaphores, SEMAPHORE_ENTRY);
 	trapped_close(h->trapped);
 	h->trapped = NULL;
-	fd_drop(&h->guard);
-	fd_drop(&h->fds[0]);
+	if (h->guard >= 0)
+		close(h->guard);
+	h->guard = -1;
+	semaphore_drop(&h->semaphores, SEMAPHORE_RETURN);
 }
 
 void hold_close_returns(struct hold *h)
 {
-	fd_drop(&h->fds[0]);
+	semaphore_drop(&h->semaphores, SEMAPHORE_RETURN);
 	trapped_close_returns(h->trapped);
 }
 

@@ -9,16 +9,18 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "userspace/semaphore.h"
+
 struct interpreter;
 struct trapped;
 struct traps;
 
 struct hold {
-	int fds[2]; /* the semaphores'; -1 when not held */
+	struct semaphores semaphores;
 	int guard;  /* see traps.h; -1: none */
 	struct trapped *trapped;
 };
-#define HOLD_NONE ((struct hold){.fds = {-1, -1}, .guard = -1})
+#define HOLD_NONE ((struct hold){.semaphores = SEMAPHORES_NONE, .guard = -1})
 
 /*
  * traps: the build's, NULL when it has none.  children: those that it will fork are

@@ -37,6 +37,8 @@ struct report {
 int report_compute(const struct profile *p, const struct recording_status *status, bool raw,
 		   enum report_sort sort, struct report *ret);
 void report_free(struct report *r);
+/* The part of it that makes the order, of functions that are there. */
+int report_order(struct report *r, enum report_sort sort);
 
 /* Whether there are costs in kernel mode. */
 bool report_has_kernel(const struct report *r);
@@ -67,6 +69,8 @@ int report_print_sampling(const struct report *r, FILE *out);
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out);
 /* What the numbers do not tell: one sentence for each kind of loss. */
 void report_print_notes(const struct report *r, const struct report_style *style, FILE *out);
+/* The part of them that is known without a report. */
+void report_print_losses(const uint64_t losses[LOSS_MAX], const struct report_style *style, FILE *out);
 int report_print_functions(const struct report *r, const struct report_style *style, FILE *out);
 int report_print_tree(const struct report *r, const struct report_style *style, FILE *out);
 /* Who calls a row (callers) or what it calls. */

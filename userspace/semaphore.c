@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "symbolizer/interpreter.h"
 #include "userspace/perf_event.h"
@@ -41,10 +43,24 @@ static int uprobe_open(const char *path, uint64_t offset, uint64_t semaphore, pi
 	return perf_event_open_task(&attr, pid);
 }
 
-uint64_t semaphore_of(const struct probe_sites *sites, const char *name)
+static const char *const names[SEMAPHORE_USES] = {
+	[SEMAPHORE_ENTRY] = "function__entry",
+	[SEMAPHORE_RETURN] = "function__return",
+	[SEMAPHORE_GC_START] = "gc__start",
+	[SEMAPHORE_GC_DONE] = "gc__done",
+	[SEMAPHORE_IMPORT_START] = "import__find__load__start",
+	[SEMAPHORE_IMPORT_DONE] = "import__find__load__done",
+	[SEMAPHORE_AUDIT] = "audit",
+};
+
+uint64_t semaphore_of(const struct interpreter *in, enum semaphore_use use)
 {
+	const struct probe_sites *sites = use == SEMAPHORE_ENTRY    ? &in->entries
+					  : use == SEMAPHORE_RETURN ? &in->returns
+								    : &in->others;
+
 	for (size_t i = 0; i < sites->n; i++)
-		if (sites->v[i].kind == SITE_NOTE && !strcmp(sites->v[i].name, name))
+		if (sites->v[i].kind == SITE_NOTE && !strcmp(sites->v[i].name, names[use]))
 			return sites->v[i].semaphore;
 	return 0;
 }
@@ -58,15 +74,15 @@ static bool is_refused(int err)
 /* Where a file has no cold site: probes that nobody is likely to want. */
 static int raise_on_probe(const struct interpreter *in, uint64_t semaphore, pid_t pid)
 {
-	static const char *const names[] = {"line", "import__find__load__done", "gc__done",
-					    "audit", "gc__start", "import__find__load__start"};
+	static const char *const unlikely[] = {"line", "import__find__load__done", "gc__done",
+					       "audit", "gc__start", "import__find__load__start"};
 	int err = -ENOTSUP;
 
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+	for (size_t i = 0; i < sizeof(unlikely) / sizeof(*unlikely); i++) {
 		for (size_t k = 0; k < in->others.n; k++) {
 			const struct probe_site *s = &in->others.v[k];
 
-			if (strcmp(s->name, names[i]) || !s->semaphore || s->semaphore == semaphore)
+			if (strcmp(s->name, unlikely[i]) || !s->semaphore || s->semaphore == semaphore)
 				continue;
 			err = uprobe_open(in->path, s->offset, semaphore, pid);
 			if (err >= 0 || !is_refused(err))
@@ -76,13 +92,13 @@ static int raise_on_probe(const struct interpreter *in, uint64_t semaphore, pid_
 	return err;
 }
 
-int semaphore_raise(const struct interpreter *in, uint64_t semaphore, enum semaphore_use use,
-		    pid_t pid)
+/* The descriptor that keeps it raised. */
+static int raise_somewhere(const struct interpreter *in, uint64_t semaphore,
+			   enum semaphore_use use, pid_t pid)
 {
 	bool taken = false;
 	int err = -ENOTSUP;
 
-	/* Sites apart by the number of uses, so that each has its own to fall back to. */
 	for (size_t i = 0; i < in->cold.n; i++) {
 		size_t at = (use + i) % in->cold.n;
 
@@ -95,4 +111,31 @@ int semaphore_raise(const struct interpreter *in, uint64_t semaphore, enum semap
 	if (err >= 0 || !is_refused(err))
 		return err;
 	return taken || err == -EINVAL ? -EBUSY : -ENOTSUP;
+}
+
+int semaphore_raise(const struct interpreter *in, enum semaphore_use use, pid_t pid,
+		    struct semaphores *s)
+{
+	uint64_t semaphore = semaphore_of(in, use);
+	int fd = semaphore ? raise_somewhere(in, semaphore, use, pid) : -1;
+
+	if (!semaphore)
+		return 0;
+	if (fd < 0)
+		return fd;
+	s->fds[use] = fd;
+	return 0;
+}
+
+void semaphore_drop(struct semaphores *s, enum semaphore_use use)
+{
+	if (s->fds[use] >= 0)
+		close(s->fds[use]);
+	s->fds[use] = -1;
+}
+
+void semaphores_drop(struct semaphores *s)
+{
+	for (int use = SEMAPHORE_USES; use-- > 0;)
+		semaphore_drop(s, use);
 }

@@ -26,7 +26,6 @@
 #include <sys/types.h>
 
 struct interpreter;
-struct probe_sites;
 
 /*
  * One file offset takes one semaphore, hence a cold site for each of these.  Who raises
@@ -43,15 +42,24 @@ enum semaphore_use {
 	SEMAPHORE_USES,
 };
 
-/* A probe's semaphore by its name among these; 0: there is none. */
-uint64_t semaphore_of(const struct probe_sites *sites, const char *name);
+/* Those that a process has raised; -1: it has not. */
+struct semaphores {
+	int fds[SEMAPHORE_USES];
+};
+#define SEMAPHORES_NONE ((struct semaphores){{-1, -1, -1, -1, -1, -1, -1}})
+
+/* The file offset of a probe's semaphore; 0: that interpreter has no such probe. */
+uint64_t semaphore_of(const struct interpreter *in, enum semaphore_use use);
 
 /*
- * Raises `semaphore`, an offset in the interpreter's file, in one process.  The
- * descriptor, which keeps it raised; or -EBUSY: other tracers hold all sites; -ENOTSUP:
- * the file has none that this kernel takes.
+ * Raises that of one use, which *s does not have yet; a probe that is not there is no
+ * error.  -EBUSY: other tracers hold all sites; -ENOTSUP: the file has none that this
+ * kernel takes; errors of perf_event_open(2).
  */
-int semaphore_raise(const struct interpreter *in, uint64_t semaphore, enum semaphore_use use,
-		    pid_t pid);
+int semaphore_raise(const struct interpreter *in, enum semaphore_use use, pid_t pid,
+		    struct semaphores *s);
+void semaphore_drop(struct semaphores *s, enum semaphore_use use);
+/* In the order of their uses, from the last to the first. */
+void semaphores_drop(struct semaphores *s);
 
 #endif

@@ -175,6 +175,8 @@ enum endpoint_source {
 	ENDPOINT_OTHER = 4,	/* all beyond the number that is kept apart */
 };
 
+const char *endpoint_source_name(enum endpoint_source source); /* "pattern"…; 0: "none" */
+
 /* What requests are for, and what their function costs are added up by. */
 struct sink_endpoint {
 	uint32_t id; /* from 1, dense */
@@ -315,6 +317,7 @@ enum loss {
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */
 	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
 	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
+	LOSS_MARKS,	      /* imports, collections and marks that were not told */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

@@ -50,6 +50,8 @@ static int process_hold(const struct tracker *t, struct process *p, struct known
 {
 	hold_close(&p->hold);
 	p->build = k;
+	if (t->on_demand)
+		return 0;
 	return hold_open(build_interpreter(k->build), build_traps(k->build), p->pid, !t->no_follow,
 			 &p->hold);
 }
@@ -116,6 +118,14 @@ void tracker_adopt(struct tracker *t, pid_t pid)
 	closedir(tasks);
 }
 
+/* A parent's probes that were on when it forked are on in the child. */
+static void fork_dismiss(const struct process *parent, pid_t pid)
+{
+	const struct build *b = parent->build->build;
+
+	hold_dismiss_forked(build_interpreter(b), build_traps(b), pid);
+}
+
 /*
  * A child of a followed process.  It is being measured already; what is opened
  * here keeps its probes on should its parent's be closed.
@@ -127,8 +137,7 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 
 	if (t->no_follow) {
 		if (parent && parent->build)
-			hold_dismiss_forked(build_interpreter(parent->build->build),
-					    build_traps(parent->build->build), pid);
+			fork_dismiss(parent, pid);
 		return;
 	}
 	if (old) { /* a PID come round again */
@@ -145,7 +154,9 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 		if (!*p->comm)
 			strcpy(p->comm, parent->comm);
 		p->build = parent->build;
-		if (p->build)
+		if (p->build && t->on_demand)
+			fork_dismiss(parent, pid);
+		else if (p->build)
 			hold_open_forked(build_interpreter(p->build->build), &parent->hold, pid,
 					 &p->hold);
 	}
@@ -318,6 +329,26 @@ void tracker_tidy(struct tracker *t, struct drain *d)
 		return;
 	processes_release_dead(&t->processes);
 	t->dead = t->unburied;
+}
+
+int tracker_switch_on(struct tracker *t, pid_t pid)
+{
+	struct process *p = process_find(t->processes, pid);
+	const struct build *b;
+
+	if (!p || !p->build || p->dead)
+		return -ESRCH;
+	b = p->build->build;
+	hold_close(&p->hold);
+	return hold_open(build_interpreter(b), build_traps(b), pid, false, &p->hold);
+}
+
+void tracker_switch_off(struct tracker *t, pid_t pid)
+{
+	struct process *p = process_find(t->processes, pid);
+
+	if (p)
+		hold_close_behind(&p->hold);
 }
 
 void tracker_release(struct tracker *t)

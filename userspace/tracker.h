@@ -24,6 +24,7 @@ struct tracker {
 	struct codes *codes;
 	struct builds builds;
 	bool no_follow, per_thread;
+	bool on_demand; /* probes come on by tracker_switch_on() only */
 
 	struct process *processes;
 	unsigned alive, followed; /* followed: all there ever were */
@@ -71,6 +72,13 @@ const struct build_cost *tracker_cost(void *tracker, uint32_t tgid);
 
 /* After a pass of the drain: takes in orphans, lets go of the dead. */
 void tracker_tidy(struct tracker *t, struct drain *d);
+
+/*
+ * With on_demand: a process's probes, its own and not its children's.  -ESRCH: there is
+ * no Python in it; else as hold_open().  Off: behind our back, in a tenth of a second.
+ */
+int tracker_switch_on(struct tracker *t, pid_t pid);
+void tracker_switch_off(struct tracker *t, pid_t pid);
 
 /* Every probe off. */
 void tracker_release(struct tracker *t);

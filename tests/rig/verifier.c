@@ -18,11 +18,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "bpf/wire.h" /* the skeletons hold some of it, */
+#include "bpf/wire_request.h" /* the skeletons hold some of it, */
 #include "symbolizer/layout.h" /* and of this */
 #include "exact.skel.h"
 #include "life.skel.h"
 #include "proof.skel.h"
+#include "requests.skel.h"
 #include "sample.skel.h"
 #include "survey.skel.h"
 #include "walk.skel.h"
@@ -186,6 +187,26 @@ static void sample_try(const char *program)
 	sample_bpf__destroy(s);
 }
 
+/* With all that can be configured: each header field, and whose classes they split. */
+static void requests_try(const char *program, bool task_clock, const char *metric)
+{
+	struct requests_bpf *r = requests_bpf__open();
+	struct wire_field field = {.kind = WIRE_FIELD_HEADER, .length = 6, .split = 1,
+				   .name = "x-name"};
+
+	if (!r)
+		return;
+	r->rodata->task_clock = task_clock;
+	r->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
+	r->rodata->by_request = !strcmp(metric, BY_REQUEST);
+	for (int i = 0; i < WIRE_FIELDS; i++) {
+		field.kind = WIRE_FIELD_HEADER + i % 3;
+		memcpy((void *)&r->rodata->request_fields[i], &field, sizeof(field));
+	}
+	object_try(r->obj, program, "serve", metric);
+	requests_bpf__destroy(r);
+}
+
 static void walk_try(const char *python, int minor, bool free_threaded)
 {
 	struct walk_bpf *w = walk_bpf__open();
@@ -221,6 +242,8 @@ int main(void)
 		{"3.9", 9, 3, 5, 14, 13}, {"3.11", 11, 3, 5, 14, 13}, {"3.15", 15, 3, 5, 14, 13}};
 	static const char *const life[] = {"on_switch", "on_fork", "on_exec", "on_exit"};
 	static const char *const sample[] = {"on_sample", "on_fork", "on_exec", "on_exit"};
+	static const char *const requests[] = {"on_sys_enter", "on_sys_exit", "on_switch",
+					       "on_fork", "on_exec", "on_exit", "on_reap"};
 	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL,
 					      BY_REQUEST};
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
@@ -236,6 +259,8 @@ int main(void)
 
 		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
 			life_try(life[i], clock, metrics[m]);
+		for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
+			requests_try(requests[i], clock, metrics[m]);
 		for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
 			exact_try(&builds[i], "on_entry", clock, metrics[m]);
 			exact_try(&builds[i], "on_return", clock, metrics[m]);

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/arming.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define MS 1000000ull
+/* Each switching on and off takes the kernel some milliseconds: no more often than this. */
+#define STRETCH_APART_NS (100 * MS)
+#define STRETCH_MOST 4096 /* requests */
+/* A process that has been given no more requests is left for another. */
+#define BEGIN_PATIENCE_NS (1000 * MS)
+/* What takes longer is given up. */
+#define END_PATIENCE_NS (60000 * MS)
+#define LOOK_MS 5
+
+struct arming {
+	struct arming_ops ops;
+	unsigned every;
+	uint64_t served, captured, broken, failed;
+	int error;
+	uint64_t next; /* of all served: then somebody is armed */
+	uint32_t wanted; /* to be captured then */
+	uint64_t random;
+	pid_t last; /* who served a request last; 0: nobody */
+	/* For how fast requests come. */
+	uint64_t since, served_then;
+	/* The armed process; 0: none is. */
+	pid_t armed;
+	uint64_t armed_at;
+	bool closing; /* nothing more begins in it */
+	bool finishing;
+};
+
+/* Steele, Lea and Flood: "Fast Splittable Pseudorandom Number Generators", 2014. */
+static uint64_t random_next(struct arming *a)
+{
+	uint64_t z = a->random += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+/* So many that the next stretch is far enough away. */
+static uint32_t stretch_size(struct arming *a)
+{
+	uint64_t now = a->ops.clock(a->ops.arg), took = now - a->since;
+	uint64_t came = a->served - a->served_then;
+	double size;
+
+	if (!took || !came)
+		return 1;
+	size = (double)came / took * STRETCH_APART_NS / a->every;
+	a->since = now;
+	a->served_then = a->served;
+	return size < 1 ? 1 : size > STRETCH_MOST ? STRETCH_MOST : size;
+}
+
+static void next_choose(struct arming *a)
+{
+	a->wanted = stretch_size(a);
+	a->next = a->captured * a->every +
+		  random_next(a) % ((uint64_t)a->wanted * a->every);
+}
+
+int arming_new(unsigned every, const struct arming_ops *ops, struct arming **ret)
+{
+	struct arming *a = calloc(1, sizeof(*a));
+
+	if (!a)
+		return -ENOMEM;
+	a->ops = *ops;
+	a->every = every ? every : 1;
+	a->since = a->random = ops->clock(ops->arg);
+	next_choose(a);
+	*ret = a;
+	return 0;
+}
+
+void arming_free(struct arming *a)
+{
+	free(a);
+}
+
+static void disarm(struct arming *a, const struct arming_progress *p)
+{
+	a->ops.arm(a->ops.arg, 0, 0);
+	a->ops.off(a->ops.arg, a->armed);
+	a->captured += p->ended;
+	a->broken += p->begun - p->ended;
+	if (!p->begun) /* it is idle: until somebody serves again */
+		a->last = 0;
+	a->armed = 0;
+	next_choose(a);
+}
+
+void arming_served(struct arming *a, pid_t pid)
+{
+	a->served++;
+	a->last = pid;
+}
+
+void arming_gone(struct arming *a, pid_t pid)
+{
+	struct arming_progress p;
+
+	if (a->last == pid)
+		a->last = 0;
+	if (a->armed != pid || !pid)
+		return;
+	a->ops.progress(a->ops.arg, &p);
+	disarm(a, &p);
+}
+
+static void stretch_begin(struct arming *a)
+{
+	int err = a->ops.on(a->ops.arg, a->last);
+
+	if (err) {
+		a->failed++;
+		a->error = err;
+		a->last = 0;
+		return;
+	}
+	a->armed = a->last;
+	a->armed_at = a->ops.clock(a->ops.arg);
+	a->closing = false;
+	a->ops.arm(a->ops.arg, a->armed, a->wanted);
+}
+
+static void stretch_look(struct arming *a)
+{
+	uint64_t lasts = a->ops.clock(a->ops.arg) - a->armed_at;
+	struct arming_progress p;
+
+	a->ops.progress(a->ops.arg, &p);
+	if (p.left && !a->closing && lasts >= BEGIN_PATIENCE_NS) {
+		/* One may have begun before it was told, so it is asked again. */
+		a->ops.arm(a->ops.arg, a->armed, 0);
+		a->closing = true;
+		a->ops.progress(a->ops.arg, &p);
+	}
+	if ((!p.left && p.ended == p.begun) || lasts >= END_PATIENCE_NS)
+		disarm(a, &p);
+}
+
+void arming_look(struct arming *a)
+{
+	if (a->armed)
+		stretch_look(a);
+	if (!a->armed && !a->finishing && a->last && a->served >= a->next)
+		stretch_begin(a);
+}
+
+int arming_patience(const struct arming *a)
+{
+	return a->armed ? LOOK_MS : 100;
+}
+
+bool arming_finish(struct arming *a)
+{
+	if (!a->finishing && a->armed && !a->closing) {
+		a->ops.arm(a->ops.arg, a->armed, 0);
+		a->closing = true;
+	}
+	a->finishing = true;
+	arming_look(a);
+	return !a->armed;
+}
+
+void arming_status(const struct arming *a, struct arming_status *ret)
+{
+	struct arming_progress p = {0};
+
+	if (a->armed)
+		a->ops.progress(a->ops.arg, &p);
+	*ret = (struct arming_status){.served = a->served, .captured = a->captured + p.ended,
+				      .broken = a->broken, .failed = a->failed,
+				      .error = a->error};
+}

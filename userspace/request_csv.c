@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Requests as comma-separated values: the keys of a row, then numbers in full. */
+#include "userspace/csv.h"
+#include "userspace/request_view.h"
+
+static void titles_print(const struct request_table *t, const struct request_style *s, FILE *out)
+{
+	static const char *const spread[] = { "cost", "latency", "cpu" };
+	const struct profile_requests *q = &t->profile->requests;
+
+	for (size_t i = 0; i < s->by_count; i++)
+		csv_text(out, !i, s->by[i].name);
+	fputs(s->by_count ? "," : "", out);
+	fputs("requests,rate,share,failed,aborted,probed,cost_sum,cost_mean,cost_error", out);
+	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
+		for (int i = 0; i < REQUEST_QUANTILES; i++)
+			fprintf(out, ",%s_%s", spread[d], request_quantile_names[i]);
+	for (int m = 0; m < REQUEST_MEASURES; m++)
+		if (m != REQUEST_COST)
+			fprintf(out, ",%s_sum,%s_mean", request_measure_name(m),
+				request_measure_name(m));
+	fputs(",blocked_mean", out);
+	for (size_t b = 1; b < q->backend_count; b++) {
+		char title[128];
+
+		snprintf(title, sizeof(title), "%.100s_calls", q->backends[b].name);
+		csv_text(out, false, title);
+		snprintf(title, sizeof(title), "%.100s_ns", q->backends[b].name);
+		csv_text(out, false, title);
+	}
+	fputc('\n', out);
+}
+
+static void row_print(const struct request_table *t, const struct request_style *s,
+		      const struct request_row *r, FILE *out)
+{
+	for (size_t i = 0; i < s->by_count; i++)
+		csv_text(out, !i, r->keys[i]);
+	fprintf(out, s->by_count ? ",%" PRIu64 : "%" PRIu64, r->count);
+	csv_number(out, t->seconds > 0 ? r->count / t->seconds : 0);
+	csv_number(out, request_row_share(t, r));
+	csv_count(out, r->failed);
+	csv_count(out, r->aborted);
+	csv_count(out, r->probed);
+	csv_number(out, r->cost);
+	csv_number(out, r->cost_mean);
+	csv_number(out, r->cost_error);
+	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
+		for (int i = 0; i < REQUEST_QUANTILES; i++)
+			csv_number(out, r->quantiles[d][i]);
+	for (int m = 0; m < REQUEST_MEASURES; m++) {
+		if (m == REQUEST_COST)
+			continue;
+		fprintf(out, ",%" PRId64, r->sums[m]);
+		csv_number(out, request_row_mean(r, m));
+	}
+	csv_number(out, request_row_blocked(r));
+	for (size_t b = 1; b < t->profile->requests.backend_count; b++) {
+		csv_count(out, r->backend_calls[b - 1]);
+		csv_count(out, r->backend_ns[b - 1]);
+	}
+	fputc('\n', out);
+}
+
+int request_csv(const struct request_table *t, const struct request_style *s, FILE *out)
+{
+	size_t limit = s->style.limit;
+
+	titles_print(t, s, out);
+	for (size_t i = 0; i < t->row_count && (!limit || i < limit); i++)
+		row_print(t, s, &t->rows[i], out);
+	return 0;
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/serving.h"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "life.skel.h"
+#include "requests.skel.h"
+#include "symbolizer/interpreter.h"
+#include "userspace/counter.h"
+#include "userspace/kernel.h"
+#include "userspace/object_share.h"
+#include "userspace/request_config.h"
+
+struct serving {
+	struct requests_bpf *programs;
+	struct wire_armed *armed; /* shared with the kernel */
+	uint64_t passes;
+};
+
+/* Maps that the exact mode has too are its own, but each counts its own losses. */
+static int maps_share(const struct serving *s, const struct kernel *exact)
+{
+	struct bpf_map *map, *theirs;
+	int err;
+
+	bpf_object__for_each_map(map, s->programs->obj) {
+		theirs = bpf_object__find_map_by_name(exact->life->obj, bpf_map__name(map));
+		if (!theirs || bpf_map__is_internal(map) || map == s->programs->maps.losses)
+			continue;
+		err = bpf_map__reuse_fd(map, bpf_map__fd(theirs));
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int constants_set(struct serving *s, const struct serving_options *o)
+{
+	struct requests_bpf__rodata *c = s->programs->rodata;
+
+	c->task_clock = counter_metric(o->counter) == METRIC_TASK_CLOCK;
+	c->kernel_mode = o->kernel_counter != NULL;
+	c->by_request = o->by_request;
+	c->wanted_only = o->wanted_only;
+	if (o->exact) {
+		c->exact_mode = 1;
+		c->per_thread = o->exact->options.per_thread;
+		c->whole_requests = o->exact->options.whole_requests;
+	}
+	c->no_follow = o->no_follow;
+	c->page_size = sysconf(_SC_PAGESIZE);
+	if (getrandom((void *)&c->class_seed, sizeof(c->class_seed), 0) < 0)
+		return -errno;
+	if (!o->config)
+		return 0;
+	request_config_wire(o->config, (struct wire_field *)c->request_fields);
+	if (o->config->backend_count)
+		c->backend_other = o->config->backend_count - 1;
+	return 0;
+}
+
+/* The exact mode's call tree, where there is none. */
+static int tree_shrink(struct requests_bpf *p)
+{
+	struct bpf_map *maps[] = {p->maps.nodes, p->maps.searches, p->maps.children,
+				  p->maps.threads, p->maps.slots, p->maps.procs, p->maps.stacks,
+				  p->maps.chains, p->maps.roots, p->maps.free_nodes,
+				  p->maps.free_slots, p->maps.codes};
+	int err = bpf_map__set_max_entries(p->maps.events, 4096);
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+		err |= bpf_map__set_max_entries(maps[i], 1);
+	return err;
+}
+
+static int sizes_set(struct serving *s, const struct serving_options *o)
+{
+	struct requests_bpf *p = s->programs;
+	int err = o->exact ? 0 : tree_shrink(p);
+
+	if (!o->by_request)
+		err |= bpf_map__set_max_entries(p->maps.class_of, 1);
+	if (!o->kernel_counter)
+		err |= bpf_map__set_max_entries(p->maps.kernel_counters, 1);
+	return err ? -EINVAL : 0;
+}
+
+/* As path_hash() in bpf/socket.bpf.h. */
+static uint64_t path_hash(const char *path)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *path; path++)
+		hash = (hash ^ (uint8_t)*path) * 0x100000001b3;
+	return hash;
+}
+
+/* struct backend_key of bpf/backend.bpf.h */
+struct backend_key {
+	uint8_t host[16];
+	uint64_t path;
+	uint32_t family, port;
+};
+
+static int backends_fill(struct serving *s, const struct request_config *config)
+{
+	int fd = bpf_map__fd(s->programs->maps.backends);
+
+	for (unsigned i = 0; i < config->address_count; i++) {
+		const struct config_address *a = &config->addresses[i];
+		struct backend_key key = {.family = a->family, .port = a->port};
+		uint32_t class = a->backend;
+
+		if (!a->port) {
+			key.family = AF_UNIX;
+			key.path = path_hash(a->path);
+		} else if (a->family) {
+			memcpy(key.host, a->host, a->family == AF_INET ? 4 : 16);
+		}
+		if (bpf_map_update_elem(fd, &key, &class, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* Highest first: it is a stack, so low numbers go out first. */
+static int rows_free(struct serving *s)
+{
+	int fd = bpf_map__fd(s->programs->maps.free_requests);
+
+	for (uint32_t i = WIRE_MAX_REQUESTS; i-- > 0;)
+		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
+			return -errno;
+	return 0;
+}
+
+static int counters_connect(struct serving *s, const struct serving_options *o)
+{
+	int err;
+
+	if (o->exact)
+		return 0;
+	err = counter_publish(o->counter, serving_counters_fd(s));
+	if (!err && o->kernel_counter)
+		err = counter_publish(o->kernel_counter, serving_kernel_counters_fd(s));
+	return err;
+}
+
+static int armed_map(struct serving *s)
+{
+	void *p = mmap(NULL, sizeof(*s->armed), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(s->programs->maps.armed), 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	s->armed = p;
+	return 0;
+}
+
+static int serving_load(struct serving *s, const struct serving_options *o)
+{
+	int err;
+
+	s->programs = requests_bpf__open();
+	if (!s->programs)
+		return -errno;
+	err = sizes_set(s, o);
+	if (!err)
+		err = constants_set(s, o);
+	if (!err && o->exact)
+		err = maps_share(s, o->exact);
+	if (err)
+		return err;
+	/* It is only run by us. */
+	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
+	err = requests_bpf__load(s->programs);
+	if (!err)
+		err = rows_free(s);
+	if (!err)
+		err = armed_map(s);
+	if (!err && o->config)
+		err = backends_fill(s, o->config);
+	if (!err)
+		err = counters_connect(s, o);
+	return err ? err : requests_bpf__attach(s->programs);
+}
+
+int serving_open(const struct serving_options *o, struct serving **ret, char *text, size_t len)
+{
+	struct serving *s = calloc(1, sizeof(*s));
+	int err = s ? kernel_prepare(text, len) : -ENOMEM;
+
+	if (err) {
+		free(s);
+		return err;
+	}
+	err = serving_load(s, o);
+	if (err) {
+		kernel_explain(err, o->exact ? RIGHTS_EXACT : RIGHTS_SAMPLE, text, len);
+		serving_close(s);
+		return err;
+	}
+	*ret = s;
+	return 0;
+}
+
+void serving_close(struct serving *s)
+{
+	if (!s)
+		return;
+	if (s->armed)
+		munmap(s->armed, sizeof(*s->armed));
+	requests_bpf__destroy(s->programs);
+	free(s);
+}
+
+/* Tells the kernel's programs not to leave it at once. */
+static void hint(struct serving *s, pid_t pid, int add)
+{
+	uint32_t *hints = s->programs->bss->served_hints;
+	size_t n = sizeof(s->programs->bss->served_hints) / sizeof(*hints);
+
+	__atomic_fetch_add(&hints[(uint32_t)pid % n], add, __ATOMIC_RELAXED);
+}
+
+static bool lives(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return !access(path, F_OK);
+}
+
+int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
+{
+	int fd = bpf_map__fd(s->programs->maps.served);
+	uint64_t runtime = in && in->runtime_size ? in->runtime : 0;
+	struct wire_served p = {0};
+	uint32_t tgid = pid;
+	bool known = !bpf_map_lookup_elem(fd, &tgid, &p);
+
+	if (known && p.runtime == runtime)
+		return 0;
+	p.runtime = runtime;
+	p.runtime_end = runtime ? runtime + in->runtime_size : 0;
+	if (known)
+		return bpf_map_update_elem(fd, &tgid, &p, BPF_EXIST) ? -errno : 0;
+	hint(s, pid, 1);
+	if (bpf_map_update_elem(fd, &tgid, &p, BPF_NOEXIST)) {
+		int err = -errno;
+
+		hint(s, pid, -1);
+		return err == -EEXIST ? 0 : err;
+	}
+	if (lives(pid))
+		return 0;
+	serving_unfollow(s, pid);
+	return -ESRCH;
+}
+
+void serving_unfollow(struct serving *s, pid_t pid)
+{
+	uint32_t tgid = pid;
+
+	/* Whoever deletes it takes the hint back: here, or in on_exit(). */
+	if (!bpf_map_delete_elem(bpf_map__fd(s->programs->maps.served), &tgid))
+		hint(s, pid, -1);
+}
+
+int serving_events_fd(const struct serving *s)
+{
+	return bpf_map__fd(s->programs->maps.requests);
+}
+
+int serving_share(const struct serving *s, struct bpf_object *object)
+{
+	int err = object_share_maps(s->programs->obj, object);
+
+	return err ? err : object_share_constants(s->programs->obj, object);
+}
+
+int serving_class_of_fd(const struct serving *s)
+{
+	return bpf_map__fd(s->programs->maps.class_of);
+}
+
+int serving_counters_fd(const struct serving *s)
+{
+	return bpf_map__fd(s->programs->maps.counters);
+}
+
+int serving_kernel_counters_fd(const struct serving *s)
+{
+	return bpf_map__fd(s->programs->maps.kernel_counters);
+}
+
+int serving_canonical(struct serving *s, uint64_t class_id, uint64_t canonical)
+{
+	struct wire_class c = {0};
+
+	bpf_map_lookup_elem(bpf_map__fd(s->programs->maps.classes), &class_id, &c);
+	c.canonical = canonical;
+	return bpf_map_update_elem(bpf_map__fd(s->programs->maps.classes), &class_id, &c, BPF_EXIST)
+		       ? -errno
+		       : 0;
+}
+
+void serving_arm(struct serving *s, pid_t pid, uint32_t count)
+{
+	struct wire_armed *a = s->armed;
+
+	__atomic_store_n(&a->left, 0, __ATOMIC_SEQ_CST);
+	if (pid && !count)
+		return;
+	__atomic_store_n(&a->tgid, pid, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->serial, a->serial + 1 ? a->serial + 1 : 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->begun, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->ended, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->left, count, __ATOMIC_SEQ_CST);
+}
+
+void serving_armed(const struct serving *s, struct wire_armed *ret)
+{
+	ret->left = __atomic_load_n(&s->armed->left, __ATOMIC_SEQ_CST);
+	/* In this order, so that none ended is missing among the begun. */
+	ret->ended = __atomic_load_n(&s->armed->ended, __ATOMIC_SEQ_CST);
+	ret->begun = __atomic_load_n(&s->armed->begun, __ATOMIC_SEQ_CST);
+}
+
+int serving_want(struct serving *s, uint64_t class_id)
+{
+	int fd = bpf_map__fd(s->programs->maps.classes);
+	struct wire_class c;
+
+	if (bpf_map_lookup_elem(fd, &class_id, &c))
+		return -errno;
+	c.wanted = 1;
+	return bpf_map_update_elem(fd, &class_id, &c, BPF_EXIST) ? -errno : 0;
+}
+
+int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret)
+{
+	uint32_t tgid = pid;
+
+	return bpf_map_lookup_elem(bpf_map__fd(s->programs->maps.served), &tgid, ret) ? -errno : 0;
+}
+
+int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
+{
+	int err = kernel_losses_sum(bpf_map__fd(s->programs->maps.losses), ret);
+
+	if (err)
+		return err;
+	ret[WIRE_LOSS_SLICES] +=
+		kernel_program_missed(bpf_program__fd(s->programs->progs.on_switch));
+	ret[WIRE_LOSS_REQUESTS] +=
+		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_enter)) +
+		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_exit));
+	return 0;
+}
+
+void serving_pass(struct serving *s)
+{
+	(void)s->passes;
+}
