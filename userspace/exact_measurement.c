@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/wire_request.h"
 #include "symbolizer/interpreter.h"
 #include "userspace/capture.h"
 #include "userspace/clock.h"
@@ -15,9 +16,8 @@
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
 #include "userspace/measurement.h"
-#include "userspace/requests.h"
-#include "userspace/serving.h"
 #include "userspace/tracker.h"
+#include "userspace/watch.h"
 
 /* How often a process that has exec'ed is looked at. */
 #define LOOK_MS 20
@@ -33,9 +33,7 @@ struct exact {
 	struct drain *drain;
 	struct ring_buffer *ring;
 	struct tracker tracker;
-	/* NULL: not looked at. */
-	struct serving *serving;
-	struct requests *requests;
+	struct watch *watch; /* NULL: requests are not looked at */
 	struct capture *capture; /* NULL: all calls are measured */
 	/* What the command to be launched is; NULL: no Python, as far as can be told. */
 	struct known_build *expected;
@@ -80,7 +78,7 @@ static void exact_meta(const struct measurement *m, struct sink_meta *ret)
 	ret->user_only = counter_metric(s->counter) != METRIC_TASK_CLOCK;
 	ret->metric_fallback = counter_fallback_reason(s->counter) != NULL;
 	ret->kernel_mode = s->kernel_counter != NULL;
-	ret->requests = s->requests != NULL;
+	ret->requests = s->watch != NULL;
 }
 
 static double counters_running(const struct exact *s)
@@ -129,11 +127,6 @@ static int counters_prepare(struct exact *s, char *text, size_t len)
 	return s->options.kernel_mode ? kernel_counter_open(s, text, len) : 0;
 }
 
-static uint32_t endpoint_of(void *arg, uint64_t class_id)
-{
-	return requests_endpoint(((struct exact *)arg)->requests, class_id);
-}
-
 static void on_class(void *arg, uint64_t class_id, const char *method, const char *name)
 {
 	struct exact *s = arg;
@@ -158,28 +151,24 @@ static bool is_in_part(const struct session_options *o)
 static int capture_prepare(struct exact *s)
 {
 	struct capture_options o = {.every = s->options.one_in, .endpoint = s->options.endpoint,
-				    .serving = s->serving, .tracker = &s->tracker};
+				    .serving = s->watch->serving, .tracker = &s->tracker};
 
 	return is_in_part(&s->options) ? capture_new(&o, &s->capture) : 0;
 }
 
-static int requests_prepare(struct exact *s, char *text, size_t len)
+static int watch_prepare(struct exact *s, char *text, size_t len)
 {
-	struct serving_options so = {.config = s->options.requests, .counter = s->counter,
-				     .kernel_counter = s->kernel_counter, .exact = s->kernel,
-				     .by_request = true, .no_follow = s->options.no_follow,
-				     .wanted_only = s->options.endpoint != NULL};
-	struct requests_options ro = {.config = s->options.requests, .on_class = on_class,
-				      .on_request = on_request, .arg = s};
+	struct watch_options o = {.session = &s->options, .sink = s->base.sink,
+				  .codes = s->codes, .counter = s->counter,
+				  .kernel_counter = s->kernel_counter, .exact = s->kernel,
+				  .by_request = true, .wanted_only = s->options.endpoint != NULL,
+				  .on_class = on_class, .on_request = on_request, .arg = s};
 	int err;
 
 	if (!s->options.requests)
 		return 0;
-	err = serving_open(&so, &s->serving, text, len);
-	if (err)
-		return err;
-	ro.serving = s->tracker.serving = s->serving;
-	err = requests_open(&ro, s->base.sink, &s->requests, text, len);
+	err = watch_open(&o, &s->watch, text, len);
+	s->tracker.watch = s->watch;
 	return err ? err : capture_prepare(s);
 }
 
@@ -187,7 +176,8 @@ static int drain_prepare(struct exact *s)
 {
 	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
 				.arg = &s->tracker,
-				.endpoint = s->requests ? endpoint_of : NULL, .endpoint_arg = s};
+				.endpoint = s->watch ? watch_endpoint : NULL,
+				.endpoint_arg = s->watch};
 	int err = drain_new(s->kernel, s->codes, s->base.sink, &ops, &s->drain);
 
 	if (err)
@@ -221,7 +211,7 @@ static int exact_prepare(struct exact *s, char *text, size_t len)
 			   .no_calibration = s->options.no_calibration},
 	};
 	if (!err)
-		err = requests_prepare(s, text, len);
+		err = watch_prepare(s, text, len);
 	if (!err)
 		err = drain_prepare(s);
 	if (err && !*text)
@@ -237,8 +227,8 @@ static int follow(struct exact *s, pid_t pid, struct known_build *known,
 	int err = tracker_follow(&s->tracker, pid, known, type);
 
 	/* In this order: requests are seen from when the probes are on. */
-	if (!err && s->serving)
-		err = serving_follow(s->serving, pid, in);
+	if (!err && s->watch)
+		err = watch_follow(s->watch, pid, in);
 	if (err)
 		snprintf(text, len, "%s",
 			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
@@ -307,7 +297,7 @@ static int exact_begin(struct measurement *m)
 	counter_start(s->counter);
 	if (s->kernel_counter)
 		counter_start(s->kernel_counter);
-	return 0;
+	return s->watch ? watch_begin(s->watch) : 0;
 }
 
 static int exact_wait(struct measurement *m, int timeout_ms)
@@ -315,18 +305,21 @@ static int exact_wait(struct measurement *m, int timeout_ms)
 	struct exact *s = exact_of(m);
 	int err;
 
-	if (s->tracker.looking && timeout_ms > LOOK_MS)
+	if ((s->tracker.looking || s->options.each) && timeout_ms > LOOK_MS)
 		timeout_ms = LOOK_MS;
+	if (s->watch)
+		timeout_ms = watch_patience(s->watch, timeout_ms);
 	if (s->capture && timeout_ms > capture_patience(s->capture))
 		timeout_ms = capture_patience(s->capture);
 	err = ring_buffer__poll(s->ring, timeout_ms);
 	if (err < 0 && err != -EINTR)
 		return err;
 	tracker_look(&s->tracker);
-	if (!s->capture)
+	if (!s->watch)
 		return 0;
-	err = requests_consume(s->requests);
-	capture_look(s->capture);
+	err = watch_consume(s->watch);
+	if (s->capture)
+		capture_look(s->capture);
 	return err;
 }
 
@@ -343,6 +336,7 @@ static const enum loss losses_of_wire[WIRE_LOSS_MAX] = {
 	[WIRE_LOSS_EVENTS] = LOSS_EVENTS,
 	[WIRE_LOSS_UNCOUNTED] = LOSS_UNCOUNTED,
 	[WIRE_LOSS_SAMPLES] = LOSS_SAMPLES,
+	[WIRE_LOSS_CLASSES] = LOSS_CLASSES,
 };
 
 static void exact_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
@@ -357,6 +351,8 @@ static void exact_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
 	ret[LOSS_NAMES] += s->tracker.unnamed;
 	for (size_t i = 0; i < s->tracker.builds.n; i++)
 		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
+	if (s->watch)
+		watch_losses(s->watch, ret);
 	/* In parts of a million of the time; 0 when the events ran throughout. */
 	ret[LOSS_MULTIPLEXED] += (1 - (s->finished ? s->running : counters_running(s))) * 1e6;
 }
@@ -366,7 +362,10 @@ static void counter_look(struct exact *s)
 {
 	int err = counters_follow_cpus(s);
 	char *notice = s->tracker.notice, why[256];
+	const char *note = !*notice && s->watch ? watch_notice(s->watch) : NULL;
 
+	if (note)
+		snprintf(notice, sizeof(s->tracker.notice), "%s", note);
 	if (*notice)
 		return;
 	if (err && !s->told_uncounted) {
@@ -389,7 +388,7 @@ static void capture_end(struct exact *s)
 
 	while (s->capture && !capture_finish(s->capture) && clock_ns() < until) {
 		ring_buffer__poll(s->ring, capture_patience(s->capture));
-		tell(s, requests_consume(s->requests));
+		tell(s, watch_consume(s->watch));
 	}
 }
 
@@ -400,8 +399,8 @@ static void exact_pass(struct measurement *m, bool last)
 	if (last)
 		capture_end(s);
 	/* Endpoints before the roots that are theirs. */
-	if (s->requests)
-		tell(s, requests_pass(s->requests, last));
+	if (s->watch)
+		tell(s, watch_pass(s->watch, last));
 	if (last) {
 		ring_buffer__consume(s->ring);
 		tell(s, drain_finish(s->drain, s->counter));
@@ -435,6 +434,7 @@ static void exact_status(const struct measurement *m, struct session_status *ret
 	ret->calls = drain_calls(s->drain);
 	ret->paths = drain_nodes(s->drain);
 	ret->kernel_mode = s->kernel_counter != NULL;
+	ret->requests = s->watch ? requests_seen(s->watch->requests) : 0;
 }
 
 static void exact_close(struct measurement *m)
@@ -444,8 +444,7 @@ static void exact_close(struct measurement *m)
 	tracker_clear(&s->tracker);
 	ring_buffer__free(s->ring);
 	capture_free(s->capture);
-	requests_close(s->requests);
-	serving_close(s->serving);
+	watch_close(s->watch);
 	drain_free(s->drain);
 	codes_free(s->codes);
 	kernel_close(s->kernel);
