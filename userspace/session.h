@@ -39,6 +39,9 @@ struct session_options {
 	bool kernel_mode; /* count that too; an error where it cannot be; exact only */
 	const struct request_config *requests; /* finished: see requests too; NULL: do not */
 	bool no_samples; /* with sample and requests: nothing but these */
+	/* With requests, exact only: one in so many is probed, and nothing else; 0 and 1: all is. */
+	unsigned one_in;
+	const char *endpoint; /* a glob: of these, and of all others none; NULL: of all */
 	/* With requests: called at the end of each, amid session_poll(); may be NULL. */
 	void (*each)(void *arg, const struct request_seen *r);
 	void *each_arg;
