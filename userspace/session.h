@@ -22,6 +22,7 @@
 struct session;
 struct interpreter;
 struct request_config;
+struct request_seen;
 
 struct session_options {
 	bool sample; /* instead of measuring each call */
@@ -38,6 +39,9 @@ struct session_options {
 	bool kernel_mode; /* count that too; an error where it cannot be; exact only */
 	const struct request_config *requests; /* finished: see requests too; NULL: do not */
 	bool no_samples; /* with sample and requests: nothing but these */
+	/* Of requests: called at each; may be NULL. */
+	void (*each)(void *arg, const struct request_seen *r);
+	void *each_arg;
 };
 
 /* Errors of all these in words in err. */
