@@ -13,6 +13,7 @@
 #include "userspace/request_config.h"
 #include "userspace/routes.h"
 #include "userspace/served_processes.h"
+#include "userspace/serving.h"
 #include "userspace/worker_life.h"
 
 struct requests {
@@ -158,6 +159,9 @@ static int request_take(struct requests *r, const struct wire_request *q)
 		return err;
 	request_values(r, q, &values);
 	r->seen++;
+	if (r->o.on_request)
+		r->o.on_request(r->o.arg, q, routes_method(r->routes, group.endpoint),
+				routes_name(r->routes, group.endpoint));
 	if (r->o.each)
 		request_each(r, q, &group, &values);
 	err = worker_lives_request(r->lives, q->head.tgid, q->cost);
@@ -171,6 +175,19 @@ static int request_take(struct requests *r, const struct wire_request *q)
 	return err;
 }
 
+static int class_take(struct requests *r, const struct wire_event_class *c)
+{
+	uint32_t endpoint = 0;
+	int err = routes_class(r->routes, c);
+
+	if (!err)
+		err = routes_class_endpoint(r->routes, c->class_id, &endpoint);
+	if (!err && endpoint && r->o.on_class)
+		r->o.on_class(r->o.arg, c->class_id, routes_method(r->routes, endpoint),
+			      routes_name(r->routes, endpoint));
+	return err;
+}
+
 static int life_take(struct requests *r, const struct wire_event_life *e)
 {
 	int err = 0;
@@ -179,6 +196,8 @@ static int life_take(struct requests *r, const struct wire_event_life *e)
 		err = served_process_born(r->processes, e->head.tgid, e->parent);
 	else
 		served_process_died(r->processes, e->head.tgid);
+	if (r->o.on_life)
+		r->o.on_life(r->o.arg, e);
 	return err ? err : worker_lives_event(r->lives, e);
 }
 
@@ -195,7 +214,7 @@ void requests_event(struct requests *r, const void *data, size_t size)
 	if (head.kind == WIRE_EVENT_REQUEST && request_decode(&r->request, data, size)) {
 		err = request_take(r, &r->request);
 	} else if (head.kind == WIRE_EVENT_CLASS && class_decode(&r->class, data, size)) {
-		err = routes_class(r->routes, &r->class);
+		err = class_take(r, &r->class);
 	} else if ((head.kind == WIRE_EVENT_BORN || head.kind == WIRE_EVENT_DIED) &&
 		   size >= sizeof(struct wire_event_life)) {
 		struct wire_event_life life;
@@ -217,13 +236,24 @@ static int on_event(void *arg, void *data, size_t size)
 	return 0;
 }
 
+static int class_canonical(void *arg, uint64_t class_id, uint64_t canonical)
+{
+	return serving_canonical(arg, class_id, canonical);
+}
+
+static int process_totals(void *arg, pid_t pid, struct wire_served *ret)
+{
+	return serving_totals(arg, pid, ret);
+}
+
 static int requests_prepare(struct requests *r)
 {
 	const struct request_config *c = r->o.config;
-	struct routes_options routes = { .config = c, .sink = r->sink, .canonical = r->o.canonical,
-					 .arg = r->o.arg };
-	struct worker_lives_options lives = { .sink = r->sink, .totals = r->o.totals,
-					      .arg = r->o.arg };
+	struct serving *s = r->o.serving;
+	struct routes_options routes = { .config = c, .sink = r->sink,
+					 .canonical = s ? class_canonical : NULL, .arg = s };
+	struct worker_lives_options lives = { .sink = r->sink, .totals = s ? process_totals : NULL,
+					      .arg = s };
 	int err = tag_sets_new(r->sink, c->max_tag_sets, &r->tags);
 
 	routes.tags = r->tags;
@@ -235,9 +265,9 @@ static int requests_prepare(struct requests *r)
 		err = worker_lives_new(&lives, &r->lives);
 	if (!err)
 		err = served_processes_new(c, r->tags, &r->processes);
-	if (err || !r->o.events_fd)
+	if (err || !s)
 		return err;
-	r->ring = ring_buffer__new(r->o.events_fd, on_event, r, NULL);
+	r->ring = ring_buffer__new(serving_events_fd(s), on_event, r, NULL);
 	return r->ring ? 0 : -errno;
 }
 
@@ -327,6 +357,13 @@ int requests_consume(struct requests *r)
 
 int requests_pass(struct requests *r, bool last)
 {
+	int err;
+
+	if (r->o.serving)
+		serving_pass(r->o.serving);
+	err = requests_consume(r);
+	if (err && !r->error)
+		r->error = err;
 	if (!r->error)
 		r->error = request_groups_tell(r->groups);
 	if (!r->error)
@@ -350,8 +387,24 @@ uint64_t requests_seen(const struct requests *r)
 	return r->seen;
 }
 
+static const struct {
+	uint8_t wire, loss;
+} of_wire[] = {
+	{ WIRE_LOSS_REQUESTS, LOSS_REQUESTS },	 { WIRE_LOSS_CONNECTIONS, LOSS_CONNECTIONS },
+	{ WIRE_LOSS_CLASSES, LOSS_CLASSES },	 { WIRE_LOSS_SERVERS, LOSS_SERVERS },
+	{ WIRE_LOSS_GARBLED, LOSS_GARBLED },	 { WIRE_LOSS_SLICES, LOSS_SLICES },
+	{ WIRE_LOSS_UNCOUNTED, LOSS_UNCOUNTED }, { WIRE_LOSS_PROCS, LOSS_PROCESSES },
+	{ WIRE_LOSS_EVENTS, LOSS_EVENTS },
+};
+
 void requests_losses(const struct requests *r, uint64_t losses[LOSS_MAX])
 {
+	uint64_t wire[WIRE_LOSS_MAX] = { 0 };
+
+	if (r->o.serving)
+		serving_losses(r->o.serving, wire);
+	for (size_t i = 0; i < sizeof(of_wire) / sizeof(*of_wire); i++)
+		losses[of_wire[i].loss] += wire[of_wire[i].wire];
 	losses[LOSS_REQUESTS] += r->unread + r->ungrouped;
 	losses[LOSS_CLASSES] += routes_beyond(r->routes);
 	losses[LOSS_TAGS] += r->untagged;

@@ -16,7 +16,9 @@
 
 struct request_config;
 struct requests;
-struct wire_served;
+struct serving;
+struct wire_event_life;
+struct wire_request;
 
 /* A request that has ended, as it is told to who wants each. All is borrowed. */
 struct request_seen {
@@ -32,14 +34,15 @@ struct request_seen {
 
 struct requests_options {
 	const struct request_config *config; /* finished; kept */
+	struct serving *serving; /* where the events are from; NULL in tests, which bring them */
 	bool kernel_mode; /* costs in kernel mode are counted */
-	/* Where the events are from; 0 in tests, which bring them themselves. */
-	int events_fd;
-	/* As serving_canonical() and serving_totals(); may be NULL. */
-	int (*canonical)(void *arg, uint64_t class_id, uint64_t canonical);
-	int (*totals)(void *arg, pid_t pid, struct wire_served *ret);
+	/* May be NULL: a class and its endpoint's names; a request, likewise; a birth or a death. */
+	void (*on_class)(void *arg, uint64_t class_id, const char *method, const char *name);
+	void (*on_request)(void *arg, const struct wire_request *r, const char *method,
+			   const char *name);
+	void (*on_life)(void *arg, const struct wire_event_life *e);
 	void *arg;
-	/* Called at each request, once its tags are known; may be NULL. */
+	/* Each request with all that is known of it; may be NULL. */
 	void (*each)(void *arg, const struct request_seen *r);
 	void *each_arg;
 };
@@ -49,12 +52,16 @@ int requests_open(const struct requests_options *o, struct sink *sink, struct re
 		  char *err, size_t errlen);
 void requests_close(struct requests *r); /* NULL: nothing */
 
-/* Once, when meta has been told and the time runs: back ends, common tags. */
+/*
+ * Once, when meta has been told and the time runs, before any other fact: back ends, common
+ * tags.
+ */
 int requests_begin(struct requests *r, const char *host, uint64_t at_ns);
 
 /* A process is served from now on.  python: its version; "" when it is not known. */
 int requests_process(struct requests *r, pid_t pid, const char *python);
 
+/* The ring wakes late, so it is to be read once a second, too: requests_pass() does. */
 int requests_poll_fd(const struct requests *r);
 /* Reads what there is.  -errno of the ring; the sink's errors are told by requests_pass(). */
 int requests_consume(struct requests *r);
@@ -62,8 +69,8 @@ int requests_consume(struct requests *r);
 void requests_event(struct requests *r, const void *data, size_t size);
 
 /*
- * Tells the sink what is new; last: of those workers too that live on. The sink's error,
- * the first that there was.
+ * About once a second: reads what there is and tells the sink; last: of those workers too
+ * that live on. The sink's error, the first that there was.
  */
 int requests_pass(struct requests *r, bool last);
 
@@ -71,7 +78,7 @@ int requests_pass(struct requests *r, bool last);
 uint32_t requests_endpoint(struct requests *r, uint64_t class_id);
 
 uint64_t requests_seen(const struct requests *r); /* so far */
-/* Adds its own totals: events that made no sense, endpoints and tags beyond those kept. */
+/* Adds its totals and the serving's, but for losses that the measurement has too. */
 void requests_losses(const struct requests *r, uint64_t losses[LOSS_MAX]);
 
 #endif
