@@ -27,20 +27,36 @@ void request_lines_begin(struct request_lines *l)
 	l->to_realtime_ns = clock_at(CLOCK_REALTIME) - clock_at(CLOCK_MONOTONIC);
 }
 
-/* Its own tags are at hand, not yet in a profile's sets. */
+static bool is_like(const char *value, const char *pattern)
+{
+	return !strcmp(value, pattern) || !fnmatch(pattern, value, 0);
+}
+
+/* Its endpoint and tags are at hand; the profile may not know them yet. */
 static bool passes(const struct request_lines *l, const struct request_seen *r,
 		   const struct request_filter *f)
 {
-	struct sink_group group = {.endpoint = r->endpoint, .pid = r->pid, .status = r->status,
-				   .flags = r->flags};
-	const char *value;
+	struct sink_group group = {.pid = r->pid, .status = r->status, .flags = r->flags};
+	const char *tag;
 
-	if (f->field.kind != FIELD_TAG && f->field.kind != FIELD_HOST)
-		return request_filter_passes(l->profile, NULL, &group, f);
-	value = tag_list_get(r->tags, f->field.name);
-	if (!value)
-		return request_filter_passes(l->profile, NULL, &group, f);
-	return (!strcmp(value, f->pattern) || !fnmatch(f->pattern, value, 0)) != f->negated;
+	switch (f->field.kind) {
+	case FIELD_ENDPOINT:
+		return endpoint_is_named(r->endpoint_method, r->endpoint_name, f->pattern) !=
+		       f->negated;
+	case FIELD_ROUTE:
+		return is_like(r->endpoint_name, f->pattern) != f->negated;
+	case FIELD_METHOD:
+		return is_like(r->endpoint_method, f->pattern) != f->negated;
+	case FIELD_HOST:
+	case FIELD_TAG:
+		tag = tag_list_get(r->tags, f->field.name);
+		if (tag)
+			return is_like(tag, f->pattern) != f->negated;
+		break;
+	default:
+		break;
+	}
+	return request_filter_passes(l->profile, NULL, &group, f);
 }
 
 /* Valid UTF-8 and fit for a terminal, cut where it is too long. */
@@ -87,20 +103,20 @@ static json_t *backends_json(const struct request_lines *l, const struct request
 
 static void put_json(const struct request_lines *l, const struct request_seen *r)
 {
-	char method[PATH_SIZE], path[PATH_SIZE], endpoint[REQUEST_FIELD_SIZE], text[PATH_SIZE];
+	char method[PATH_SIZE], path[PATH_SIZE], text[PATH_SIZE], name[PATH_SIZE];
 	json_t *tags = json_object(), *json;
 
-	endpoint_text(l->profile, r->endpoint, endpoint);
 	for (uint32_t i = 0; i < r->tags->count; i++)
 		json_object_set_new(tags, repaired(method, r->tags->tags[i].key),
 				    json_string(repaired(text, r->tags->tags[i].value)));
-	json = json_pack("{s:o, s:I, s:I, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
+	json = json_pack("{s:o, s:I, s:I, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}",
 			 "time_ns", json_count(r->begin_ns + l->to_realtime_ns),
 			 "pid", (json_int_t)r->pid,
 			 "tid", (json_int_t)r->tid,
 			 "method", repaired(method, r->method),
 			 "path", repaired(path, r->path),
-			 "endpoint", endpoint,
+			 "endpoint_method", repaired(text, r->endpoint_method),
+			 "endpoint", repaired(name, r->endpoint_name),
 			 "status", r->status ? json_integer(r->status) : json_null(),
 			 "flags", flags_json(r->flags),
 			 "backends", backends_json(l, r),
@@ -131,7 +147,7 @@ static void put_text(const struct request_lines *l, const struct request_seen *r
 	bool time_metric = l->profile->meta.metric == METRIC_TASK_CLOCK;
 	uint64_t at = r->begin_ns + l->to_realtime_ns;
 	char when[32] = "", status[8] = "-", path[PATH_SIZE], method[PATH_SIZE];
-	char endpoint[REQUEST_FIELD_SIZE];
+	char name[PATH_SIZE];
 	time_t seconds = at / 1000000000;
 	struct tm tm;
 
@@ -139,14 +155,14 @@ static void put_text(const struct request_lines *l, const struct request_seen *r
 		strftime(when, sizeof(when), "%H:%M:%S", &tm);
 	if (r->status)
 		snprintf(status, sizeof(status), "%u", r->status);
-	endpoint_text(l->profile, r->endpoint, endpoint);
 	fprintf(l->out, "%s.%06u  %7" PRIu32 "  %3s  ", when, (unsigned)(at % 1000000000 / 1000),
 		r->pid, status);
 	put_amount(l, r->values->measures[REQUEST_COST], time_metric);
 	put_amount(l, r->values->measures[REQUEST_LATENCY], true);
 	put_amount(l, r->values->measures[REQUEST_CPU], true);
 	fprintf(l->out, "%-*s %s  %s%s\n", METHOD_WIDTH, repaired(method, r->method),
-		repaired(path, r->path), endpoint, r->flags & GROUP_ABORTED ? "  (given up)" : "");
+		repaired(path, r->path), repaired(name, r->endpoint_name),
+		r->flags & GROUP_ABORTED ? "  (given up)" : "");
 }
 
 static void put_titles(const struct request_lines *l)
