@@ -310,24 +310,26 @@ static __noinline void http_on_names(struct http_parser *p, struct wire_request 
 		http_on_taken(p, r);
 }
 
+/* There is something to do without any byte more. */
+static __always_inline int http_is_due(const struct http_parser *p)
+{
+	return !p->skip && (!p->need || p->state >= HTTP_NAMED);
+}
+
 /* 0: the chunk is through. */
 static __always_inline int http_step(struct http_parser *p, struct wire_request *r,
 				     struct http_chunk *c)
 {
-	if (p->state == HTTP_BODY && !p->skip) {
-		http_on_body(p, c, HTTP_ITEM_END);
-		return 1;
-	}
-	if (p->skip) {
-		c->at += http_skip(p, c->n - c->at);
-		return p->state == HTTP_BODY && !p->skip;
-	}
+	if (c->at >= c->n && !http_is_due(p))
+		return 0;
 	if (p->state >= HTTP_NAMED) {
 		http_on_names(p, r);
 		return 1;
 	}
-	if (c->at >= c->n && p->need)
-		return 0;
+	if (p->skip) {
+		c->at += http_skip(p, c->n - c->at);
+		return 1;
+	}
 	if (p->matched && p->state != HTTP_PREFIX)
 		http_restore(p, r);
 	http_scan(p, r, c);
@@ -347,7 +349,7 @@ static __always_inline __u32 http_run(struct http_parser *p, struct wire_request
 	for (int i = 0; i < HTTP_STEPS; i++)
 		if (!http_step(p, r, c) || p->events & HTTP_STOPS)
 			break;
-	return p->events | (c->at < c->n ? HTTP_AGAIN : 0);
+	return p->events | (c->at < c->n || http_is_due(p) ? HTTP_AGAIN : 0);
 }
 
 #endif

@@ -287,6 +287,7 @@ __noinline int server_change(__u64 request, __u32 how)
  */
 static __always_inline void server_own(struct server *s, __u64 request)
 {
+	s->run.received = request != 0;
 	if (s->owner != request)
 		server_change(request, SERVER_TAKES);
 }

@@ -153,7 +153,7 @@ __noinline int task_switch(__u64 task)
 static __always_inline void task_leaves(struct server *s)
 {
 	s->run.sp = 0;
-	s->run.entered = 0;
+	s->run.entered = s->run.depth = 0;
 	s->run.greenlets = 0;
 	if (s->run.task || s->owner)
 		task_switch(0);
@@ -180,6 +180,18 @@ static __always_inline struct server *loop_here(void)
 	return served_maybe(bpf_get_current_pid_tgid() >> 32) ? server_here() : 0;
 }
 
+/*
+ * What uvloop has received just before it calls back, the callback is to handle: it
+ * works for the same request.
+ */
+static __always_inline int run_received(struct server *s)
+{
+	int received = s->run.uvloop && s->run.received && !s->run.depth;
+
+	s->run.received = 0;
+	return received;
+}
+
 SEC("uprobe")
 int on_context_run(struct pt_regs *ctx)
 {
@@ -187,7 +199,8 @@ int on_context_run(struct pt_regs *ctx)
 	__u64 sp = PT_REGS_SP(ctx), task;
 	__u32 steps;
 
-	if (!s || s->run.entered || s->run.greenlets || (s->run.sp && sp < s->run.sp))
+	if (!s || s->run.entered || s->run.greenlets || run_received(s) ||
+	    (s->run.sp && sp < s->run.sp))
 		return 0;
 	task = callback_task(s->tgid, task_word(PT_REGS_PARM2(ctx)), &steps);
 	if (task && !steps && !account_own(s->tgid, task))
@@ -203,17 +216,23 @@ int on_context_run(struct pt_regs *ctx)
 	return 0;
 }
 
-/* What is received before a callback of uvloop's begins, that callback is to handle. */
+/*
+ * uvloop enters contexts for callbacks of its own, and within these for those of the
+ * application; from the step of a task until its context is left, nothing else is.
+ * Transports call by Context.run() while none is entered.
+ */
 SEC("uprobe")
 int on_context_enter(struct pt_regs *ctx)
 {
 	struct server *s = loop_here();
 
-	if (!s || s->run.greenlets || s->run.entered++)
+	if (!s || s->run.greenlets)
 		return 0;
 	s->run.loop = 1;
+	s->run.uvloop = 1;
 	s->run.sp = 0;
-	if (!s->owner || s->run.task)
+	s->run.entered++;
+	if (!run_received(s) && s->owner && !s->run.depth)
 		task_switch(0);
 	return 0;
 }
@@ -223,16 +242,21 @@ int on_context_exit(struct pt_regs *ctx)
 {
 	struct server *s = loop_here();
 
-	if (!s || !s->run.entered || --s->run.entered)
+	if (!s || !s->run.entered)
 		return 0;
+	s->run.entered--;
+	if (s->run.entered >= s->run.depth && (s->run.entered || !s->owner))
+		return 0;
+	s->run.depth = 0;
 	task_switch(0);
 	return 0;
 }
 
 static __always_inline void task_steps(struct server *s, __u64 task)
 {
-	if (s->run.entered != 1 || s->run.task || !task)
+	if (!s->run.entered || s->run.depth || !task)
 		return;
+	s->run.depth = s->run.entered;
 	if (!account_own(s->tgid, task))
 		account_make(s->tgid, task, 0, 0);
 	task_switch(task);
