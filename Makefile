@@ -145,7 +145,7 @@ bench: deps
 	@$(MAKE) -s all bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
 
-bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin $(BUILD)/load
 	@:
 $(BUILD)/bench/empty_probes: tests/bench/empty_probes.c $(BUILD)/gen/empty.skel.h $(BUILD)/libsymbolizer.a
 	@mkdir -p $(@D)

@@ -49,8 +49,7 @@ struct wire_served {
 	__u32 pad;
 };
 #define WIRE_SERVED_PROXY 0x1 /* hands its requests on to another served process: not counted */
-/* A request is measured by exact probes from its beginning when they are on by then. */
-#define WIRE_SERVED_ARMED 0x2
+#define WIRE_SERVED_FREE_THREADED 0x4 /* objects have the longer head */
 
 /*
  * Which requests are captured where probes are on for some only: told by user space,

@@ -51,6 +51,19 @@ const char *sample_state_name(enum sample_state state)
 	return (unsigned int)state < SAMPLE_STATES ? names[state] : NULL;
 }
 
+const char *endpoint_source_name(enum endpoint_source source)
+{
+	static const char *const names[] = {
+		[0] = "none",
+		[ENDPOINT_PATTERN] = "pattern",
+		[ENDPOINT_HEURISTIC] = "heuristic",
+		[ENDPOINT_MARK] = "mark",
+		[ENDPOINT_OTHER] = "other",
+	};
+
+	return source <= ENDPOINT_OTHER ? names[source] : names[0];
+}
+
 const char *request_measure_name(enum request_measure m)
 {
 	static const char *const names[REQUEST_MEASURES] = {
