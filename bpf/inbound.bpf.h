@@ -9,10 +9,19 @@
 #include "bpf/class.bpf.h"
 #include "bpf/connection.bpf.h"
 
-#define FEED_STEPS 512 /* runs of the parser in one call: what is behind is garbled */
+/* Runs of the parser in one call, squared: what is behind is garbled. */
+#define FEED_RUNS 128
 
-/* What is parsed, and where a request goes that there is no row for. */
+/*
+ * One direction of a connection while it is parsed: its parser is a copy, so that a run
+ * of it looks nothing up.
+ */
 struct feed {
+	struct http_parser parser;
+	__u64 at;   /* of what comes next, in the process's memory, */
+	__u32 left; /* and how much of it there is */
+	__u32 pad;
+	__u64 request; /* that the parser writes to; 0: `nobody` */
 	struct http_chunk chunk;
 	struct wire_request nobody;
 };
@@ -27,6 +36,13 @@ struct {
 	__type(value, struct feed);
 } feeds SEC(".maps");
 
+static __always_inline struct wire_request *feed_request(struct feed *feed)
+{
+	struct wire_request *r = request_find(feed->request);
+
+	return r ? r : &feed->nobody;
+}
+
 /* Nothing of it is understood from here on. */
 static __always_inline void inbound_garbled(struct connection *c)
 {
@@ -34,7 +50,7 @@ static __always_inline void inbound_garbled(struct connection *c)
 	lose(WIRE_LOSS_GARBLED);
 }
 
-static __always_inline void inbound_begin(struct server *s, struct connection *c)
+static __always_inline void inbound_begin(struct server *s, struct connection *c, struct feed *feed)
 {
 	struct wire_request *r;
 
@@ -42,14 +58,16 @@ static __always_inline void inbound_begin(struct server *s, struct connection *c
 		inbound_garbled(c);
 		return;
 	}
-	r = request_open(c->in.kind == HTTP_KIND_UWSGI ? WIRE_PROTOCOL_UWSGI : WIRE_PROTOCOL_HTTP,
+	r = request_open(feed->parser.kind == HTTP_KIND_UWSGI ? WIRE_PROTOCOL_UWSGI
+							      : WIRE_PROTOCOL_HTTP,
 			 s->parsed_ns);
 	if (r)
 		http_clear(r);
 	if (r && c->tls)
 		r->flags |= WIRE_REQUEST_TLS;
 	/* Without a row its answer still has its place. */
-	c->queue[c->end & (PIPELINE - 1)] = r ? r->id : 0;
+	feed->request = r ? r->id : 0;
+	c->queue[c->end & (PIPELINE - 1)] = feed->request;
 	c->end++;
 	c->lined = 0;
 }
@@ -65,33 +83,9 @@ static __always_inline void inbound_undo(struct connection *c)
 	request_drop(id);
 }
 
-/* What the parser met while something was received. */
-static __always_inline void inbound_events(struct server *s, struct connection *c,
-					   struct wire_request *r, struct http_chunk *chunk,
-					   __u32 events)
+/* It was no request, or is none any more. */
+static __always_inline void inbound_error(struct connection *c)
 {
-	if (events & HTTP_BEGIN) {
-		if (c->in.kind == HTTP_KIND_RESPONSE)
-			c->role = ROLE_OUTBOUND;
-		else
-			inbound_begin(s, c);
-		c->receiving = 1;
-		return;
-	}
-	if (events & HTTP_LINE) {
-		c->lined = 1;
-		if (c->role == ROLE_UNKNOWN || c->guessed)
-			c->role = ROLE_INBOUND;
-		http_route(r, chunk);
-	}
-	if (events & HTTP_HEAD && r->id)
-		request_class(r->id);
-	if (events & HTTP_TLS)
-		c->tls = 1;
-	if (events & HTTP_END)
-		c->receiving = 0;
-	if (!(events & HTTP_ERROR))
-		return;
 	if (c->receiving && !c->lined)
 		inbound_undo(c);
 	c->receiving = 0;
@@ -99,6 +93,34 @@ static __always_inline void inbound_events(struct server *s, struct connection *
 		lose(WIRE_LOSS_GARBLED);
 	else
 		c->role = c->guessed ? ROLE_OUTBOUND : ROLE_OTHER;
+}
+
+/* What the parser met while something was received. */
+static __always_inline void inbound_events(struct server *s, struct connection *c,
+					   struct feed *feed, __u32 events)
+{
+	if (events & HTTP_BEGIN) {
+		c->receiving = 1;
+		if (feed->parser.kind == HTTP_KIND_RESPONSE)
+			c->role = ROLE_OUTBOUND;
+		else
+			inbound_begin(s, c, feed);
+		return;
+	}
+	if (events & HTTP_LINE) {
+		c->lined = 1;
+		c->guessed = 0;
+		c->role = ROLE_INBOUND;
+		http_route(feed_request(feed), &feed->chunk);
+	}
+	if (events & HTTP_HEAD)
+		request_class(feed->request);
+	if (events & HTTP_TLS)
+		c->tls = 1;
+	if (events & HTTP_END)
+		c->receiving = 0;
+	if (events & HTTP_ERROR)
+		inbound_error(c);
 }
 
 /* The oldest request has its answer, or never will. */
@@ -121,104 +143,139 @@ __noinline int inbound_answered(__u32 flags)
 
 /* What the parser met while something was sent. */
 static __always_inline void outbound_events(struct server *s, struct connection *c,
-					    struct wire_request *r, __u32 events)
+					    struct feed *feed, __u32 events)
 {
+	struct wire_request *r = feed_request(feed);
+
 	if (events & HTTP_BEGIN) {
 		if (!r->head_ns)
 			r->head_ns = s->parsed_ns - r->begin;
 		if (r->method_length == 4 &&
 		    (__u32)http_load(r->method) == (__u32)HTTP_WORD('H', 'E', 'A', 'D', 0, 0, 0, 0))
-			c->out.flags |= HTTP_NO_BODY;
+			feed->parser.flags |= HTTP_NO_BODY;
 		return;
 	}
-	if (events & HTTP_LINE && c->out.status >= 200)
-		r->status = c->out.status;
+	if (events & HTTP_LINE && feed->parser.status >= 200)
+		r->status = feed->parser.status;
 	if (events & HTTP_INTERIM)
 		r->head_ns = 0;
 	if (events & HTTP_UPGRADED) {
-		r->status = c->out.status;
+		r->status = feed->parser.status;
 		c->role = ROLE_OTHER;
 		inbound_answered(WIRE_REQUEST_UPGRADED);
 	} else if (events & HTTP_END) {
 		inbound_answered(0);
+		feed->request = connection_oldest(c);
 		/* The next is there already: it is worked for from here on. */
-		if (c->first != c->end)
-			server_own(s, connection_oldest(c));
+		if (feed->request)
+			server_own(s, feed->request);
 	}
 	if (events & HTTP_ERROR)
 		inbound_garbled(c);
 }
 
-/* Fills the chunk when it is through.  0: there is nothing to run the parser over. */
-static __always_inline int feed_fill(struct server *s, struct connection *c, struct http_parser *p,
-				     struct http_chunk *chunk)
-{
-	__u32 skip, n;
-
-	if (chunk->at < chunk->n)
-		return 1;
-	chunk->at = chunk->n = 0;
-	skip = http_skip(p, s->left);
-	s->at += skip;
-	s->left -= skip;
-	n = s->left < HTTP_CHUNK ? s->left : HTTP_CHUNK;
-	if (!n)
-		return (p->state == HTTP_BODY && !p->skip) || !p->need;
-	asm volatile("" : "+r"(n));
-	if (n > HTTP_CHUNK || bpf_probe_read_user(chunk->data, n, (void *)s->at)) {
-		inbound_garbled(c);
-		return 0;
-	}
-	chunk->n = n;
-	s->at += n;
-	s->left -= n;
-	return 1;
-}
-
-/* One run of the parser, over what s->at and s->left say; 0: it is through. */
-__noinline int feed_run(__u32 sent, __u32 which)
+/* 0: what comes is not parsed any more. */
+__noinline int feed_events(__u32 sent, __u32 which, __u32 events)
 {
 	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
 	struct server *s = server_here();
 	struct connection *c = s ? connection_find(&s->key) : 0;
-	struct http_parser *p;
-	struct inflight *f;
-	struct wire_request *r;
-	__u32 events;
 
-	if (!feed || !c || c->role == ROLE_OTHER ||
-	    (c->role == ROLE_OUTBOUND && c->in.kind == HTTP_KIND_RESPONSE))
+	if (!feed || !c)
 		return 0;
-	p = sent ? &c->out : &c->in;
-	if (!feed_fill(s, c, p, &feed->chunk))
-		return 0;
-	f = inflight_find(sent ? connection_oldest(c) : c->receiving ? connection_newest(c) : 0);
-	r = f ? &f->r : &feed->nobody;
-	r->head.tgid = s->tgid;
-	events = http_run(p, r, &feed->chunk);
 	if (sent)
-		outbound_events(s, c, r, events);
+		outbound_events(s, c, feed, events);
 	else
-		inbound_events(s, c, r, &feed->chunk, events);
+		inbound_events(s, c, feed, events);
+	return c->role != ROLE_OTHER &&
+	       !(c->role == ROLE_OUTBOUND && feed->parser.kind == HTTP_KIND_RESPONSE);
+}
+
+/* Fills the chunk when it is through: 0; 1: nothing is left; < 0: it cannot be read. */
+static __always_inline int feed_fill(struct feed *feed)
+{
+	struct http_parser *p = &feed->parser;
+	struct http_chunk *chunk = &feed->chunk;
+	__u32 skip, n;
+
+	if (chunk->at < chunk->n)
+		return 0;
+	chunk->at = chunk->n = 0;
+	skip = http_skip(p, feed->left);
+	feed->at += skip;
+	feed->left -= skip;
+	n = feed->left < HTTP_CHUNK ? feed->left : HTTP_CHUNK;
+	if (!n)
+		return !((p->state == HTTP_BODY && !p->skip) || !p->need);
+	asm volatile("" : "+r"(n));
+	if (n > HTTP_CHUNK || bpf_probe_read_user(chunk->data, n, (void *)feed->at))
+		return -1;
+	chunk->n = n;
+	feed->at += n;
+	feed->left -= n;
+	return 0;
+}
+
+#define FEED_THROUGH (-1) /* there is no more */
+#define FEED_UNREAD (-2)
+
+/* One run of the parser: its events, or one of these. */
+__noinline int feed_run(__u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+	int err;
+
+	if (!feed)
+		return FEED_THROUGH;
+	err = feed_fill(feed);
+	if (err)
+		return err < 0 ? FEED_UNREAD : FEED_THROUGH;
+	return http_run(&feed->parser, feed_request(feed), &feed->chunk) & ~HTTP_AGAIN;
+}
+
+/* Some of it.  0: it is through; 1: there is more; < 0: it cannot be parsed. */
+__noinline int feed_some(__u32 sent, __u32 which)
+{
+	for (int i = 0; i < FEED_RUNS; i++) {
+		int events = feed_run(which);
+
+		if (events < 0)
+			return events == FEED_THROUGH ? 0 : -1;
+		if (events && !feed_events(sent, which, events))
+			return 0;
+	}
 	return 1;
 }
 
-/* The `s->left` bytes at `s->at` in the current process went through the connection s->key. */
-__noinline int feed_all(__u32 sent, __u32 which)
+static __always_inline int feed_runs(__u32 sent, __u32 which)
+{
+	int more = 1;
+
+	for (int i = 0; i < FEED_RUNS && more > 0; i++)
+		more = feed_some(sent, which);
+	return more;
+}
+
+/* `size` bytes at `at` in the current process went through the connection s->key. */
+__noinline int feed(__u32 sent, __u32 which, __u64 at, __u32 size)
 {
 	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
 	struct server *s = server_here();
-	struct connection *c;
+	struct connection *c = s ? connection_find(&s->key) : 0;
 
-	if (!feed || !s)
+	if (!feed || !c)
 		return 0;
+	feed->parser = sent ? c->out : c->in;
+	feed->at = at;
+	feed->left = size;
+	feed->request = sent ? connection_oldest(c) : c->receiving ? connection_newest(c) : 0;
 	feed->chunk.at = feed->chunk.n = 0;
-	for (int i = 0; i < FEED_STEPS; i++)
-		if (!feed_run(sent, which))
-			return 0;
-	c = connection_find(&s->key);
-	if (c)
+	if (feed_runs(sent, which))
 		inbound_garbled(c);
+	if (sent)
+		c->out = feed->parser;
+	else
+		c->in = feed->parser;
 	return 0;
 }
 

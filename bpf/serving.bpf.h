@@ -35,8 +35,6 @@ struct server {
 	__u64 args[4];
 	struct connection_key key; /* of the socket it is about */
 	__u64 parsed_ns; /* when it ended */
-	__u64 at; /* of what is parsed next of its buffer, */
-	__u32 left; /* and how much of it is left */
 	__u32 call; /* enum call_kind */
 	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
 	__u32 tgid, tid;

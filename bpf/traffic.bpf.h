@@ -115,9 +115,7 @@ __noinline int traffic_part(__u32 i)
 		v = (struct user_vector){.size = s->moved}; /* not to be seen: a body's, at best */
 	n = v.size < s->moved ? v.size : s->moved;
 	s->moved -= n;
-	s->at = v.at;
-	s->left = n;
-	feed_all(call_sends(s->moves), FEED_CALL);
+	feed(call_sends(s->moves), FEED_CALL, v.at, n);
 	return s->moved != 0;
 }
 

@@ -18,7 +18,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#include "bpf/wire.h" /* the skeletons hold some of it, */
+#include "bpf/wire_request.h" /* the skeletons hold some of it, */
 #include "symbolizer/layout.h" /* and of this */
 #include "exact.skel.h"
 #include "life.skel.h"
