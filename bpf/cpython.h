@@ -59,6 +59,14 @@
 #define PY_STR_COMPACT 0x20
 #define PY_STR_ASCII 0x40
 
+/*
+ * PyTypeObject.tp_flags, from its ob_size on, and bits of it: Include/object.h, the same
+ * in every minor.
+ */
+#define PY_TYPE_FLAGS 152
+#define PY_TYPE_IS_BYTES (1u << 27)
+#define PY_TYPE_IS_STR (1u << 28)
+
 /* The beginning of PyASCIIObject, in every minor. */
 struct py_str_head {
 	unsigned long long refcount, type, length, hash;

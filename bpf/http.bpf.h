@@ -53,7 +53,9 @@
 #ifndef HTTP_STEPS
 #ifndef HTTP_STEPS
 #ifndef HTTP_STEPS
+#ifndef HTTP_STEPS
 #define HTTP_STEPS 16
+#endif
 #endif
 #endif
 #endif
@@ -71,6 +73,7 @@ static __always_inline void http_begin(struct http_parser *p, __u8 kind)
 	__builtin_memset(p, 0, sizeof(*p));
 	p->kind = kind;
 	p->letters = http_letters(kind != HTTP_KIND_RESPONSE);
+	p->wants = http_wanted();
 	p->need = HTTP_NO_END;
 	http_look(p, HTTP_START);
 	if (kind == HTTP_KIND_NONE || kind == HTTP_KIND_TLS)
@@ -228,10 +231,7 @@ static __noinline void http_on_line(struct http_parser *p, struct wire_request *
 		http_end_target(p, d);
 		break;
 	case HTTP_ARGUMENT:
-		http_on_argument(p, r, d);
-		break;
-	case HTTP_ARGUMENT_VALUE:
-		http_on_argument_value(p, r, d);
+		http_on_argument(p, d);
 		break;
 	case HTTP_VERSION:
 		http_on_version(p, d);
@@ -241,8 +241,7 @@ static __noinline void http_on_line(struct http_parser *p, struct wire_request *
 	}
 }
 
-static __noinline void http_on_headers(struct http_parser *p, struct wire_request *r,
-				       struct http_chunk *c, int d)
+static __noinline void http_on_headers(struct http_parser *p, struct http_chunk *c, int d)
 {
 	switch (p->state) {
 	case HTTP_LINE_START:
@@ -255,10 +254,7 @@ static __noinline void http_on_headers(struct http_parser *p, struct wire_reques
 		http_on_header(p, d);
 		break;
 	case HTTP_VALUE_START:
-		http_on_value_start(p, r, c, d);
-		break;
-	case HTTP_VALUE:
-		http_on_value(p, r, d);
+		http_on_value_start(p, c, d);
 		break;
 	case HTTP_NUMBER:
 		http_on_number(p, d);
@@ -273,10 +269,7 @@ static __noinline void http_on_headers(struct http_parser *p, struct wire_reques
 		http_on_cookie_start(p, c, d);
 		break;
 	case HTTP_COOKIE:
-		http_on_cookie(p, r, d);
-		break;
-	case HTTP_COOKIE_VALUE:
-		http_on_cookie_value(p, r, d);
+		http_on_cookie(p, d);
 		break;
 	case HTTP_REST:
 		http_look(p, HTTP_LINE_START);
@@ -300,34 +293,48 @@ static __always_inline void http_on(struct http_parser *p, struct wire_request *
 	else if (state <= HTTP_STATUS)
 		http_on_line(p, r, c, d);
 	else if (state <= HTTP_REST)
-		http_on_headers(p, r, c, d);
+		http_on_headers(p, c, d);
+	else if (state <= HTTP_COOKIE_VALUE)
+		http_on_value(p, r, d);
 	else if (state <= HTTP_CHUNK_END)
 		http_on_body(p, c, d);
 	else
-		http_on_uwsgi(p, r, c, d);
+		http_on_uwsgi(p, r, d);
+}
+
+static __noinline void http_on_names(struct http_parser *p, struct wire_request *r)
+{
+	if (p->state == HTTP_NAMED)
+		http_on_name(p);
+	else
+		http_on_taken(p, r);
+}
+
+/* There is something to do without any byte more. */
+static __always_inline int http_is_due(const struct http_parser *p)
+{
+	return !p->skip && (!p->need || p->state >= HTTP_NAMED);
 }
 
 /* 0: the chunk is through. */
 static __always_inline int http_step(struct http_parser *p, struct wire_request *r,
 				     struct http_chunk *c)
 {
-	int d;
-
-	if (p->state == HTTP_BODY && !p->skip) {
-		http_on_body(p, c, HTTP_ITEM_END);
+	if (c->at >= c->n && !http_is_due(p))
+		return 0;
+	if (p->state >= HTTP_NAMED) {
+		http_on_names(p, r);
 		return 1;
 	}
 	if (p->skip) {
 		c->at += http_skip(p, c->n - c->at);
-		return p->state == HTTP_BODY && !p->skip;
+		return 1;
 	}
-	if (c->at >= c->n && p->need)
-		return 0;
 	if (p->matched && p->state != HTTP_PREFIX)
 		http_restore(p, r);
-	d = http_scan(p, r, c);
-	if (d >= 0)
-		http_on(p, r, c, d);
+	http_scan(p, r, c);
+	if (p->met != HTTP_NOT_MET)
+		http_on(p, r, c, p->met);
 	else if (p->head > HTTP_HEAD_MAX ||
 		 (p->state == HTTP_METHOD && p->used > WIRE_METHOD_MAX))
 		http_fail(p);
@@ -342,7 +349,7 @@ static __always_inline __u32 http_run(struct http_parser *p, struct wire_request
 	for (int i = 0; i < HTTP_STEPS; i++)
 		if (!http_step(p, r, c) || p->events & HTTP_STOPS)
 			break;
-	return p->events | (c->at < c->n ? HTTP_AGAIN : 0);
+	return p->events | (c->at < c->n || http_is_due(p) ? HTTP_AGAIN : 0);
 }
 
 #endif

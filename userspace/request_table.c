@@ -142,7 +142,8 @@ static double probed_call_cost(const struct profile *p, uint32_t pid)
 static void row_add(struct request_row *r, const struct profile_group *g)
 {
 	r->count = saturating_add(r->count, g->count);
-	if (!g->of.status || g->of.status >= 500)
+	/* A task has no status. */
+	if (g->of.status >= 500 || (!g->of.status && !(g->of.flags & GROUP_TASK)))
 		r->failed = saturating_add(r->failed, g->count);
 	if (g->of.flags & GROUP_ABORTED)
 		r->aborted = saturating_add(r->aborted, g->count);

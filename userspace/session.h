@@ -21,6 +21,7 @@
 
 struct session;
 struct interpreter;
+struct request_config;
 
 struct session_options {
 	bool sample; /* instead of measuring each call */
@@ -35,6 +36,8 @@ struct session_options {
 	bool no_calibration; /* exact only */
 	unsigned max_nodes, max_threads; /* 0: default */
 	bool kernel_mode; /* count that too; an error where it cannot be; exact only */
+	const struct request_config *requests; /* finished: see requests too; NULL: do not */
+	bool no_samples; /* with sample and requests: nothing but these */
 };
 
 /* Errors of all these in words in err. */

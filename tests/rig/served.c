@@ -3,7 +3,9 @@
  * Tells of each request that processes serve, one JSON object a line, straight from the
  * kernel's ring: what the programs say, with nothing of the program's own behind it.
  *
- *	served SECONDS PID...	ends early at SIGINT; "measuring" on standard error first
+ *	served [-m|-a] SECONDS PID...	ends early at SIGINT; "measuring" on standard error first
+ *
+ * -m: and of their imports and collections; -a: and what audit events mark.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -14,6 +16,7 @@
 #include <time.h>
 
 #include "symbolizer/interpreter.h"
+#include "tests/rig/served_marks.h"
 #include "userspace/counter.h"
 #include "userspace/request_config.h"
 #include "userspace/serving.h"
@@ -78,6 +81,13 @@ static void print_request(const struct wire_request *r)
 		PRINT(names[i], r->backends[i].calls);
 		PRINT(times[i], r->backends[i].ns);
 	}
+	PRINT("gcs", r->gcs);
+	PRINT("gc_ns", r->gc_ns);
+	PRINT("gc_cost", r->gc_cost);
+	PRINT("imports", r->imports);
+	PRINT("import_ns", r->import_ns);
+	PRINT("import_cost", r->import_cost);
+	print_text("marks", r->marks, r->marks_length);
 	printf("\"class\":\"%016llx\"}\n", (unsigned long long)r->class_id);
 }
 
@@ -148,8 +158,14 @@ int main(int argc, char **argv)
 	struct counter *counter;
 	struct serving *s;
 	char text[512] = "";
+	char marks = 0;
 	time_t end;
 
+	if (argc > 1 && *argv[1] == '-') {
+		marks = argv[1][1];
+		argv++;
+		argc--;
+	}
 	if (argc < 3)
 		return 2;
 	signal(SIGINT, on_signal);
@@ -169,6 +185,8 @@ int main(int argc, char **argv)
 	}
 	for (int i = 2; i < argc; i++)
 		follow(s, atoi(argv[i]));
+	if (marks && served_marks_open(s, marks == 'a', argv + 2))
+		return 1;
 	ring = ring_buffer__new(serving_events_fd(s), on_event, NULL, NULL);
 	if (!ring)
 		return 1;
@@ -178,10 +196,13 @@ int main(int argc, char **argv)
 		ring_buffer__poll(ring, 100);
 		ring_buffer__consume(ring);
 		serving_pass(s);
+		served_marks_pass(false);
 	}
 	serving_pass(s);
 	ring_buffer__consume(ring);
+	served_marks_pass(true);
 	print_end(s, argv + 2);
+	served_marks_close();
 	serving_close(s);
 	counter_close(counter);
 	return 0;
