@@ -118,12 +118,14 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 __attribute__((unused)) static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
 {
 	__u32 length;
+	int more = 1;
 
 	c->path_at = c->route_at = 0;
 	http_segment_begin(c);
-	for (int i = 0; i < HTTP_ROUTE_STEPS; i++)
-		if (!http_route_step(r, c))
-			break;
+	for (int i = 0; i < HTTP_ROUTE_STEPS && more; i++)
+		more = http_route_step(r, c);
+	if (more)
+		c->route_at = c->segment_at;
 	if (!r->path_length)
 		http_route_put(r, c, '/', 1);
 	length = c->route_at;

@@ -117,6 +117,9 @@ static void test_long(void)
 	memset(want, '/', sizeof(want));
 	want[HTTP_ROUTE_STEPS] = 0;
 	CU_ASSERT_STRING_EQUAL(route_of(path, WIRE_PATH_MAX), want);
+	memset(path + HTTP_ROUTE_STEPS - 8, 'a', sizeof(path) - HTTP_ROUTE_STEPS + 8);
+	want[HTTP_ROUTE_STEPS - 8] = 0;
+	CU_ASSERT_STRING_EQUAL(route_of(path, WIRE_PATH_MAX), want);
 }
 
 static void named(const char *method, const char *route)
