@@ -244,6 +244,68 @@ int on_task_step(struct pt_regs *ctx)
 	return 0;
 }
 
+/* The request that what is begun now will work for. */
+static __always_inline __u64 owner_active(const struct server *s)
+{
+	struct inflight *f = inflight_find(s->owner);
+
+	return f && !f->done ? s->owner : 0;
+}
+
+/*
+ * Futures that were given a result while a request was worked for: a task that works for
+ * nobody and waits for that one does so for the request.  Only of uvloop, where it is not
+ * the task that sends the answer.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, struct account_key);
+	__type(value, __u64);
+} futures SEC(".maps");
+
+SEC("uprobe")
+int on_future_result(struct pt_regs *ctx)
+{
+	struct server *s = loop_here();
+	struct account_key key = { .task = PT_REGS_PARM1(ctx) };
+	__u64 request = s && s->run.uvloop ? owner_active(s) : 0;
+
+	if (!request)
+		return 0;
+	key.tgid = s->tgid;
+	bpf_map_update_elem(&futures, &key, &request, BPF_ANY);
+	return 0;
+}
+
+static __always_inline void task_woken(struct server *s, __u64 task, __u64 future)
+{
+	struct account_key key = { .task = future, .tgid = s->tgid };
+	__u64 *request = bpf_map_lookup_elem(&futures, &key);
+	struct account *a;
+
+	if (!request)
+		return;
+	a = account_get(s->tgid, task);
+	if (a && !account_request(a))
+		a->request = *request;
+	bpf_map_delete_elem(&futures, &key);
+}
+
+SEC("uprobe")
+int on_task_wakeup(struct pt_regs *ctx)
+{
+	struct server *s = loop_here();
+	__u64 task = PT_REGS_PARM1(ctx);
+
+	if (!s)
+		return 0;
+	if (s->run.uvloop)
+		task_woken(s, task, PT_REGS_PARM2(ctx));
+	task_steps(s, task, PT_REGS_SP(ctx));
+	return 0;
+}
+
 SEC("uprobe")
 int on_task_new(struct pt_regs *ctx)
 {
