@@ -325,10 +325,24 @@ static __always_inline void server_class(struct server *s, __u64 class_id)
 		bpf_map_update_elem(&class_of, &tid, &class_id, BPF_ANY);
 }
 
+/* What the task that ran has cost, for when it is known who it works for. */
+static __always_inline void task_stops(struct server *s)
+{
+	struct account *a = account_find(s->tgid, s->run.task);
+
+	if (!a)
+		return;
+	if (s->owner)
+		a->pending = no_totals;
+	else
+		totals_subtract(&a->pending, &s->now, &s->span);
+}
+
 enum server_change {
 	SERVER_TAKES,
 	SERVER_CLAIMS, /* when it worked for none: all since it last waited is the new one's, too */
-	SERVER_SWITCHES, /* to another task, which says nothing of the one that ran */
+	/* To another task, which says nothing of the one that ran; it is accounted up to now. */
+	SERVER_SWITCHES,
 };
 
 /* The current thread works for another request from here on; 0: for none. */
@@ -339,7 +353,14 @@ __noinline int server_change(__u64 request, __u32 how)
 
 	if (!s)
 		return 0;
-	server_account(s);
+	if (how != SERVER_SWITCHES)
+		server_account(s);
+	if (how != SERVER_SWITCHES && request && s->run.uvloop) {
+		/* libuv reads before it calls back, and writes after: no task does */
+		task_stops(s);
+		s->run.task = s->run.sp = 0;
+		how = SERVER_TAKES;
+	}
 	old = inflight_find(s->owner);
 	if (old) {
 		server_settle(s, &old->r);
