@@ -15,6 +15,8 @@
 #include "userspace/commands.h"
 #include "userspace/counter_share.h"
 #include "userspace/recording.h"
+#include "userspace/request_config.h"
+#include "userspace/request_options.h"
 #include "userspace/sample_options.h"
 #include "userspace/session.h"
 #include "userspace/targets.h"
@@ -24,6 +26,7 @@
 struct record {
 	struct session_options session;
 	struct targets targets;
+	struct request_config requests;
 	const char *output;
 	double seconds; /* 0: until stopped */
 	bool quiet;
@@ -31,7 +34,7 @@ struct record {
 };
 
 enum { OPT_METRIC = 256, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
-       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL };
+       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL, OPT_REQUESTS, OPT_ENDPOINT };
 
 static const struct argp_option options[] = {
 	{"duration", 'd', "SECONDS", 0, "Stop after this long (default: Ctrl-C, or the targets' end)", 0},
@@ -45,6 +48,14 @@ static const struct argp_option options[] = {
 	{"no-calibration", OPT_NO_CALIBRATION, NULL, 0, "Leave the probes' own cost in", 0},
 	{"max-paths", OPT_MAX_PATHS, "N", 0, "Call paths kept, for all targets (default: 131071)", 0},
 	{"max-threads", OPT_MAX_THREADS, "N", 0, "Threads followed at a time (default: 256)", 0},
+	{"requests", OPT_REQUESTS, "1/N", OPTION_ARG_OPTIONAL,
+	 "What each request costs, and costs by endpoint; 1/N: exact costs of one request in N, "
+	 "others run at full speed",
+	 0},
+	{"endpoint", OPT_ENDPOINT, "GLOB", 0,
+	 "With --requests=1/N: of requests of these endpoints only (of their method too, with a "
+	 "space in it)",
+	 0},
 	{"quiet", 'q', NULL, 0, "Print errors only", 0},
 	{0},
 };
@@ -59,6 +70,8 @@ static const char doc[] =
 	"  pycost record --mode sample -p 1234   estimates, from 99 looks a second\n"
 	"  pycost record --mode sample --all -d 60\n"
 	"                                        every Python on this machine for a minute\n"
+	"  pycost record --match gunicorn --requests=1/1000 -d 600\n"
+	"                                        exact costs of one request in a thousand\n"
 	"  pycost report recording.pycost        read the result\n\n"
 	"The targets are not stopped or changed, and nothing stays behind in them, however "
 	"pycost ends. In exact mode each probed call costs them one to three microseconds while it "
@@ -74,6 +87,25 @@ static unsigned count_of(struct argp_state *state, const char *text, unsigned lo
 	return n;
 }
 
+/* "1/N", "all", or nothing, which is all. */
+static void requests_parse(struct record *r, const char *arg, struct argp_state *state)
+{
+	const char *next = state->next < state->argc ? state->argv[state->next] : NULL;
+
+	r->session.requests = &r->requests;
+	/* "--requests 1/1000" is understood, too. */
+	if (!arg && next && (!strncmp(next, "1/", 2) || !strcmp(next, "all"))) {
+		arg = next;
+		state->next++;
+	}
+	r->session.one_in = 0;
+	if (!arg || !strcmp(arg, "all"))
+		return;
+	if (strncmp(arg, "1/", 2))
+		argp_error(state, "'%s' is neither 1/N nor all", arg);
+	r->session.one_in = count_of(state, arg + 2, 1000000000);
+}
+
 static void arguments_check(const struct record *r, struct argp_state *state)
 {
 	const struct session_options *o = &r->session;
@@ -84,6 +116,11 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if (o->kernel_mode && o->metric == METRIC_TASK_CLOCK)
 		argp_error(state, "task-clock has the kernel's time in it already: leave "
 				  "--kernel out, or choose another metric");
+	if ((o->one_in > 1 || o->endpoint) && o->sample)
+		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
+				  "all requests");
+	if (o->endpoint && !o->requests)
+		argp_error(state, "--endpoint goes with --requests=1/N");
 	if (o->everyone && (r->targets.asked || r->command))
 		argp_error(state, "--all leaves nothing to choose: name no other target");
 }
@@ -97,6 +134,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &r->targets;
 		state->child_inputs[1] = &r->session;
+		state->child_inputs[2] = &r->requests;
 		return 0;
 	case 'd':
 		r->seconds = strtod(arg, &end);
@@ -128,6 +166,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_MAX_THREADS:
 		r->session.max_threads = count_of(state, arg, 1 << 14);
+		return 0;
+	case OPT_REQUESTS:
+		requests_parse(r, arg, state);
+		return 0;
+	case OPT_ENDPOINT:
+		r->session.endpoint = arg;
 		return 0;
 	case 'q':
 		r->quiet = true;
@@ -338,7 +382,8 @@ int cmd_record(int argc, char **argv)
 {
 	struct record r = {.output = DEFAULT_OUTPUT};
 	static const struct argp_child children[] = {
-		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0}, {0}};
+		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0},
+		{&request_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, "[-- COMMAND [ARG...]]", doc, children,
 					 NULL, NULL};
 	int status;
@@ -346,9 +391,11 @@ int cmd_record(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	argp_err_exit_status = 2;
 	signals_catch();
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r))
+	if (request_config_init(&r.requests) ||
+	    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r))
 		return EXIT_FAILURE;
 	status = record(&r);
+	request_config_clear(&r.requests);
 	targets_clear(&r.targets);
 	return status;
 }

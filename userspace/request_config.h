@@ -91,6 +91,7 @@ struct request_config {
 	struct config_tag tags[CONFIG_TAGS_MAX];
 	unsigned tag_count;
 	uint32_t max_endpoints, max_tag_sets;
+	bool marks; /* what applications say by sys.audit() is read */
 	bool has_key;
 	uint8_t key[USER_KEY_SIZE]; /* of hashes; random when the user gave none */
 };

@@ -15,8 +15,8 @@
 #include "userspace/jit.h"
 #include "userspace/kernel.h"
 #include "userspace/reread.h"
-#include "userspace/serving.h"
 #include "userspace/sink.h"
+#include "userspace/watch.h"
 
 /* After an exec, a dynamic linker may still have to map libpython. */
 #define LOOK_NS 2000000000ull
@@ -199,8 +199,8 @@ static int process_look(struct tracker *t, struct process *p)
 	}
 	process_comm(p);
 	kernel_retype(t->kernel, p->pid, seen.function_type);
-	if (t->serving)
-		serving_follow(t->serving, p->pid, &seen);
+	if (t->watch)
+		watch_follow(t->watch, p->pid, &seen);
 	interpreter_clear(&in);
 	if (p->build != k) {
 		process_hold(t, p, k);

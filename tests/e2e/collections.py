@@ -111,7 +111,7 @@ def own_python(version):
     path = os.path.join(lib.work, "python" + version)
     if not os.path.exists(path):
         shutil.copy(os.path.join(lib.root(version), "usr/bin/python" + version), path)
-    return [lib.python(version)[0], "env", "PYTHONHOME=/usr", path]
+    return [lib.python(version)[0], path]
 
 
 class Served:
@@ -125,9 +125,9 @@ class Served:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-        self.server = lib.start(*own_python(version), lib.script("litter.py", APP), str(port), 
+        self.server = lib.start(*own_python(version), lib.script("litter.py", APP), str(port),
                                 stdout=subprocess.PIPE,
-                                env=dict(os.environ, PYTHONPATH=directory))
+                                env=dict(os.environ, PYTHONPATH=directory, PYTHONHOME="/usr"))
         assert self.server.stdout.readline() == b"READY\n"
         self.url = "http://127.0.0.1:%d" % port
         self.rig = lib.start(SERVED, "-m", "600", str(self.server.pid), stdout=subprocess.PIPE,
