@@ -45,7 +45,7 @@ struct server {
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
 	__u8 pad[3];
-	__u64 calls; /* of the exact mode's, as last seen */
+	__u64 calls, left_out; /* of the exact mode's, as last seen */
 };
 
 /* By slot; slots to be had are in a stack that user space fills. */
@@ -250,7 +250,7 @@ static __always_inline int server_is_told(struct server *s, __u64 ns)
 	return 0;
 }
 
-/* Calls that the exact mode's probes have seen since last asked. */
+/* What the exact mode's probes have seen since last asked, and what they left out. */
 static __always_inline void server_count(struct server *s)
 {
 	struct wire_thread *t = exact_thread(s->tid);
@@ -258,6 +258,8 @@ static __always_inline void server_count(struct server *s)
 	if (!t)
 		return;
 	s->now.calls += t->calls - (t->calls < s->calls ? 0 : s->calls);
+	s->now.cost -= t->left_out - (t->calls < s->calls ? 0 : s->left_out);
+	s->left_out = t->left_out;
 	s->calls = t->calls;
 }
 
