@@ -18,6 +18,16 @@
 #include "bpf/socket.bpf.h"
 #include "bpf/class_of.bpf.h"
 
+/* A thread and the sockets and TLS sessions that it uses: see tls.bpf.h. */
+struct tls_thread {
+	__u64 ssl; /* the session that it is in a call about; 0: none */
+	__u64 buffer, count_at; /* of that call */
+	__u32 moves, moves_before; /* bytes went through sockets so often; and before the call */
+	struct connection_key moved, received; /* through which last, and which way */
+	__u32 sends; /* the call does */
+	__u32 pad;
+};
+
 /* The thread is only changed by itself, and by on_switch() when it goes and comes. */
 struct server {
 	__u64 last, last_kernel, last_ns; /* counters when it was last looked at on its CPU */
@@ -46,6 +56,7 @@ struct server {
 	__u8 known; /* from its birth, or since it was met */
 	__u8 pad[3];
 	__u64 calls, left_out; /* of the exact mode's, as last seen */
+	struct tls_thread tls;
 };
 
 /* By slot; slots to be had are in a stack that user space fills. */
