@@ -85,9 +85,9 @@ $(BUILD)/tests/rig/verifier.o: | $(SKELS)
 $(BUILD)/walk-save: $(BUILD)/tests/walk/save.o $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lelf -lcapstone -lz
 # Each request as the kernel's programs tell it.
-$(BUILD)/served: $(BUILD)/tests/rig/served.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+$(BUILD)/served: $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(BUILD)/tests/rig/served.o: | $(SKELS)
+$(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
@@ -145,7 +145,7 @@ bench: deps
 	@$(MAKE) -s all bench-programs
 	@BUILD=$(BUILD) tests/bench/run.sh $(BENCH)
 
-bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin
+bench-programs: $(BUILD)/bench/empty_probes $(BUILD)/bench/spin $(BUILD)/load
 	@:
 $(BUILD)/bench/empty_probes: tests/bench/empty_probes.c $(BUILD)/gen/empty.skel.h $(BUILD)/libsymbolizer.a
 	@mkdir -p $(@D)

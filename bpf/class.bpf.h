@@ -60,19 +60,43 @@ static __always_inline __u64 class_of_request(const struct wire_request *r)
 }
 
 /*
+ * Its class is known: it is captured when it is one of those to be.  What was called
+ * before is not in its class's tree, so it must have begun just now.
+ */
+static __always_inline void request_capture(struct inflight *f, const struct server *s)
+{
+	__u64 class_id = f->r.class_id;
+	const struct wire_class *known;
+	__u32 serial = f->serial;
+
+	if (!serial || f->r.flags & WIRE_REQUEST_EXACT)
+		return;
+	f->serial = 0;
+	if (!s || (f->r.protocol != WIRE_PROTOCOL_MARKED && f->r.begin != s->parsed_ns))
+		return;
+	known = wanted_only ? bpf_map_lookup_elem(&classes, &class_id) : 0;
+	if ((wanted_only && !(known && known->wanted)) || !armed_take(serial))
+		return;
+	f->serial = serial;
+	f->r.flags |= WIRE_REQUEST_EXACT;
+}
+
+/*
  * What a request's class is made of is known, or has changed: its class is told, if it is
  * new, and the current thread works for that if it works for the request.
  */
 __noinline int request_class(__u64 id)
 {
-	struct wire_request *r = request_find(id);
+	struct inflight *f = inflight_find(id);
 	struct server *s = server_here();
 
-	if (!r)
+	if (!f)
 		return 0;
-	r->class_id = class_of_request(r);
+	f->r.class_id = class_of_request(&f->r);
+	if (whole_requests)
+		request_capture(f, s);
 	if (s && s->owner == id)
-		server_class(s->tid, r->class_id);
+		server_class(s, request_charged(f));
 	return 0;
 }
 

@@ -44,6 +44,7 @@
 #define PY_SLOT_SIZE 16	 /* an int, a pointer */
 #define PY_SLOT_CALL 50	 /* Py_tp_call, Include/typeslots.h */
 #define PY_SLOT_INIT 60	 /* Py_tp_init */
+#define PY_SLOT_METHODS 72 /* Py_tp_methods */
 #define PY_FREE_THREADED_HEAD 16
 
 /*
@@ -58,6 +59,14 @@
 #define PY_STR_KIND(state) (((state) >> 2) & 7)
 #define PY_STR_COMPACT 0x20
 #define PY_STR_ASCII 0x40
+
+/*
+ * PyTypeObject.tp_flags, from its ob_size on, and bits of it: Include/object.h, the same
+ * in every minor.
+ */
+#define PY_TYPE_FLAGS 152
+#define PY_TYPE_IS_BYTES (1u << 27)
+#define PY_TYPE_IS_STR (1u << 28)
 
 /* The beginning of PyASCIIObject, in every minor. */
 struct py_str_head {

@@ -15,14 +15,14 @@
  *			events = http_run(p, request, c);
  *		while (events & HTTP_AGAIN);	bounded: at most HTTP_CHUNK times a chunk
  *
- * http_run() returns after HTTP_BEGIN, HTTP_END, HTTP_ERROR, HTTP_TLS, HTTP_UPGRADED
- * (each the last thing of a run, and p->kind is known by then), when the chunk is
- * through, and after HTTP_STEPS.  Bits for what was met before come with these: a GET
+ * http_run() returns after HTTP_BEGIN, HTTP_END, HTTP_INTERIM, HTTP_ERROR, HTTP_TLS and
+ * HTTP_UPGRADED (each the last thing of a run, and p->kind is known by then), when the
+ * chunk is through, and after HTTP_STEPS.  Bits for what was met before come with these: a GET
  * in one chunk is HTTP_BEGIN, then HTTP_LINE | HTTP_HEAD | HTTP_END.
  *
  * At HTTP_BEGIN the includer gets a struct wire_request of zeros ready by http_clear(),
- * and hands it in from then on until HTTP_END.  It is never 0: there may be one for nothing at
- * all.  method, path and fields are written as they come, but valid only from HTTP_LINE
+ * and hands it in from then on until HTTP_END.  It is never 0: there may be one for
+ * nothing at all.  method, path and fields are written as they come, but valid only from HTTP_LINE
  * and HTTP_HEAD on; with HTTP_LINE, http_route() is to be called.  Without HTTP_LINE
  * there was no request: what began is forgotten.  Of a response nothing is written;
  * p->status is valid from HTTP_LINE on.  With HTTP_BEGIN of a response to a HEAD,
@@ -36,9 +36,9 @@
  *
  * This header is also compiled for the host.  `request_fields` is to be defined by the
  * includer before; in BPF as constants.  All state is in map memory; http_run() is one
- * flat loop over words and transitions, and takes part of the verifier's budget (some
- * 100,000 instructions) each time it is inlined: so let a global function have the only
- * one.
+ * flat loop over words and transitions, and each of its HTTP_STEPS takes some 7,000
+ * instructions of the verifier's budget, each time that it is inlined: so let a global
+ * function have the only one.  http_route() takes 80,000.
  */
 #ifndef PYCOST_HTTP_BPF_H
 #define PYCOST_HTTP_BPF_H
@@ -49,15 +49,7 @@
 #include "bpf/http_route.bpf.h"
 
 #ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#define HTTP_STEPS 16
-#endif
-#endif
-#endif
-#endif
+#define HTTP_STEPS 16 /* of a run, at most */
 #endif
 
 /* No head is longer; servers give up earlier. */
@@ -71,6 +63,7 @@ static __always_inline void http_begin(struct http_parser *p, __u8 kind)
 	__builtin_memset(p, 0, sizeof(*p));
 	p->kind = kind;
 	p->letters = http_letters(kind != HTTP_KIND_RESPONSE);
+	p->wants = http_wanted();
 	p->need = HTTP_NO_END;
 	http_look(p, HTTP_START);
 	if (kind == HTTP_KIND_NONE || kind == HTTP_KIND_TLS)
@@ -228,10 +221,7 @@ static __noinline void http_on_line(struct http_parser *p, struct wire_request *
 		http_end_target(p, d);
 		break;
 	case HTTP_ARGUMENT:
-		http_on_argument(p, r, d);
-		break;
-	case HTTP_ARGUMENT_VALUE:
-		http_on_argument_value(p, r, d);
+		http_on_argument(p, d);
 		break;
 	case HTTP_VERSION:
 		http_on_version(p, d);
@@ -241,8 +231,7 @@ static __noinline void http_on_line(struct http_parser *p, struct wire_request *
 	}
 }
 
-static __noinline void http_on_headers(struct http_parser *p, struct wire_request *r,
-				       struct http_chunk *c, int d)
+static __noinline void http_on_headers(struct http_parser *p, struct http_chunk *c, int d)
 {
 	switch (p->state) {
 	case HTTP_LINE_START:
@@ -255,10 +244,7 @@ static __noinline void http_on_headers(struct http_parser *p, struct wire_reques
 		http_on_header(p, d);
 		break;
 	case HTTP_VALUE_START:
-		http_on_value_start(p, r, c, d);
-		break;
-	case HTTP_VALUE:
-		http_on_value(p, r, d);
+		http_on_value_start(p, c, d);
 		break;
 	case HTTP_NUMBER:
 		http_on_number(p, d);
@@ -273,10 +259,7 @@ static __noinline void http_on_headers(struct http_parser *p, struct wire_reques
 		http_on_cookie_start(p, c, d);
 		break;
 	case HTTP_COOKIE:
-		http_on_cookie(p, r, d);
-		break;
-	case HTTP_COOKIE_VALUE:
-		http_on_cookie_value(p, r, d);
+		http_on_cookie(p, d);
 		break;
 	case HTTP_REST:
 		http_look(p, HTTP_LINE_START);
@@ -300,34 +283,48 @@ static __always_inline void http_on(struct http_parser *p, struct wire_request *
 	else if (state <= HTTP_STATUS)
 		http_on_line(p, r, c, d);
 	else if (state <= HTTP_REST)
-		http_on_headers(p, r, c, d);
+		http_on_headers(p, c, d);
+	else if (state <= HTTP_COOKIE_VALUE)
+		http_on_value(p, r, d);
 	else if (state <= HTTP_CHUNK_END)
 		http_on_body(p, c, d);
 	else
-		http_on_uwsgi(p, r, c, d);
+		http_on_uwsgi(p, r, d);
+}
+
+static __noinline void http_on_names(struct http_parser *p, struct wire_request *r)
+{
+	if (p->state == HTTP_NAMED)
+		http_on_name(p);
+	else
+		http_on_taken(p, r);
+}
+
+/* There is something to do without any byte more. */
+static __always_inline int http_is_due(const struct http_parser *p)
+{
+	return !p->skip && (!p->need || p->state >= HTTP_NAMED);
 }
 
 /* 0: the chunk is through. */
 static __always_inline int http_step(struct http_parser *p, struct wire_request *r,
 				     struct http_chunk *c)
 {
-	int d;
-
-	if (p->state == HTTP_BODY && !p->skip) {
-		http_on_body(p, c, HTTP_ITEM_END);
+	if (c->at >= c->n && !http_is_due(p))
+		return 0;
+	if (p->state >= HTTP_NAMED) {
+		http_on_names(p, r);
 		return 1;
 	}
 	if (p->skip) {
 		c->at += http_skip(p, c->n - c->at);
-		return p->state == HTTP_BODY && !p->skip;
+		return 1;
 	}
-	if (c->at >= c->n && p->need)
-		return 0;
 	if (p->matched && p->state != HTTP_PREFIX)
 		http_restore(p, r);
-	d = http_scan(p, r, c);
-	if (d >= 0)
-		http_on(p, r, c, d);
+	http_scan(p, r, c);
+	if (p->met != HTTP_NOT_MET)
+		http_on(p, r, c, p->met);
 	else if (p->head > HTTP_HEAD_MAX ||
 		 (p->state == HTTP_METHOD && p->used > WIRE_METHOD_MAX))
 		http_fail(p);
@@ -342,7 +339,7 @@ static __always_inline __u32 http_run(struct http_parser *p, struct wire_request
 	for (int i = 0; i < HTTP_STEPS; i++)
 		if (!http_step(p, r, c) || p->events & HTTP_STOPS)
 			break;
-	return p->events | (c->at < c->n ? HTTP_AGAIN : 0);
+	return p->events | (c->at < c->n || http_is_due(p) ? HTTP_AGAIN : 0);
 }
 
 #endif

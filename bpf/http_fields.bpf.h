@@ -4,8 +4,8 @@
  * configuration names.  `request_fields` is defined by the includer.  No other value is
  * kept, and those of Authorization and of Cookie as a whole never are.
  *
- * The first of several values counts.  They are kept as they were sent: nothing is
- * decoded.
+ * The first of several values counts.  They are kept as they were sent, but for the
+ * spaces in front: nothing is decoded.
  */
 #ifndef PYCOST_HTTP_FIELDS_BPF_H
 #define PYCOST_HTTP_FIELDS_BPF_H
@@ -19,6 +19,7 @@ enum http_name {
 	HTTP_NAME_CODING,
 	HTTP_NAME_CONNECTION,
 	HTTP_NAME_COOKIE,
+	HTTP_NAME_SECRET,
 	HTTP_NAME_METHOD, /* uwsgi only, from here on */
 	HTTP_NAME_PATH,
 	HTTP_NAME_URI,
@@ -30,6 +31,7 @@ enum http_name {
 	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
 	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
 
+#define HTTP_OFFSET(member) __builtin_offsetof(struct wire_request, member)
 #define HTTP_LETTER(c) (1u << ((c) & 31))
 
 static __always_inline __u64 http_text(const struct http_parser *p, __u32 i)
@@ -59,12 +61,19 @@ static __always_inline __u32 http_field(const struct http_parser *p, __u8 kind)
 	return HTTP_NAME_NONE;
 }
 
-static __always_inline int http_wants(__u8 kind)
+/* The kinds of fields that are configured: bits. */
+static __always_inline __u32 http_wanted(void)
 {
+	__u32 kinds = 0;
+
 	for (int i = 0; i < WIRE_FIELDS; i++)
-		if (request_fields[i].kind == kind)
-			return 1;
-	return 0;
+		kinds |= 1u << (request_fields[i].kind & 7);
+	return kinds & ~(1u << WIRE_FIELD_NONE);
+}
+
+static __always_inline int http_wants(const struct http_parser *p, __u8 kind)
+{
+	return p->wants >> kind & 1;
 }
 
 /* The letters that wanted header names begin with. */
@@ -87,8 +96,8 @@ static __always_inline int http_text_is(const struct http_parser *p, __u32 lengt
 	       http_text(p, 2) == c;
 }
 
-/* Which header `text`, in lower case, is the name of. */
-static __always_inline __u32 http_header(const struct http_parser *p, int is_request)
+/* What tells where a message ends, and what only its parts may be known of. */
+static __always_inline __u32 http_header(const struct http_parser *p)
 {
 	if (http_text_is(p, 14, HTTP_WORD('c', 'o', 'n', 't', 'e', 'n', 't', '-'),
 			 HTTP_WORD('l', 'e', 'n', 'g', 't', 'h', 0, 0), 0))
@@ -96,45 +105,46 @@ static __always_inline __u32 http_header(const struct http_parser *p, int is_req
 	if (http_text_is(p, 17, HTTP_WORD('t', 'r', 'a', 'n', 's', 'f', 'e', 'r'),
 			 HTTP_WORD('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n'), 'g'))
 		return HTTP_NAME_CODING;
-	if (!is_request)
-		return HTTP_NAME_NONE;
 	if (http_text_is(p, 10, HTTP_WORD('c', 'o', 'n', 'n', 'e', 'c', 't', 'i'),
 			 HTTP_WORD('o', 'n', 0, 0, 0, 0, 0, 0), 0))
 		return HTTP_NAME_CONNECTION;
 	if (http_text_is(p, 6, HTTP_WORD('c', 'o', 'o', 'k', 'i', 'e', 0, 0), 0, 0))
 		return HTTP_NAME_COOKIE;
-	return http_field(p, WIRE_FIELD_HEADER);
+	if (http_text_is(p, 13, HTTP_WORD('a', 'u', 't', 'h', 'o', 'r', 'i', 'z'),
+			 HTTP_WORD('a', 't', 'i', 'o', 'n', 0, 0, 0), 0) ||
+	    http_text_is(p, 19, HTTP_WORD('p', 'r', 'o', 'x', 'y', '-', 'a', 'u'),
+			 HTTP_WORD('t', 'h', 'o', 'r', 'i', 'z', 'a', 't'),
+			 HTTP_WORD('i', 'o', 'n', 0, 0, 0, 0, 0)))
+		return HTTP_NAME_SECRET;
+	return HTTP_NAME_NONE;
 }
 
-static __always_inline int http_is_secret(const struct http_parser *p)
+/* What `text` is the name of; headers' names are in any case. */
+static __always_inline __u32 http_lookup(struct http_parser *p)
 {
-	return http_text_is(p, 13, HTTP_WORD('a', 'u', 't', 'h', 'o', 'r', 'i', 'z'),
-			    HTTP_WORD('a', 't', 'i', 'o', 'n', 0, 0, 0), 0) ||
-	       http_text_is(p, 19, HTTP_WORD('p', 'r', 'o', 'x', 'y', '-', 'a', 'u'),
-			    HTTP_WORD('t', 'h', 'o', 'r', 'i', 'z', 'a', 't'),
-			    HTTP_WORD('i', 'o', 'n', 0, 0, 0, 0, 0));
+	__u32 name = HTTP_NAME_NONE;
+
+	if (p->named == WIRE_FIELD_HEADER) {
+		for (int i = 0; i < HTTP_TEXT; i += 8)
+			http_store(p->text + i, http_lower(http_load(p->text + i)));
+		name = http_header(p);
+	}
+	if (name != HTTP_NAME_NONE || p->kind == HTTP_KIND_RESPONSE || !http_wants(p, p->named))
+		return name;
+	return http_field(p, p->named);
 }
 
-/* A header's name is in `text`. */
-static __always_inline void http_name_header(struct http_parser *p, int is_request)
-{
-	for (int i = 0; i < HTTP_TEXT; i += 8)
-		http_store(p->text + i, http_lower(http_load(p->text + i)));
-	p->name = http_is_secret(p) ? HTTP_NAME_NONE : http_header(p, is_request);
-}
-
-/* What a scan to `p->name` keeps; HTTP_NAME_FIELD and above only. */
+/* From here on the value of the field that is `name` is kept. */
 static __always_inline void http_take_field(struct http_parser *p, struct wire_request *r,
 					    __u8 state, __u32 delimiters)
 {
 	__u64 i = p->name - HTTP_NAME_FIELD;
 
 	asm volatile("" : "+r"(i));
-	if (i < WIRE_FIELDS && r->field_lengths[i] == WIRE_FIELD_ABSENT)
-		http_take(p, state, delimiters,
-			  __builtin_offsetof(struct wire_request, fields) + WIRE_FIELD_MAX * i,
+	if (i < WIRE_FIELDS && r->field_lengths[i] == WIRE_FIELD_ABSENT) {
+		http_take(p, state, delimiters, HTTP_OFFSET(fields) + WIRE_FIELD_MAX * i,
 			  WIRE_FIELD_MAX);
-	else {
+	} else {
 		http_pass(p, state, delimiters);
 		p->name = HTTP_NAME_NONE;
 	}
@@ -150,7 +160,7 @@ static __always_inline __u32 http_kept(const struct http_parser *p, struct wire_
 	return room;
 }
 
-/* The value of a field has ended. */
+/* The value has ended: if it is a field's, it is known now. */
 static __always_inline void http_end_field(struct http_parser *p, struct wire_request *r)
 {
 	__u64 i = p->name - HTTP_NAME_FIELD;

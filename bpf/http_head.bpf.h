@@ -26,7 +26,6 @@ enum http_state {
 	HTTP_PATH,
 	HTTP_QUERY,
 	HTTP_ARGUMENT,
-	HTTP_ARGUMENT_VALUE,
 	HTTP_VERSION,
 	/* The status line. */
 	HTTP_STATUS,
@@ -35,14 +34,16 @@ enum http_state {
 	HTTP_HEAD_END,
 	HTTP_HEADER,
 	HTTP_VALUE_START,
-	HTTP_VALUE,
 	HTTP_NUMBER,
 	HTTP_TOKEN_START,
 	HTTP_TOKEN,
 	HTTP_COOKIE_START,
 	HTTP_COOKIE,
-	HTTP_COOKIE_VALUE,
 	HTTP_REST, /* of a line */
+	/* Values that may be fields'. */
+	HTTP_VALUE,
+	HTTP_ARGUMENT_VALUE,
+	HTTP_COOKIE_VALUE,
 	/* The body. */
 	HTTP_BODY,
 	HTTP_SIZE,
@@ -57,6 +58,9 @@ enum http_state {
 	HTTP_ITEM_SIZE_HIGH,
 	HTTP_ITEM, /* its value, which is not wanted */
 	HTTP_PACKET_END,
+	/* No byte is waited for. */
+	HTTP_NAMED, /* `text` is a name, of what `named` says */
+	HTTP_TAKEN, /* the value of `name` begins */
 };
 
 /* http_parser.flags: of the message that is read. */
@@ -74,8 +78,6 @@ enum http_state {
 #define HTTP_NO_BODY 0x800 /* set by the includer, on HTTP_BEGIN: the answer to a HEAD */
 
 #define HTTP_LENGTH_MAX (1ull << 60)
-
-#define HTTP_OFFSET(member) __builtin_offsetof(struct wire_request, member)
 
 static __always_inline int http_is_uwsgi(const struct http_parser *p)
 {
@@ -102,6 +104,13 @@ static __always_inline __u32 http_until(const struct http_parser *p, __u8 a, __u
 	return HTTP_DELIMITERS(a, b, '\r', '\n');
 }
 
+/* What is in `text`? */
+static __always_inline void http_ask(struct http_parser *p, __u8 kind)
+{
+	p->named = kind;
+	http_look(p, HTTP_NAMED);
+}
+
 /* A value has ended with `d`. */
 static __always_inline void http_next_line(struct http_parser *p, int d)
 {
@@ -114,7 +123,7 @@ static __always_inline void http_next_line(struct http_parser *p, int d)
 	} else if (d == '\n') {
 		http_look(p, HTTP_LINE_START);
 	} else {
-		http_pass(p, HTTP_REST, HTTP_DELIMITERS('\n', '\n', '\n', '\n'));
+		http_pass(p, HTTP_REST, HTTP_LINE_END);
 	}
 }
 
@@ -140,30 +149,18 @@ static __always_inline __u32 http_query_ends(const struct http_parser *p, __u8 a
 
 static __always_inline void http_begin_query(struct http_parser *p)
 {
-	if (http_wants(WIRE_FIELD_ARGUMENT))
+	if (http_wants(p, WIRE_FIELD_ARGUMENT))
 		http_take_text(p, HTTP_ARGUMENT, http_query_ends(p, '=', '&'));
 	else
 		http_pass(p, HTTP_QUERY,
 			  http_is_uwsgi(p) ? 0 : HTTP_DELIMITERS(' ', '\n', ' ', '\n'));
 }
 
-static __always_inline void http_on_argument(struct http_parser *p, struct wire_request *r, int d)
+static __always_inline void http_on_argument(struct http_parser *p, int d)
 {
-	if (d == '=') {
-		p->name = http_field(p, WIRE_FIELD_ARGUMENT);
-		http_take_field(p, r, HTTP_ARGUMENT_VALUE, http_query_ends(p, '&', '&'));
-	} else if (d == '&') {
-		http_begin_query(p);
-	} else {
-		http_end_target(p, d);
-	}
-}
-
-static __always_inline void http_on_argument_value(struct http_parser *p, struct wire_request *r,
-						   int d)
-{
-	http_end_field(p, r);
-	if (d == '&')
+	if (d == '=')
+		http_ask(p, WIRE_FIELD_ARGUMENT);
+	else if (d == '&')
 		http_begin_query(p);
 	else
 		http_end_target(p, d);
@@ -287,56 +284,23 @@ static __always_inline void http_on_line_start(struct http_parser *p, struct htt
 	else if (!(p->flags & HTTP_IN_TRAILER) && p->letters & HTTP_LETTER(d))
 		http_take_text(p, HTTP_HEADER, HTTP_DELIMITERS(':', '\n', ':', '\n'));
 	else
-		http_pass(p, HTTP_REST, HTTP_DELIMITERS('\n', '\n', '\n', '\n'));
+		http_pass(p, HTTP_REST, HTTP_LINE_END);
 }
 
 static __always_inline void http_on_header(struct http_parser *p, int d)
 {
-	if (d != ':') {
-		http_fail(p);
-		return;
-	}
-	http_name_header(p, p->kind != HTTP_KIND_RESPONSE);
-	if (p->name == HTTP_NAME_NONE)
-		http_pass(p, HTTP_REST, HTTP_DELIMITERS('\n', '\n', '\n', '\n'));
+	if (d == ':')
+		http_ask(p, WIRE_FIELD_HEADER);
 	else
-		http_look(p, HTTP_VALUE_START);
+		http_fail(p);
 }
 
-/* Of `name`, whose first byte is the next. */
-static __always_inline void http_begin_value(struct http_parser *p, struct wire_request *r)
-{
-	switch (p->name) {
-	case HTTP_NAME_LENGTH:
-		p->number = 0;
-		p->flags &= ~(HTTP_HAS_DIGITS | HTTP_NO_DIGITS);
-		http_look(p, HTTP_NUMBER);
-		break;
-	case HTTP_NAME_CODING:
-	case HTTP_NAME_CONNECTION:
-		http_look(p, HTTP_TOKEN_START);
-		break;
-	case HTTP_NAME_COOKIE:
-		http_look(p, HTTP_COOKIE_START);
-		break;
-	default:
-		http_take_field(p, r, HTTP_VALUE, http_is_uwsgi(p) ? 0 : http_until(p, '\r', '\n'));
-	}
-}
-
-static __always_inline void http_on_value_start(struct http_parser *p, struct wire_request *r,
-						struct http_chunk *c, int d)
+static __always_inline void http_on_value_start(struct http_parser *p, struct http_chunk *c, int d)
 {
 	if (d == ' ' || d == '\t')
 		return;
 	http_leave(p, c);
-	http_begin_value(p, r);
-}
-
-static __always_inline void http_on_value(struct http_parser *p, struct wire_request *r, int d)
-{
-	http_end_field(p, r);
-	http_next_line(p, d);
+	http_look(p, HTTP_TAKEN);
 }
 
 /* A Content-Length: digits, maybe spaces.  uwsgi has an empty one where there is none. */
@@ -398,7 +362,7 @@ static __always_inline void http_on_cookie_start(struct http_parser *p, struct h
 {
 	if (d == ' ' || d == '\t' || d == ';')
 		return;
-	if (d == HTTP_ITEM_END || !http_wants(WIRE_FIELD_COOKIE)) {
+	if (d == HTTP_ITEM_END || !http_wants(p, WIRE_FIELD_COOKIE)) {
 		http_next_line(p, d);
 		return;
 	}
@@ -407,23 +371,86 @@ static __always_inline void http_on_cookie_start(struct http_parser *p, struct h
 							: HTTP_DELIMITERS('=', ';', '\r', '\n'));
 }
 
-static __always_inline void http_on_cookie(struct http_parser *p, struct wire_request *r, int d)
+static __always_inline void http_on_cookie(struct http_parser *p, int d)
 {
-	if (d == ';') {
+	if (d == '=')
+		http_ask(p, WIRE_FIELD_COOKIE);
+	else if (d == ';')
 		http_look(p, HTTP_COOKIE_START);
-	} else if (d == '=') {
-		p->name = http_field(p, WIRE_FIELD_COOKIE);
-		http_take_field(p, r, HTTP_COOKIE_VALUE, http_until(p, ';', ';'));
-	} else {
+	else
 		http_next_line(p, d);
+}
+
+/* ---- names and values ---- */
+
+/* What `text` names is looked for. */
+static __always_inline void http_on_name(struct http_parser *p)
+{
+	p->name = http_lookup(p);
+	if (p->named != WIRE_FIELD_HEADER)
+		http_look(p, HTTP_TAKEN);
+	else if (http_is_uwsgi(p))
+		http_look(p, HTTP_ITEM_SIZE);
+	else if (p->name == HTTP_NAME_NONE || p->name == HTTP_NAME_SECRET)
+		http_pass(p, HTTP_REST, HTTP_LINE_END);
+	else
+		http_look(p, HTTP_VALUE_START);
+}
+
+static __always_inline void http_begin_value(struct http_parser *p, struct wire_request *r)
+{
+	if (p->named == WIRE_FIELD_ARGUMENT)
+		http_take_field(p, r, HTTP_ARGUMENT_VALUE, http_query_ends(p, '&', '&'));
+	else if (p->named == WIRE_FIELD_COOKIE)
+		http_take_field(p, r, HTTP_COOKIE_VALUE, http_until(p, ';', ';'));
+	else
+		http_take_field(p, r, HTTP_VALUE, http_is_uwsgi(p) ? 0 : http_until(p, '\r', '\n'));
+}
+
+/* The value of `name` begins with the next byte. */
+static __always_inline void http_on_taken(struct http_parser *p, struct wire_request *r)
+{
+	switch (p->name) {
+	case HTTP_NAME_LENGTH:
+		p->number = 0;
+		p->flags &= ~(HTTP_HAS_DIGITS | HTTP_NO_DIGITS);
+		http_look(p, HTTP_NUMBER);
+		break;
+	case HTTP_NAME_CODING:
+	case HTTP_NAME_CONNECTION:
+		http_look(p, HTTP_TOKEN_START);
+		break;
+	case HTTP_NAME_COOKIE:
+		http_look(p, HTTP_COOKIE_START);
+		break;
+	case HTTP_NAME_METHOD:
+		http_take(p, HTTP_METHOD, 0, HTTP_OFFSET(method), WIRE_METHOD_MAX);
+		break;
+	case HTTP_NAME_PATH:
+		http_take(p, HTTP_PATH, 0, HTTP_OFFSET(path), WIRE_PATH_MAX);
+		break;
+	case HTTP_NAME_URI:
+		http_take(p, HTTP_PATH, HTTP_DELIMITERS('?', '#', '?', '#'), HTTP_OFFSET(path),
+			  WIRE_PATH_MAX);
+		break;
+	case HTTP_NAME_QUERY:
+		http_begin_query(p);
+		break;
+	default:
+		http_begin_value(p, r);
 	}
 }
 
-static __always_inline void http_on_cookie_value(struct http_parser *p, struct wire_request *r,
-						 int d)
+static __always_inline void http_on_value(struct http_parser *p, struct wire_request *r, int d)
 {
+	__u8 state = p->state;
+
 	http_end_field(p, r);
-	if (d == ';')
+	if (state == HTTP_ARGUMENT_VALUE && d == '&')
+		http_begin_query(p);
+	else if (state == HTTP_ARGUMENT_VALUE)
+		http_end_target(p, d);
+	else if (state == HTTP_COOKIE_VALUE && d == ';')
 		http_look(p, HTTP_COOKIE_START);
 	else
 		http_next_line(p, d);

@@ -10,8 +10,8 @@
  * (without the quotes).
  *
  * The last segment of a path that fills all of WIRE_PATH_MAX may have been longer, and is
- * '*'.  What does not fit into WIRE_ROUTE_MAX is left out from the beginning of its
- * segment on.  A request without a path has the route "/".
+ * '*'.  What does not fit into WIRE_ROUTE_MAX, or comes behind HTTP_ROUTE_STEPS, is left
+ * out from the beginning of its segment on.  A request without a path has the route "/".
  */
 #ifndef PYCOST_HTTP_ROUTE_BPF_H
 #define PYCOST_HTTP_ROUTE_BPF_H
@@ -21,113 +21,113 @@
 #define HTTP_SEGMENT_MAX 32
 #define HTTP_SEGMENT_HEX 8
 
-/* http_chunk.segment_flags */
-#define HTTP_SEGMENT_VARIES 0x1
-#define HTTP_SEGMENT_LETTER 0x2 /* its last byte is a letter */
-#define HTTP_SEGMENT_DIGIT 0x4	/* or a digit behind one */
-#define HTTP_SEGMENT_WORD 0x8	/* it is not hexadecimal */
-#define HTTP_SEGMENT_PARAM 0x10 /* a ';' was met */
-#define HTTP_SEGMENT_FULL 0x20	/* it does not fit */
+/* Words and ends of segments that are looked at. */
+#define HTTP_ROUTE_STEPS 48
 
-static __always_inline void http_route_put(struct wire_request *r, struct http_chunk *c, char byte)
+/* Beyond the room it is only counted. */
+static __always_inline void http_route_put(struct wire_request *r, struct http_chunk *c, __u64 word,
+					   __u32 count)
 {
-	__u64 at = c->route_at;
+	__u64 used = c->route_at, at = used <= WIRE_ROUTE_MAX - 8 ? used : WIRE_ROUTE_MAX - 8;
+	__u64 held = used - at;
 
+	c->route_at = used + count;
 	asm volatile("" : "+r"(at));
-	if (at < WIRE_ROUTE_MAX) {
-		r->route[at] = byte;
-		c->route_at = at + 1;
-	} else {
-		c->segment_flags |= HTTP_SEGMENT_FULL;
-	}
+	if (held < 8 && at <= WIRE_ROUTE_MAX - 8)
+		http_put(r->route + at, word, held);
 }
 
-/* -1: the route ends with what comes before it. */
+static __always_inline void http_segment_begin(struct http_chunk *c)
+{
+	c->segment_at = c->route_at;
+	c->segment_length = 0;
+	c->varies = c->worded = c->letter = c->digit = 0;
+	c->delimiter = 0;
+}
+
+static __always_inline __u64 http_shift(__u64 marks, __u64 carry)
+{
+	return marks << 8 | carry;
+}
+
+/* `count` bytes of it; without branches, as each costs the verifier dear in a loop. */
+static __always_inline void http_segment_add(struct wire_request *r, struct http_chunk *c,
+					     __u64 word, __u32 count)
+{
+	__u64 lower = word | 0x20 * HTTP_ONES, bytes = HTTP_HIGHS & http_mask(count);
+	__u64 letters = http_between(lower, 'a', 'z'), digits = http_between(word, '0', '9');
+	__u64 marks = http_between(word, '-', '.') | http_between(word, '_', '_');
+	__u32 last = 8 * ((count - 1) & 7);
+
+	c->varies |= bytes & (~(letters | digits | marks) | http_shift(digits, c->digit) |
+			      (digits & ~http_shift(letters, c->letter)));
+	c->worded |= (letters & ~http_between(lower, 'a', 'f')) | marks;
+	c->letter = letters >> last & 0x80;
+	c->digit = digits >> last & 0x80;
+	c->segment_length += count;
+	http_route_put(r, c, word, count);
+}
+
+/* 0: it does not fit, and ends the route. */
 static __always_inline int http_segment_end(struct wire_request *r, struct http_chunk *c, int cut)
 {
-	__u32 flags = c->segment_flags, length = c->segment_length;
+	__u32 length = c->segment_length;
 
-	if (!length && !cut)
-		return 0;
-	if (flags & HTTP_SEGMENT_VARIES || length > HTTP_SEGMENT_MAX || cut ||
-	    (length >= HTTP_SEGMENT_HEX && !(flags & HTTP_SEGMENT_WORD))) {
+	if (c->varies || length > HTTP_SEGMENT_MAX || cut ||
+	    (length >= HTTP_SEGMENT_HEX && !c->worded)) {
 		c->route_at = c->segment_at;
-		c->segment_flags = 0;
-		http_route_put(r, c, '*');
+		http_route_put(r, c, '*', 1);
 	}
-	if (!(c->segment_flags & HTTP_SEGMENT_FULL))
-		return 0;
+	if (c->route_at <= WIRE_ROUTE_MAX)
+		return 1;
 	c->route_at = c->segment_at;
-	return -1;
-}
-
-static __always_inline void http_segment_byte(struct wire_request *r, struct http_chunk *c, __u8 byte)
-{
-	__u32 flags = c->segment_flags, letter = (byte | 0x20) - 'a', was = flags;
-
-	if (byte == ';')
-		flags |= HTTP_SEGMENT_PARAM;
-	c->segment_flags = flags;
-	if (flags & HTTP_SEGMENT_PARAM)
-		return;
-	c->segment_length++;
-	flags &= ~HTTP_SEGMENT_LETTER;
-	if (was & HTTP_SEGMENT_DIGIT)
-		flags |= HTTP_SEGMENT_VARIES;
-	else if (letter < 26)
-		flags |= letter < 6 ? HTTP_SEGMENT_LETTER : HTTP_SEGMENT_LETTER | HTTP_SEGMENT_WORD;
-	else if (byte == '_' || byte == '-' || byte == '.')
-		flags |= HTTP_SEGMENT_WORD;
-	else if (byte - '0' < 10u && was & HTTP_SEGMENT_LETTER)
-		flags |= HTTP_SEGMENT_DIGIT;
-	else
-		flags |= HTTP_SEGMENT_VARIES;
-	c->segment_flags = flags;
-	if (!(flags & HTTP_SEGMENT_VARIES) && c->segment_length <= HTTP_SEGMENT_MAX)
-		http_route_put(r, c, byte);
+	return 0;
 }
 
 /* 0: that was all. */
 static __always_inline int http_route_step(struct wire_request *r, struct http_chunk *c)
 {
-	__u64 at = c->path_at;
-	__u8 byte;
+	__u64 at = c->path_at, word;
+	__u32 left = r->path_length - at, first, count = left < 8 ? left : 8;
 
 	asm volatile("" : "+r"(at));
-	if (at >= r->path_length || at >= WIRE_PATH_MAX) {
-		http_segment_end(r, c, at >= WIRE_PATH_MAX);
-		return 0;
-	}
-	byte = r->path[at];
-	c->path_at = at + 1;
-	if (byte != '/') {
-		http_segment_byte(r, c, byte);
+	if (at >= WIRE_PATH_MAX || !left)
+		return http_segment_end(r, c, at >= WIRE_PATH_MAX) & 0;
+	word = http_load(r->path + at);
+	first = http_first(http_hits(word, '/') | http_hits(word, c->delimiter ? '/' : ';'));
+	left = count;
+	if (first < count)
+		count = first;
+	if (!c->delimiter && count)
+		http_segment_add(r, c, word & http_mask(count), count);
+	c->path_at = at + count;
+	if (count == left)
 		return 1;
-	}
-	if (http_segment_end(r, c, 0))
+	c->path_at = at + count + 1;
+	c->delimiter = word >> 8 * (count & 7) & 0xff;
+	if (c->delimiter == ';')
+		return 1;
+	if (!http_segment_end(r, c, 0) || c->route_at >= WIRE_ROUTE_MAX)
 		return 0;
-	c->segment_flags = 0;
-	c->segment_length = 0;
-	c->segment_at = c->route_at;
-	http_route_put(r, c, '/');
-	if (c->segment_flags & HTTP_SEGMENT_FULL)
-		return 0;
-	c->segment_at = c->route_at;
+	http_route_put(r, c, '/', 1);
+	http_segment_begin(c);
 	return 1;
 }
 
 /* From path to route, at HTTP_LINE.  `c` lends some room; its bytes are not touched. */
-static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
+__attribute__((unused)) static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
 {
 	__u32 length;
+	int more = 1;
 
-	c->path_at = c->route_at = c->segment_at = 0;
-	c->segment_flags = c->segment_length = 0;
-	for (int i = 0; i <= WIRE_PATH_MAX; i++)
-		if (!http_route_step(r, c))
-			break;
+	c->path_at = c->route_at = 0;
+	http_segment_begin(c);
+	for (int i = 0; i < HTTP_ROUTE_STEPS && more; i++)
+		more = http_route_step(r, c);
+	if (more)
+		c->route_at = c->segment_at;
 	if (!r->path_length)
-		http_route_put(r, c, '/');
+		http_route_put(r, c, '/', 1);
 	length = c->route_at;
 	r->route_length = length;
 	for (__u32 i = 0; i < WIRE_ROUTE_MAX; i += 8)
@@ -144,10 +144,11 @@ static __always_inline __u64 http_mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* The bytes of `words` words from `at` on of which `length` count. */
-static __always_inline __u64 http_hash(__u64 hash, const char *at, __u32 length, __u32 words)
+/* Of the words from `at` on, `length` bytes. */
+static __always_inline __u64 http_hash(__u64 hash, const char *at, int length, int words)
 {
-	for (__u32 i = 0; i < words && 8 * i < length; i++)
+	/* Negative: it is absent. */
+	for (int i = 0; i < words && 8 * i < length; i++)
 		hash = http_mix(hash, http_load(at + 8 * i) & http_mask(length - 8 * i));
 	return http_mix(hash, length);
 }
@@ -157,7 +158,7 @@ static __always_inline __u64 http_hash(__u64 hash, const char *at, __u32 length,
  * of the fields that split.  Never 0 nor WIRE_CLASS_OTHER.  Whoever writes a route
  * elsewhere need not fill it up.
  */
-static __noinline __u64 http_class(const struct wire_request *r, __u64 seed)
+static __noinline __attribute__((unused)) __u64 http_class(const struct wire_request *r, __u64 seed)
 {
 	__u64 hash = http_mix(seed, r->flags & WIRE_REQUEST_MARKED);
 
@@ -166,10 +167,7 @@ static __noinline __u64 http_class(const struct wire_request *r, __u64 seed)
 	for (int i = 0; i < WIRE_FIELDS; i++)
 		if (request_fields[i].split)
 			hash = http_hash(hash, r->fields[i],
-					 r->field_lengths[i] == WIRE_FIELD_ABSENT
-						 ? 0
-						 : r->field_lengths[i],
-					 WIRE_FIELD_MAX / 8);
+					 (__s16)r->field_lengths[i], WIRE_FIELD_MAX / 8);
 	hash = http_mix(hash, 0);
 	return hash > WIRE_CLASS_OTHER ? hash : hash + 2;
 }

@@ -19,10 +19,12 @@
 /* What is parsed: in map memory, filled by the includer; `at` is moved on. */
 struct http_chunk {
 	__u32 at, n; /* of `data`: the next byte, and where it ends (<= HTTP_CHUNK) */
-	char data[HTTP_CHUNK + 8];
+	char data[HTTP_CHUNK + 32]; /* of which nothing behind n counts */
 	/* Of http_route(). */
 	__u32 path_at, route_at, segment_at, segment_length;
-	__u32 segment_flags, pad;
+	__u64 varies, worded; /* not 0: it has bytes of that kind */
+	__u64 letter, digit;  /* the last byte of the word before is one: 0x80 */
+	__u64 delimiter;
 };
 
 #define HTTP_TEXT 40 /* a name of WIRE_FIELD_NAME_MAX behind "HTTP_", in whole words */
@@ -45,7 +47,7 @@ enum http_kind {
 #define HTTP_UPGRADED 0x20 /* response 101: another protocol from here on, both ways */
 #define HTTP_TLS 0x40
 #define HTTP_ERROR 0x80 /* no message of this kind: what comes is not looked at */
-#define HTTP_AGAIN 0x100 /* there is more in the chunk */
+#define HTTP_AGAIN 0x100 /* the chunk is not through */
 
 /* One direction of a connection.  All zeros: http_begin() has to come. */
 struct http_parser {
@@ -54,19 +56,22 @@ struct http_parser {
 	__u32 letters; /* that the wanted header names begin with: bits */
 	__u32 delimiters; /* four; 0: none */
 	__u32 used; /* bytes met by this scan */
-	__u32 need; /* uwsgi: bytes left of the item; else never 0 */
+	__u32 need; /* uwsgi: bytes left of the item; else 0 at the end of a body only */
 	__u32 head; /* bytes of the head, or of this line of the body */
 	__u32 left; /* uwsgi: bytes left of the packet */
 	__u32 events;
 	__u16 to, room; /* where it is kept: HTTP_TO_*, or an offset in the request */
 	__u16 flags;
 	__u16 status; /* responses: of the last */
+	__u16 met; /* what the scan has ended with */
 	__u8 kind; /* enum http_kind */
 	__u8 state;
 	__u8 bytes; /* this state looks at single bytes, and is asked about each */
 	__u8 name; /* whose value comes: enum http_name; or HTTP_NAME_FIELD + its index */
+	__u8 named; /* what `text` names: enum wire_field_kind */
+	__u8 wants; /* kinds of fields that are configured: bits */
 	__u8 matched; /* bytes of what tells the protocol */
-	__u8 pad[3];
+	__u8 pad[7];
 	char text[HTTP_TEXT];
 };
 
@@ -75,6 +80,7 @@ struct http_parser {
 #define HTTP_NO_END (~0u)
 /* Instead of a byte: the item has ended. */
 #define HTTP_ITEM_END 0x100
+#define HTTP_NOT_MET 0x101
 
 #define HTTP_ONES 0x0101010101010101ull
 #define HTTP_HIGHS 0x8080808080808080ull
@@ -167,6 +173,9 @@ static __always_inline void http_keep(struct http_parser *p, struct wire_request
 
 #define HTTP_DELIMITERS(a, b, c, d) ((__u32)(__u8)(a) | (b) << 8 | (c) << 16 | (__u32)(d) << 24)
 
+/* The rest of a line, no byte of which is kept. */
+#define HTTP_LINE_END HTTP_DELIMITERS('\n', '\n', '\n', '\n')
+
 /* From here on bytes are met up to a delimiter, and forgotten. */
 static __always_inline void http_pass(struct http_parser *p, __u8 state, __u32 delimiters)
 {
@@ -209,45 +218,64 @@ static __always_inline void http_leave(struct http_parser *p, struct http_chunk 
 	p->head--;
 }
 
-/*
- * One word of the scan under way.  Its end: the delimiter, or the byte to look at, or
- * HTTP_ITEM_END; negative: it goes on.
- */
-static __always_inline int http_scan(struct http_parser *p, struct wire_request *r,
-				     struct http_chunk *c)
+/* How many bytes of the scan under way there are. */
+static __always_inline __u32 http_left(const struct http_parser *p, const struct http_chunk *c)
 {
-	__u32 at = c->at, left = c->n - at, first, count, delimiters = p->delimiters;
-	__u64 word, hits = 0;
+	__u32 left = c->n - c->at;
 
-	if (!p->need)
-		return HTTP_ITEM_END;
-	if (left > p->need)
-		left = p->need;
-	word = http_load(&c->data[at & (HTTP_CHUNK - 1)]);
-	if (p->bytes) {
-		count = 1;
-		c->at = at + 1;
-		p->need -= 1;
-		p->head += 1;
-		return word & 0xff;
+	return left < p->need ? left : p->need;
+}
+
+static __always_inline void http_advance(struct http_parser *p, struct http_chunk *c, __u32 bytes)
+{
+	c->at += bytes;
+	p->need -= bytes;
+	p->head += bytes;
+}
+
+/* 0: there is no delimiter in these four words. */
+static __always_inline __u64 http_any(const char *at, __u8 delimiter)
+{
+	return http_hits(http_load(at), delimiter) | http_hits(http_load(at + 8), delimiter) |
+	       http_hits(http_load(at + 16), delimiter) | http_hits(http_load(at + 24), delimiter);
+}
+
+/*
+ * Goes on with the scan under way by a word, or four of what is not kept.  p->met is its
+ * end: the delimiter, or the byte to look at, or HTTP_ITEM_END; else HTTP_NOT_MET.
+ */
+static __always_inline void http_scan(struct http_parser *p, struct wire_request *r,
+				      struct http_chunk *c)
+{
+	__u32 left = http_left(p, c), count = left < 8 ? left : 8, taken = count;
+	__u32 first, delimiters = p->delimiters;
+	const char *data = &c->data[(__u64)c->at & (HTTP_CHUNK - 1)];
+	__u64 word = http_load(data), hits;
+
+	p->met = HTTP_NOT_MET;
+	if (!p->need) {
+		p->met = HTTP_ITEM_END;
+		return;
 	}
-	if (delimiters)
-		hits = http_hits(word, delimiters) | http_hits(word, delimiters >> 8) |
-		       http_hits(word, delimiters >> 16) | http_hits(word, delimiters >> 24);
-	first = http_first(hits);
-	count = left < 8 ? left : 8;
+	if (p->bytes) {
+		p->met = word & 0xff;
+		http_advance(p, c, 1);
+		return;
+	}
+	if (delimiters == HTTP_LINE_END && left >= 32 && !http_any(data, '\n')) {
+		http_advance(p, c, 32);
+		return;
+	}
+	hits = http_hits(word, delimiters) | http_hits(word, delimiters >> 8) |
+	       http_hits(word, delimiters >> 16) | http_hits(word, delimiters >> 24);
+	first = http_first(delimiters ? hits : 0);
 	if (first < count) {
 		count = first;
-		left = count + 1; /* with the delimiter */
-	} else {
-		left = count;
-		first = 8;
+		taken = first + 1;
+		p->met = word >> 8 * (first & 7) & 0xff;
 	}
-	c->at = at + left;
-	p->need -= left;
-	p->head += left;
+	http_advance(p, c, taken);
 	http_keep(p, r, word & http_mask(count), count);
-	return first < 8 ? (int)(word >> 8 * (first & 7) & 0xff) : -1;
 }
 
 #endif

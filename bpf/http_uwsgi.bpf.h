@@ -41,7 +41,7 @@ static __always_inline int http_begin_item(struct http_parser *p, int high)
 }
 
 /* As HTTP_X_Y is how CGI calls header x-y. */
-static __always_inline void http_name_variable(struct http_parser *p)
+static __always_inline void http_on_variable(struct http_parser *p)
 {
 	for (int i = 0; i < HTTP_TEXT; i += 8) {
 		__u64 word = http_load(p->text + i) >> 40;
@@ -52,62 +52,47 @@ static __always_inline void http_name_variable(struct http_parser *p)
 		http_store(p->text + i, word);
 	}
 	p->used -= 5;
-	http_name_header(p, 1);
+	http_ask(p, WIRE_FIELD_HEADER);
+}
+
+/* The path as it was sent is what REQUEST_URI has. */
+static __always_inline __u32 http_variable(struct http_parser *p)
+{
+	if (http_text_is(p, 14, HTTP_WORD('R', 'E', 'Q', 'U', 'E', 'S', 'T', '_'),
+			 HTTP_WORD('M', 'E', 'T', 'H', 'O', 'D', 0, 0), 0))
+		return HTTP_NAME_METHOD;
+	if (http_text_is(p, 9, HTTP_WORD('P', 'A', 'T', 'H', '_', 'I', 'N', 'F'), 'O', 0))
+		return p->flags & HTTP_HAS_URI ? HTTP_NAME_NONE : HTTP_NAME_PATH;
+	if (http_text_is(p, 12, HTTP_WORD('Q', 'U', 'E', 'R', 'Y', '_', 'S', 'T'),
+			 HTTP_WORD('R', 'I', 'N', 'G', 0, 0, 0, 0), 0))
+		return HTTP_NAME_QUERY;
+	if (http_text_is(p, 14, HTTP_WORD('C', 'O', 'N', 'T', 'E', 'N', 'T', '_'),
+			 HTTP_WORD('L', 'E', 'N', 'G', 'T', 'H', 0, 0), 0))
+		return HTTP_NAME_LENGTH;
+	if (!http_text_is(p, 11, HTTP_WORD('R', 'E', 'Q', 'U', 'E', 'S', 'T', '_'),
+			  HTTP_WORD('U', 'R', 'I', 0, 0, 0, 0, 0), 0))
+		return HTTP_NAME_NONE;
+	p->flags |= HTTP_HAS_URI;
+	return HTTP_NAME_URI;
+}
+
+static __always_inline void http_on_plain(struct http_parser *p)
+{
+	p->named = WIRE_FIELD_HEADER;
+	p->name = http_variable(p);
+	http_look(p, HTTP_ITEM_SIZE);
 }
 
 static __always_inline void http_on_key(struct http_parser *p)
 {
-	__u64 word = http_text(p, 0);
-
-	p->name = HTTP_NAME_NONE;
-	if (p->used > 5 && p->used <= HTTP_TEXT &&
-	    (word & 0xffffffffff) == HTTP_WORD('H', 'T', 'T', 'P', '_', 0, 0, 0))
-		http_name_variable(p);
-	else if (http_text_is(p, 14, HTTP_WORD('R', 'E', 'Q', 'U', 'E', 'S', 'T', '_'),
-			      HTTP_WORD('M', 'E', 'T', 'H', 'O', 'D', 0, 0), 0))
-		p->name = HTTP_NAME_METHOD;
-	else if (http_text_is(p, 11, HTTP_WORD('R', 'E', 'Q', 'U', 'E', 'S', 'T', '_'),
-			      HTTP_WORD('U', 'R', 'I', 0, 0, 0, 0, 0), 0))
-		p->name = HTTP_NAME_URI;
-	else if (http_text_is(p, 9, HTTP_WORD('P', 'A', 'T', 'H', '_', 'I', 'N', 'F'), 'O', 0))
-		p->name = HTTP_NAME_PATH;
-	else if (http_text_is(p, 12, HTTP_WORD('Q', 'U', 'E', 'R', 'Y', '_', 'S', 'T'),
-			      HTTP_WORD('R', 'I', 'N', 'G', 0, 0, 0, 0), 0))
-		p->name = HTTP_NAME_QUERY;
-	else if (http_text_is(p, 14, HTTP_WORD('C', 'O', 'N', 'T', 'E', 'N', 'T', '_'),
-			      HTTP_WORD('L', 'E', 'N', 'G', 'T', 'H', 0, 0), 0))
-		p->name = HTTP_NAME_LENGTH;
 	p->need = HTTP_NO_END;
-	http_look(p, HTTP_ITEM_SIZE);
-}
-
-/* The path as it was sent is what REQUEST_URI has. */
-static __always_inline void http_begin_variable(struct http_parser *p, struct wire_request *r)
-{
-	switch (p->name) {
-	case HTTP_NAME_METHOD:
-		http_take(p, HTTP_METHOD, 0, HTTP_OFFSET(method), WIRE_METHOD_MAX);
-		break;
-	case HTTP_NAME_PATH:
-		if (p->flags & HTTP_HAS_URI)
-			http_pass(p, HTTP_ITEM, 0);
-		else
-			http_take(p, HTTP_PATH, 0, HTTP_OFFSET(path), WIRE_PATH_MAX);
-		break;
-	case HTTP_NAME_URI:
-		p->flags |= HTTP_HAS_URI;
-		http_take(p, HTTP_PATH, HTTP_DELIMITERS('?', '#', '?', '#'), HTTP_OFFSET(path),
-			  WIRE_PATH_MAX);
-		break;
-	case HTTP_NAME_QUERY:
-		http_begin_query(p);
-		break;
-	case HTTP_NAME_NONE:
-		http_pass(p, HTTP_ITEM, 0);
-		break;
-	default:
-		http_begin_value(p, r);
-	}
+	if (p->left < 2)
+		http_fail(p);
+	else if (p->used > 5 && p->used <= HTTP_TEXT &&
+	    (http_text(p, 0) & 0xffffffffff) == HTTP_WORD('H', 'T', 'T', 'P', '_', 0, 0, 0))
+		http_on_variable(p);
+	else
+		http_on_plain(p);
 }
 
 /* All variables are there. */
@@ -126,8 +111,7 @@ static __always_inline void http_end_packet(struct http_parser *p, struct wire_r
 	http_end_head(p);
 }
 
-static __noinline void http_on_uwsgi(struct http_parser *p, struct wire_request *r,
-				     struct http_chunk *c, int d)
+static __noinline void http_on_uwsgi(struct http_parser *p, struct wire_request *r, int d)
 {
 	switch (p->state) {
 	case HTTP_PACKET:
@@ -150,7 +134,7 @@ static __noinline void http_on_uwsgi(struct http_parser *p, struct wire_request 
 		break;
 	case HTTP_ITEM_SIZE_HIGH:
 		if (!http_begin_item(p, d))
-			http_begin_variable(p, r);
+			http_look(p, HTTP_TAKEN);
 		break;
 	case HTTP_ITEM:
 		http_next_line(p, d);

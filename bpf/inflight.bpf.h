@@ -6,6 +6,8 @@
 #define PYCOST_INFLIGHT_BPF_H
 
 #include <stddef.h>
+#include "bpf/armed.bpf.h"
+#include "bpf/exact_class.bpf.h"
 #include "bpf/losses.bpf.h"
 #include "bpf/memory.bpf.h"
 #include "bpf/wire_request.h"
@@ -18,7 +20,7 @@ struct inflight {
 	__u64 last_id;	       /* that the row had */
 	__u32 done;	       /* answered or given up: its latency is fixed */
 	__u32 tids[REQUEST_TIDS]; /* that worked for it, some of them */
-	__u32 pad;
+	__u32 serial; /* of the process's being armed, when it began: see armed.bpf.h; 0: none */
 };
 
 /* Row by the low bits of the id; the bits above count how often it was taken. */
@@ -104,6 +106,7 @@ static __always_inline struct wire_request *request_open(__u8 protocol, __u64 be
 	f->r.begin = begin;
 	f->rss = rss_here();
 	f->done = 0;
+	f->serial = whole_requests ? armed_serial(tid >> 32) : 0;
 	__builtin_memset(f->tids, 0, sizeof(f->tids));
 	if (!f->last_id)
 		f->last_id = row;
@@ -148,6 +151,34 @@ static __always_inline __u32 request_size(const struct wire_request *r)
 				     : offsetof(struct wire_request, fields);
 }
 
+/* What the exact mode has of it is not whole, or not to be had any more. */
+static __always_inline void request_inexact(struct inflight *f)
+{
+	if (!(f->r.flags & WIRE_REQUEST_EXACT))
+		return;
+	f->r.flags &= ~WIRE_REQUEST_EXACT;
+	armed_end(f->serial);
+}
+
+/* Its end: was it probed from its beginning on? */
+static __always_inline void request_exact(struct inflight *f)
+{
+	if (!exact_mode)
+		return;
+	if (!whole_requests && f->r.probed_calls)
+		f->r.flags |= WIRE_REQUEST_EXACT;
+	if (whole_requests && f->r.flags & WIRE_REQUEST_EXACT && !armed_end(f->serial))
+		f->r.flags &= ~WIRE_REQUEST_EXACT;
+}
+
+/* The class that function costs are to go to. */
+static __always_inline __u64 request_charged(const struct inflight *f)
+{
+	if (!f || (whole_requests && !(f->r.flags & WIRE_REQUEST_EXACT)))
+		return 0;
+	return f->r.class_id;
+}
+
 /* Its row is free from here on. */
 static __always_inline void request_forget(struct inflight *f)
 {
@@ -164,6 +195,7 @@ static __always_inline void request_send(struct inflight *f)
 	struct wire_served *p = bpf_map_lookup_elem(&served, &tgid);
 	__s64 rss = tgid == bpf_get_current_pid_tgid() >> 32 ? rss_here() : 0;
 
+	request_exact(f);
 	if (rss)
 		f->r.rss = rss - f->rss;
 	if (p && rss)

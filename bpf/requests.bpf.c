@@ -82,6 +82,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 	case CALL_SELECT:
 		wait_begin(s, call);
 	}
+	server_turn(s);
 	return 0;
 }
 
@@ -126,6 +127,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
 			traffic_moved(call, ret);
 	}
 	s->enter_ns = 0;
+	server_turn(s);
 	return 0;
 }
 

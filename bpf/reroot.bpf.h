@@ -203,18 +203,17 @@ __noinline int stack_reroot(__u32 slot)
 }
 
 /*
- * The current thread works for this class from here on.  Kernel mode starts anew: the
- * caller is within a program that nobody is charged for.
+ * The current thread's stack is put where its class is, at once.  Kernel mode starts anew:
+ * the caller is within a program that nobody is charged for.
  */
-static __always_inline void thread_turn(struct wire_thread *t, __u64 class_id)
+static __always_inline void thread_turn(struct wire_thread *t)
 {
 	__u64 kernel = kernel_now(), now = counter_now();
 	struct wire_node *top = node_at(t->top_node);
 	__u32 *here = running_here();
 
-	t->class_id = class_id;
 	/* When it is not known to run, its next probe starts its clock, and moves it. */
-	if (class_id == t->rooted || !top || !here || *here != t->slot + 1)
+	if (t->class_id == t->rooted || !top || !here || *here != t->slot + 1)
 		return;
 	thread_charge(t, top, now);
 	kernel_charge(t, kernel);

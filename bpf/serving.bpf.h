@@ -12,14 +12,11 @@
 #ifndef PYCOST_SERVING_BPF_H
 #define PYCOST_SERVING_BPF_H
 
+#include "bpf/account.bpf.h"
 #include "bpf/counter.bpf.h"
 #include "bpf/inflight.bpf.h"
 #include "bpf/socket.bpf.h"
 #include "bpf/class_of.bpf.h"
-
-struct totals {
-	__u64 cost, cost_kernel, cpu_ns, run_queue_ns, syscall_ns, gil_ns;
-};
 
 /* The thread is only changed by itself, and by on_switch() when it goes and comes. */
 struct server {
@@ -30,6 +27,7 @@ struct server {
 	__u64 told_cost, told_kernel, told_cpu; /* of these, what its process's totals have */
 	__u64 owner; /* the request that it works for; 0: none */
 	__u64 loop;  /* what it waited at before it got the request */
+	struct running run; /* where it is an event loop */
 	/* The system call it is in. */
 	__u64 enter_ns, enter_cpu;
 	__u64 args[4];
@@ -42,10 +40,12 @@ struct server {
 	__u32 switches; /* the task's own count when it was last seen on a CPU */
 	__u32 cpu;
 	__u8 on_cpu;
+	__u8 turns; /* the exact mode is to be told that it works for another class */
 	__u8 gil; /* it waits for the GIL */
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
-	__u8 pad[4];
+	__u8 pad[3];
+	__u64 calls; /* of the exact mode's, as last seen */
 };
 
 /* By slot; slots to be had are in a stack that user space fills. */
@@ -251,18 +251,40 @@ static __always_inline int server_is_told(struct server *s, __u64 ns)
 	return 0;
 }
 
+/* Calls that the exact mode's probes have seen since last asked. */
+static __always_inline void server_count(struct server *s)
+{
+	struct wire_thread *t = exact_thread(s->tid);
+
+	if (!t)
+		return;
+	s->now.calls += t->calls - (t->calls < s->calls ? 0 : s->calls);
+	s->calls = t->calls;
+}
+
 /* Brings the totals of the current thread up to `ns`, which is now. */
 static __always_inline void server_account_at(struct server *s, __u64 ns)
 {
 	if (server_is_told(s, ns))
 		server_advance(s, ns);
 	s->now.run_queue_ns = run_queue_here();
+	server_count(s);
 	if (!s->known) {
 		/* What it waited before it was met is nobody's. */
 		s->known = 1;
 		s->since.run_queue_ns = s->span.run_queue_ns = s->now.run_queue_ns;
 	}
 	server_tell_some(s);
+}
+
+static __always_inline void server_settle_marks(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->gc_ns, s->now.gc_ns - s->since.gc_ns);
+	__sync_fetch_and_add(&r->gc_cost, s->now.gc_cost - s->since.gc_cost);
+	__sync_fetch_and_add(&r->import_ns, s->now.import_ns - s->since.import_ns);
+	__sync_fetch_and_add(&r->import_cost, s->now.import_cost - s->since.import_cost);
+	__sync_fetch_and_add(&r->gcs, s->now.gcs - s->since.gcs);
+	__sync_fetch_and_add(&r->imports, s->now.imports - s->since.imports);
 }
 
 static __always_inline void server_account(struct server *s)
@@ -279,16 +301,24 @@ static __always_inline void server_settle(struct server *s, struct wire_request 
 	__sync_fetch_and_add(&r->run_queue_ns, s->now.run_queue_ns - s->since.run_queue_ns);
 	__sync_fetch_and_add(&r->syscall_ns, s->now.syscall_ns - s->since.syscall_ns);
 	__sync_fetch_and_add(&r->gil_ns, s->now.gil_ns - s->since.gil_ns);
+	__sync_fetch_and_add(&r->probed_calls, s->now.calls - s->since.calls);
+	if (s->now.gcs != s->since.gcs || s->now.imports != s->since.imports)
+		server_settle_marks(s, r);
 	s->since = s->now;
 }
 
 /* Others learn which class the thread works for. */
-static __always_inline void server_class(__u32 tid, __u64 class_id)
+static __always_inline void server_class(struct server *s, __u64 class_id)
 {
+	__u32 tid = s->tid;
 	__u64 *known;
 
 	if (!by_request)
 		return;
+	if (exact_mode) {
+		exact_class(tid, class_id);
+		s->turns = 1;
+	}
 	known = bpf_map_lookup_elem(&class_of, &tid);
 	if (known)
 		*known = class_id;
@@ -296,18 +326,42 @@ static __always_inline void server_class(__u32 tid, __u64 class_id)
 		bpf_map_update_elem(&class_of, &tid, &class_id, BPF_ANY);
 }
 
-/*
- * The current thread works for another request from here on; 0: for none.  `claim`:
- * when it worked for none, all since it last waited is the new one's too.
- */
-__noinline int server_change(__u64 request, __u32 claim)
+/* What the task that ran has cost, for when it is known who it works for. */
+static __always_inline void task_stops(struct server *s)
+{
+	struct account *a = account_find(s->tgid, s->run.task);
+
+	if (!a)
+		return;
+	if (s->owner)
+		a->pending = no_totals;
+	else
+		totals_subtract(&a->pending, &s->now, &s->span);
+}
+
+enum server_change {
+	SERVER_TAKES,
+	SERVER_CLAIMS, /* when it worked for none: all since it last waited is the new one's, too */
+	/* To another task, which says nothing of the one that ran; it is accounted up to now. */
+	SERVER_SWITCHES,
+};
+
+/* The current thread works for another request from here on; 0: for none. */
+__noinline int server_change(__u64 request, __u32 how)
 {
 	struct server *s = server_here();
 	struct inflight *old, *new;
 
 	if (!s)
 		return 0;
-	server_account(s);
+	if (how != SERVER_SWITCHES)
+		server_account(s);
+	if (how != SERVER_SWITCHES && request && s->run.uvloop) {
+		/* libuv reads before it calls back, and writes after: no task does */
+		task_stops(s);
+		s->run.task = s->run.sp = 0;
+		how = SERVER_TAKES;
+	}
 	old = inflight_find(s->owner);
 	if (old) {
 		server_settle(s, &old->r);
@@ -316,16 +370,21 @@ __noinline int server_change(__u64 request, __u32 claim)
 			request_forget(old);
 		}
 	} else {
-		s->since = claim && !s->owner ? s->span : s->now;
+		s->since = how == SERVER_CLAIMS && !s->owner ? s->span : s->now;
 	}
 	new = inflight_find(request);
+	/* What was done for it by now was not captured. */
+	if (new && whole_requests && how == SERVER_CLAIMS && !s->owner)
+		request_inexact(new);
 	s->owner = new ? request : 0;
 	s->born = 0;
 	if (new)
 		request_worker(new, s->tid);
 	else
 		s->span = s->now;
-	server_class(s->tid, new ? new->r.class_id : 0);
+	if (new && how != SERVER_SWITCHES)
+		account_bind(s->tgid, &s->run, request);
+	server_class(s, request_charged(new));
 	return 0;
 }
 
@@ -335,8 +394,9 @@ __noinline int server_change(__u64 request, __u32 claim)
  */
 static __always_inline void server_own(struct server *s, __u64 request)
 {
+	s->run.received = request != 0;
 	if (s->owner != request)
-		server_change(request, 0);
+		server_change(request, SERVER_TAKES);
 }
 
 /*
@@ -346,7 +406,7 @@ static __always_inline void server_own(struct server *s, __u64 request)
 static __always_inline void server_claim(struct server *s, __u64 request)
 {
 	if (s->owner != request)
-		server_change(request, 1);
+		server_change(request, SERVER_CLAIMS);
 }
 
 /*
@@ -388,9 +448,24 @@ __noinline int request_drop(__u64 id)
 {
 	struct inflight *f = inflight_find(id);
 
-	if (f)
-		request_forget(f);
+	if (!f)
+		return 0;
+	if (whole_requests)
+		request_inexact(f);
+	request_forget(f);
 	return 0;
+}
+
+/*
+ * The last thing that a program does which may have changed whom the current thread works
+ * for: its function costs follow at once, and not from its next call on.
+ */
+static __always_inline void server_turn(struct server *s)
+{
+	if (!exact_mode || !s->turns)
+		return;
+	s->turns = 0;
+	exact_turn(s->tid);
 }
 
 #endif

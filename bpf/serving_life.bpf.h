@@ -58,7 +58,7 @@ static __always_inline void thread_born(__u32 tgid, __u32 tid)
 	s->owner = maker->owner;
 	s->born = 1;
 	request_worker(f, tid);
-	server_class(tid, f->r.class_id);
+	server_class(s, request_charged(f));
 }
 
 static __always_inline void life_tell(__u32 kind, __u32 tgid, __u32 parent, struct task_struct *task,

@@ -11,6 +11,7 @@
 
 #include "bpf/calls.bpf.h"
 #include "bpf/serving.bpf.h"
+#include "bpf/tasks.bpf.h"
 
 /* Of include/uapi/linux/futex.h */
 #define FUTEX_WAIT 0
@@ -44,8 +45,10 @@ static __always_inline void wait_begin(struct server *s, __u32 call)
 	__u64 place = wait_place(s, call);
 	struct inflight *f;
 
+	if (call == CALL_EPOLL)
+		task_waits(s, place);
 	if (!s->owner) {
-		if (place)
+		if (place && !s->run.task) /* which waits in the middle of its work */
 			s->loop = place;
 		return;
 	}
@@ -57,7 +60,7 @@ static __always_inline void wait_begin(struct server *s, __u32 call)
 /* At its exit: what comes may be for a request that is not known yet. */
 static __always_inline void wait_end(struct server *s)
 {
-	if (s->owner)
+	if (s->owner || s->run.task)
 		return;
 	server_account(s);
 	s->span = s->now;

@@ -49,8 +49,7 @@ struct wire_served {
 	__u32 pad;
 };
 #define WIRE_SERVED_PROXY 0x1 /* hands its requests on to another served process: not counted */
-/* A request is measured by exact probes from its beginning when they are on by then. */
-#define WIRE_SERVED_ARMED 0x2
+#define WIRE_SERVED_FREE_THREADED 0x4 /* objects have the longer head */
 
 /*
  * Which requests are captured where probes are on for some only: told by user space,
@@ -96,7 +95,7 @@ struct wire_request {
 	__u32 flags;	 /* WIRE_REQUEST_* */
 	__u16 status;	 /* 0: none was sent */
 	__u8 protocol;	 /* enum wire_protocol */
-	__u8 pad;
+	__u8 nested;	 /* requests that marks have begun within it, and not ended */
 	__u64 begin;	 /* ktime ns of its first byte's reading */
 	__u64 latency;	 /* ns to its answer's last byte; or to when it was given up */
 	__u64 head_ns;	 /* to its answer's first byte; 0: none was sent */

@@ -11,11 +11,14 @@
 
 #include "userspace/commands.h"
 #include "userspace/counter_share.h"
+#include "userspace/endpoint_choice.h"
 #include "userspace/export.h"
 #include "userspace/output.h"
+#include "userspace/report_endpoints.h"
 
 #define ERROR_SIZE 512
 #define LIMIT_DEFAULT 30
+#define LIMIT_DEFAULT_BY 10 /* for each endpoint */
 #define MIN_PERCENT_DEFAULT 0.5
 #define EXIT_USAGE 2
 
@@ -30,11 +33,14 @@ enum option_key {
 	OPTION_LINES,
 	OPTION_OPCODES,
 	OPTION_NATIVES,
+	OPTION_BY,
+	OPTION_ENDPOINT,
+	OPTION_TAG,
 };
 
 static const struct argp_option options[] = {
 	{ "sort", 's', "KEY", 0, "Sort by self (default), cumulative, calls, kernel or kernel-cumulative" },
-	{ "limit", 'n', "N", 0, "Show N rows; 0: all (default 30; all of a tree)" },
+	{ "limit", 'n', "N", 0, "Show N rows; 0: all (default 30; 10 of each endpoint; all of a tree)" },
 	{ "callers", OPTION_CALLERS, "NAME", 0, "Show who calls the function NAME" },
 	{ "callees", OPTION_CALLEES, "NAME", 0, "Show what the function NAME calls" },
 	{ "tree", OPTION_TREE, NULL, 0, "Show the call tree" },
@@ -47,6 +53,13 @@ static const struct argp_option options[] = {
 	  "them below the Python ones" },
 	{ "min-percent", OPTION_MIN_PERCENT, "P", 0,
 	  "Leave out of the tree what costs less than P % (default 0.5)" },
+	{ "by", OPTION_BY, "endpoint", 0,
+	  "Show the functions of each endpoint apart (recorded with --requests)" },
+	{ "endpoint", OPTION_ENDPOINT, "GLOB", 0,
+	  "Only what was done for requests of these endpoints: '/shop/*', 'GET /shop/*'" },
+	{ "tag", OPTION_TAG, "KEY=GLOB", 0,
+	  "Only what was done for requests with this tag, of those that costs were split by; as "
+	  "often as wanted" },
 	{ "pid", OPTION_PID, "PID", 0, "Only this process" },
 	{ "raw", OPTION_RAW, NULL, 0, "Leave the probes' own cost in" },
 	{ "exact", OPTION_EXACT, NULL, 0, "Print numbers in full instead of 1.234 M" },
@@ -71,6 +84,9 @@ static const char doc[] =
 	"  pycost report run.pycost --lines Shop.checkout\n"
 	"  pycost report run.pycost --opcodes=Shop.checkout\n"
 	"  pycost report run.pycost --natives -f folded | flamegraph.pl > run.svg\n"
+	"  pycost report run.pycost --by endpoint --sort cumulative\n"
+	"  pycost report run.pycost --endpoint 'GET /shop/*' --tree\n"
+	"  pycost report run.pycost --tag client_version='7.*' -f folded\n"
 	"  pycost report run.pycost -f speedscope -o run.speedscope.json\n"
 	"  pycost report run.pycost -f pstats -o run.pstats\n"
 	"  pycost report run.pycost -f folded | flamegraph.pl > run.svg\n"
@@ -120,6 +136,8 @@ struct arguments {
 	enum report_sort sort;
 	long limit; /* -1: not said */
 	long pid;   /* 0: all */
+	struct endpoint_choice endpoints;
+	bool by_endpoint;
 	double min_percent;
 	bool tree;
 	bool raw;
@@ -171,6 +189,25 @@ static const struct format *parse_format(struct argp_state *state, const char *a
 	return formats;
 }
 
+static void parse_tag(struct argp_state *state, struct endpoint_choice *c, const char *arg)
+{
+	if (!strchr(arg, '=') || *arg == '=')
+		argp_error(state, "--tag takes KEY=GLOB, not '%s'", arg);
+	if (c->tag_count == ENDPOINT_TAGS_MAX)
+		argp_error(state, "--tag may be given %d times", ENDPOINT_TAGS_MAX);
+	c->tags[c->tag_count++] = arg;
+}
+
+static void check_by(struct argp_state *state, const struct arguments *a)
+{
+	if (a->callers || a->callees || a->tree || a->view)
+		argp_error(state, "--by endpoint is a view of its own: of one endpoint, the others "
+				  "go with --endpoint");
+	if (a->format->export && a->format->export != export_json)
+		argp_error(state, "--by endpoint goes with --format table or json; the trees of the "
+				  "other formats begin with their endpoint by themselves");
+}
+
 static void check_arguments(struct argp_state *state, const struct arguments *a)
 {
 	if (!a->file)
@@ -186,6 +223,8 @@ static void check_arguments(struct argp_state *state, const struct arguments *a)
 	    (a->format->export != export_folded || a->view != &view_natives || a->function))
 		argp_error(state, "%s goes with --format table or json%s", a->view->option,
 			   a->view == &view_natives ? ", and of everything with folded" : "");
+	if (a->by_endpoint)
+		check_by(state, a);
 	if (a->format->binary && (!a->out || !strcmp(a->out, "-")) && isatty(STDOUT_FILENO))
 		argp_error(state, "--format %s is not for a terminal: name a file with -o",
 			   a->format->name);
@@ -235,6 +274,14 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_LINES: choose_view(state, a, &view_lines, arg); break;
 	case OPTION_OPCODES: choose_view(state, a, &view_opcodes, arg); break;
 	case OPTION_NATIVES: choose_view(state, a, &view_natives, arg); break;
+	case OPTION_BY:
+		if (strcmp(arg, "endpoint"))
+			argp_error(state, "--by takes endpoint, not '%s'; pycost requests adds "
+					  "requests up by anything", arg);
+		a->by_endpoint = true;
+		break;
+	case OPTION_ENDPOINT: a->endpoints.glob = arg; break;
+	case OPTION_TAG: parse_tag(state, &a->endpoints, arg); break;
 	case ARGP_KEY_ARG: parse_argument(state, a, arg); break;
 	case ARGP_KEY_END: check_arguments(state, a); break;
 	default: return ARGP_ERR_UNKNOWN;
@@ -259,7 +306,10 @@ static struct report_style style_choose(const struct arguments *a)
 	if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
 		style.width = size.ws_col;
 	style.color = terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
-	style.limit = a->limit >= 0 ? a->limit : a->tree ? 0 : LIMIT_DEFAULT;
+	style.limit = a->limit >= 0	? a->limit
+		      : a->tree		? 0
+		      : a->by_endpoint ? LIMIT_DEFAULT_BY
+				       : LIMIT_DEFAULT;
 	return style;
 }
 
@@ -277,7 +327,7 @@ static int print_named(const struct report *r, const struct arguments *a,
 	return err;
 }
 
-static int print_views(const struct report *r, const struct arguments *a, const uint32_t *rows,
+static int print_views(struct report *r, const struct arguments *a, const uint32_t *rows,
 		       size_t row_count, FILE *out)
 {
 	struct report_style style = style_choose(a);
@@ -290,15 +340,19 @@ static int print_views(const struct report *r, const struct arguments *a, const 
 		err = print_named(r, a, &style, rows, row_count, out);
 	else if (a->tree)
 		err = report_print_tree(r, &style, out);
+	else if (a->by_endpoint)
+		err = report_print_endpoints(r, &style, a->sort, out);
 	else
 		err = report_print_functions(r, &style, out);
 	report_print_notes(r, &style, out);
 	return err;
 }
 
-static int print_format(const struct report *r, const struct arguments *a, const uint32_t *rows,
+static int print_format(struct report *r, const struct arguments *a, const uint32_t *rows,
 			size_t row_count, FILE *out)
 {
+	if (a->by_endpoint)
+		return export_json_endpoints(r, a->sort, out);
 	if (!a->view)
 		return a->format->export(r, out);
 	if (a->format->export == export_folded)
@@ -306,7 +360,7 @@ static int print_format(const struct report *r, const struct arguments *a, const
 	return export_json_places(r, a->view->kind, rows, row_count, out);
 }
 
-static int report_deliver(const struct report *r, const struct arguments *a)
+static int report_deliver(struct report *r, const struct arguments *a)
 {
 	const char *name = a->callers ? a->callers : a->callees ? a->callees : a->function;
 	char message[ERROR_SIZE];
@@ -345,6 +399,10 @@ static const char *report_objection(const struct profile *p, const struct argume
 {
 	bool sampled = p->meta.period > 0;
 
+	if (p->meta.no_functions)
+		return "it has requests and no functions: pycost requests, imports and gc show it";
+	if (a->by_endpoint && !p->meta.requests)
+		return "recorded without requests: record with --requests";
 	if ((a->format->kernel || report_sort_is_kernel(a->sort)) && !p->meta.kernel_mode)
 		return "it has no costs in kernel mode: record with --kernel";
 	if (a->view && !sampled)
@@ -381,6 +439,11 @@ static int report_profile(struct profile *p, const struct arguments *a)
 	objection = report_objection(p, a);
 	if (objection)
 		return complain(a, objection);
+	if (!err) {
+		err = endpoint_choose(p, &a->endpoints, message, sizeof(message));
+		if (err == -ENODATA || err == -ENOENT)
+			return complain(a, message);
+	}
 	if (!err)
 		err = report_compute(p, &status, a->raw, a->sort, &r);
 	if (err)

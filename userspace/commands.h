@@ -6,6 +6,9 @@
 int cmd_record(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_requests(int argc, char **argv);
+int cmd_imports(int argc, char **argv);
+int cmd_gc(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);
 

@@ -15,8 +15,11 @@
 #include <stdio.h>
 
 #include "userspace/places.h"
+#include "userspace/report_endpoints.h"
 
 int export_json(const struct report *r, FILE *out);
+/* With the functions of each endpoint; r is as it was afterwards. */
+int export_json_endpoints(struct report *r, enum report_sort sort, FILE *out);
 /* The lines (of rows alone), opcodes or natives of some rows, or of everything. */
 int export_json_places(const struct report *r, enum place_kind kind, const uint32_t *rows,
 		       size_t row_count, FILE *out);

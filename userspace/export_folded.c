@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * "process;outer;inner self" lines, as flamegraph.pl and its kin take them.  With
+ * "process;outer;inner self" lines, as flamegraph.pl and its kin take them.  What was done
+ * for requests is below their endpoint: "GET /shop;process;outer;inner self".  With
  * natives, "[object] function" frames are below the Python function they worked for.
  */
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include "userspace/estimate.h"
 #include "userspace/export.h"
 #include "userspace/leaves.h"
+#include "userspace/request_field.h"
 
 /* Native callers shown: as many as the kernel's stacks have. */
 #define NATIVE_DEPTH 127
@@ -28,6 +30,13 @@ static void put_node(const struct report *r, uint32_t node, FILE *out)
 	const struct sink_process *process = &r->profile->processes[n->process];
 
 	if (!n->parent) {
+		if (n->endpoint) {
+			char endpoint[REQUEST_FIELD_SIZE];
+
+			endpoint_text(r->profile, n->endpoint, endpoint);
+			put_frame(out, endpoint);
+			fputc(';', out);
+		}
 		put_frame(out, process->comm);
 		fprintf(out, " (%" PRIu32 ")", process->pid);
 		if (n->tid)

@@ -69,6 +69,7 @@ static void sampled_set(json_t *object, const struct report *r, const struct sam
 	json_object_set_new(object, "natives", json_natives(r, v, count));
 }
 
+/* s: NULL leaves out where samples were. */
 static json_t *functions_json(const struct report *r, const struct sampled *s)
 {
 	json_t *functions = json_array();
@@ -89,7 +90,8 @@ static json_t *functions_json(const struct report *r, const struct sampled *s)
 
 		if (object && report_is_sampled(r)) {
 			estimates_set(object, &row->costs);
-			sampled_set(object, r, s, r->order[i]);
+			if (s)
+				sampled_set(object, r, s, r->order[i]);
 		} else if (object) {
 			costs_set(object, &row->costs);
 		}
@@ -314,7 +316,57 @@ static json_t *document_json(const struct report *r, const struct sampled *s)
 		"losses", json_losses(r->losses));
 }
 
-int export_json(const struct report *r, FILE *out)
+/* Of one endpoint; null in the place of endpoint 0. */
+struct endpoints_json {
+	json_t *array;
+	const struct endpoint_views *views;
+	bool functions;
+};
+
+static int endpoint_add(void *arg, const struct endpoint_part *part)
+{
+	const struct sink_endpoint *e =
+		&part->report.profile->requests.endpoints[part->endpoint];
+	struct endpoints_json *j = arg;
+	json_t *object = json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:f, s:o}",
+				   "id", (json_int_t)part->endpoint,
+				   "method", json_string_or_null(e->method),
+				   "name", json_string_or_null(e->name),
+				   "source", endpoint_source_name(e->source),
+				   "view", json_string_or_null(endpoint_view_text(j->views,
+										  part->endpoint)),
+				   "total", json_count(part->cost),
+				   "share", part->percent,
+				   "requests", part->endpoint ? json_count(part->requests)
+							      : json_null());
+
+	if (object && report_has_kernel(&part->report))
+		json_object_set_new(object, "kernel_total",
+				    json_count(part->report.kernel.cumulative[0]));
+	if (object && j->functions)
+		json_object_set_new(object, "functions", functions_json(&part->report, NULL));
+	return json_array_append_new(j->array, object) < 0 ? -ENOMEM : 0;
+}
+
+/* What each endpoint's trees cost; the dearest first. */
+static int endpoints_set(json_t *json, struct report *r, enum report_sort sort, bool functions)
+{
+	struct endpoints_json j = { .array = json_array(), .functions = functions };
+	struct endpoint_views views = { 0 };
+	int err = endpoint_views_compute(r->profile, &views);
+
+	j.views = &views;
+	if (!err)
+		err = report_each_endpoint(r, sort, endpoint_add, &j);
+	endpoint_views_free(&views);
+	if (err)
+		json_decref(j.array);
+	else
+		json_object_set_new(json, "endpoints", j.array);
+	return err;
+}
+
+static int document_put(struct report *r, enum report_sort sort, bool functions, FILE *out)
 {
 	struct sampled sampled = { 0 };
 	int err = sampled_compute(r, &sampled);
@@ -326,6 +378,8 @@ int export_json(const struct report *r, FILE *out)
 		kernel_set(json, r);
 	if (!err && report_is_sampled(r))
 		sampling_set(json, r, &sampled);
+	if (!err && r->profile->meta.requests)
+		err = endpoints_set(json, r, sort, functions);
 	/* A failed write stays in the stream for its owner to find. */
 	if (!err) {
 		json_dumpf(json, out, JSON_COMPACT);
@@ -335,4 +389,17 @@ int export_json(const struct report *r, FILE *out)
 	free(sampled.states.v);
 	free(sampled.natives.v);
 	return err;
+}
+
+int export_json(const struct report *r, FILE *out)
+{
+	/* Its arrays change meanwhile, and are as they were afterwards. */
+	struct report parts = *r;
+
+	return document_put(&parts, SORT_SELF, false, out);
+}
+
+int export_json_endpoints(struct report *r, enum report_sort sort, FILE *out)
+{
+	return document_put(r, sort, true, out);
 }

@@ -4,7 +4,8 @@
  * the profile is packed in fragments and never as a whole in memory.
  *
  * Two values a call path: its calls and its own cost; with kernel mode, that too.
- * Every row is a function and a location; the process is a label.
+ * Every row is a function and a location; the process is a label, and so is the endpoint
+ * of the requests that it was done for (pprof -tagroot endpoint).
  *
  * Of a sampled recording the values are samples and what they stand for, and a location
  * is a line of a function: that of the sample, and in callers that of the call when all
@@ -21,11 +22,15 @@
 #include "userspace/estimate.h"
 #include "userspace/export.h"
 #include "userspace/leaves.h"
+#include "userspace/request_field.h"
 
 #define GZIP_WINDOW (15 + 16)
 #define CHUNK_SIZE (64 << 10)
 
-/* Fixed places in the string table; then two for each row, one for each process. */
+/*
+ * Fixed places in the string table; then two for each row, one for each process and one
+ * for each endpoint.
+ */
 enum {
 	STRING_EMPTY, /* the format wants "" at 0 */
 	STRING_CALLS,
@@ -38,6 +43,7 @@ enum {
 	STRING_THREAD,
 	STRING_PROCESS,
 	STRING_KERNEL,
+	STRING_ENDPOINT,
 	STRING_EXACT, /* where those of an exact recording end */
 	STRING_STATE = STRING_EXACT,
 	STRING_STATES, /* one each */
@@ -135,6 +141,7 @@ static void put_fixed_strings(struct pprof *p)
 		[STRING_THREAD] = "thread",
 		[STRING_PROCESS] = "process",
 		[STRING_KERNEL] = (char *)metric_kernel_name(metric),
+		[STRING_ENDPOINT] = "endpoint",
 		[STRING_STATE] = "state",
 	};
 
@@ -216,7 +223,8 @@ static void put_sample(struct pprof *p, uint32_t node, int64_t *values, uint32_t
 	const struct profile_node *n = &r->profile->nodes[node];
 	Pprof__Label pid = PPROF__LABEL__INIT, process = PPROF__LABEL__INIT;
 	Pprof__Label thread = PPROF__LABEL__INIT, in_state = PPROF__LABEL__INIT;
-	Pprof__Label *labels[4] = { &pid, &process };
+	Pprof__Label endpoint = PPROF__LABEL__INIT;
+	Pprof__Label *labels[5] = { &pid, &process };
 	size_t label_count = 2;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples[] = { &sample };
 	Pprof__Profile fragment = PPROF__PROFILE__INIT;
@@ -233,6 +241,11 @@ static void put_sample(struct pprof *p, uint32_t node, int64_t *values, uint32_t
 	sample.value = values;
 	in_state.key = STRING_STATE;
 	in_state.str = STRING_STATES + state;
+	endpoint.key = STRING_ENDPOINT;
+	endpoint.str = process.str - n->process + r->profile->process_count + n->endpoint -
+		       1;
+	if (n->endpoint)
+		labels[label_count++] = &endpoint;
 	if (n->tid)
 		labels[label_count++] = &thread;
 	if (state != SAMPLE_RUNS)
@@ -366,6 +379,17 @@ static void put_sampled(struct pprof *p)
 	free(p->call_lines);
 }
 
+static void put_endpoints(struct pprof *p)
+{
+	const struct profile *profile = p->report->profile;
+	char text[REQUEST_FIELD_SIZE];
+
+	for (size_t i = 1; !p->err && i < profile->requests.endpoint_count; i++) {
+		endpoint_text(profile, i, text);
+		put_strings(p, (char *[]){ text }, 1);
+	}
+}
+
 int export_pprof(const struct report *r, FILE *out)
 {
 	struct pprof p = {
@@ -383,6 +407,7 @@ int export_pprof(const struct report *r, FILE *out)
 		put_row(&p, row);
 	for (size_t i = 0; i < r->profile->process_count; i++)
 		put_strings(&p, (char *[]){ (char *)r->profile->processes[i].comm }, 1);
+	put_endpoints(&p);
 	if (!p.err && report_is_sampled(r))
 		put_sampled(&p);
 	else if (!p.err)

@@ -2,7 +2,8 @@
 /*
  * speedscope's file format: one "sampled" profile for each root of the call
  * tree (a process, or a thread), one sample for each call path, weighing what
- * the path itself cost.  Written piece by piece: as a JSON document in memory
+ * the path itself cost.  The outermost frame of what was done for requests is their
+ * endpoint.  Written piece by piece: as a JSON document in memory
  * the frame numbers of 100,000 paths would take hundreds of megabytes.
  */
 #include <errno.h>
@@ -13,6 +14,7 @@
 #include "userspace/counter_share.h"
 #include "userspace/estimate.h"
 #include "userspace/export.h"
+#include "userspace/request_field.h"
 
 /* Dumps and frees one small value. */
 static int put_json(json_t *value, FILE *out)
@@ -32,8 +34,10 @@ static int put_text(char *text, FILE *out)
 	return err;
 }
 
+/* Those of functions by row, then those of endpoints by id. */
 static int put_frames(const struct report *r, FILE *out)
 {
+	char endpoint[REQUEST_FIELD_SIZE];
 	int err = 0;
 
 	for (size_t i = 0; !err && i < r->functions.row_count; i++) {
@@ -48,6 +52,11 @@ static int put_frames(const struct report *r, FILE *out)
 		fputs(i ? ",\n" : "", out);
 		err = put_json(frame, out);
 	}
+	for (size_t i = 1; !err && i < r->profile->requests.endpoint_count; i++) {
+		endpoint_text(r->profile, i, endpoint);
+		fputs(",\n", out);
+		err = put_json(json_pack("{s:s}", "name", endpoint), out);
+	}
 	return err;
 }
 
@@ -56,8 +65,11 @@ static void put_sample(const struct report *r, uint32_t root, const struct call_
 		       uint32_t *stack, FILE *out)
 {
 	uint32_t first = r->profile->nodes[root].function || walk->depth == 1 ? 1 : 2;
+	uint32_t endpoint = r->profile->nodes[root].endpoint;
 
 	fputc('[', out);
+	if (endpoint)
+		fprintf(out, "%zu,", r->functions.row_count + endpoint - 1);
 	for (uint32_t depth = first; depth <= walk->depth; depth++)
 		fprintf(out, "%s%" PRIu32, depth > first ? "," : "", stack[depth]);
 	fputc(']', out);
@@ -90,15 +102,15 @@ static int put_profile(const struct report *r, uint32_t root, uint32_t *stack, F
 	const struct profile_node *node = &r->profile->nodes[root];
 	const struct sink_process *process = &r->profile->processes[node->process];
 	enum metric metric = r->profile->meta.metric;
-	char *name = NULL;
+	char endpoint[REQUEST_FIELD_SIZE], thread[32] = "", *name = NULL;
 	int size, err;
 
+	endpoint_text(r->profile, node->endpoint, endpoint);
 	if (node->tid)
-		size = asprintf(&name, "%s (pid %" PRIu32 ", thread %" PRIu32 "): %s",
-				process->comm, process->pid, node->tid, metric_name(metric));
-	else
-		size = asprintf(&name, "%s (pid %" PRIu32 "): %s", process->comm, process->pid,
-				metric_name(metric));
+		snprintf(thread, sizeof(thread), ", thread %" PRIu32, node->tid);
+	size = asprintf(&name, "%s (pid %" PRIu32 "%s): %s%s%s", process->comm, process->pid, thread,
+			node->endpoint ? endpoint : "", node->endpoint ? ": " : "",
+			metric_name(metric));
 	fputs("{\"type\":\"sampled\",\"name\":", out);
 	err = put_text(size < 0 ? NULL : name, out);
 	fprintf(out, ",\"unit\":\"%s\",\"startValue\":0,\"endValue\":%" PRIu64 ",\n\"samples\":[",

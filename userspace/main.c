@@ -19,6 +19,9 @@ static const struct command commands[] = {
 	{ "record", cmd_record, "measure running processes, or a command" },
 	{ "report", cmd_report, "show or export what a recording holds" },
 	{ "top", cmd_top, "watch what functions cost, live" },
+	{ "requests", cmd_requests, "show what requests cost: live, or of a recording" },
+	{ "imports", cmd_imports, "show what imports cost, by endpoint, function and module" },
+	{ "gc", cmd_gc, "show what collections of garbage cost, likewise" },
 	{ "doctor", cmd_doctor, "say what this machine and a target allow" },
 	{ "calibrate", cmd_calibrate, "measure what the probes themselves cost" },
 };

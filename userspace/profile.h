@@ -80,6 +80,11 @@ void profile_free(struct profile *p);
  * -ESRCH if there is no such process.  No more facts may follow.
  */
 int profile_keep_pid(struct profile *p, uint32_t pid);
+/*
+ * Likewise all nodes, groups of requests, imports and collections but those of the wanted
+ * endpoints, by id; 0 stands for what is of none.  Processes and workers stay.
+ */
+int profile_keep_endpoints(struct profile *p, const bool *wanted);
 
 /* The calibration that holds for a process; slot 0 when there is none. */
 const struct sink_calibration *profile_calibration(const struct profile *p,

@@ -304,3 +304,26 @@ void profile_requests_keep_pid(struct profile_requests *r, uint32_t pid)
 	if (others)
 		r->import_count = r->collection_count = 0;
 }
+
+void profile_requests_keep_endpoints(struct profile_requests *r, const bool *wanted)
+{
+	struct sink_import *imports = r->import_tally.items;
+	struct profile_collection *collections = r->collection_tally.items;
+	size_t groups = 1, kept = 0;
+
+	for (size_t i = 1; i < r->group_count; i++)
+		if (wanted[r->groups[i].of.endpoint])
+			r->groups[groups++] = r->groups[i];
+		else
+			group_clear(&r->groups[i]);
+	r->group_count = groups;
+	for (size_t i = 0; i < r->import_count; i++)
+		if (wanted[imports[i].endpoint])
+			imports[kept++] = imports[i];
+	r->import_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < r->collection_count; i++)
+		if (wanted[collections[i].endpoint])
+			collections[kept++] = collections[i];
+	r->collection_count = kept;
+}

@@ -7,6 +7,7 @@
 #ifndef PYCOST_PROFILE_REQUESTS_H
 #define PYCOST_PROFILE_REQUESTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "userspace/histogram.h"
@@ -85,5 +86,7 @@ void profile_requests_clear(struct profile_requests *r);
  * process: where others are dropped, they go too.
  */
 void profile_requests_keep_pid(struct profile_requests *r, uint32_t pid);
+/* Keeps what is of the wanted endpoints, by id, but for the lives of workers. */
+void profile_requests_keep_endpoints(struct profile_requests *r, const bool *wanted);
 
 #endif

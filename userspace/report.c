@@ -68,7 +68,7 @@ static int row_compare(const void *a, const void *b, void *arg)
 	return i < j ? -1 : i > j;
 }
 
-static int rows_order(struct report *r, enum report_sort sort)
+int report_order(struct report *r, enum report_sort sort)
 {
 	struct order_by by = { r->functions.rows, sort };
 
@@ -100,7 +100,7 @@ int report_compute(const struct profile *p, const struct recording_status *statu
 		err = function_costs_compute(p, &r.costs, report_has_kernel(&r) ? &r.kernel : NULL,
 					     &r.tree, &r.functions);
 	if (!err)
-		err = rows_order(&r, sort);
+		err = report_order(&r, sort);
 	if (err) {
 		report_free(&r);
 		return err;

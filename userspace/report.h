@@ -37,6 +37,8 @@ struct report {
 int report_compute(const struct profile *p, const struct recording_status *status, bool raw,
 		   enum report_sort sort, struct report *ret);
 void report_free(struct report *r);
+/* The part of it that makes the order, of functions that are there. */
+int report_order(struct report *r, enum report_sort sort);
 
 /* Whether there are costs in kernel mode. */
 bool report_has_kernel(const struct report *r);

@@ -2,10 +2,14 @@
 /* The words around the numbers: what was measured, how, and what is missing. */
 #include <inttypes.h>
 #include <math.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "userspace/counter_share.h"
+#include "userspace/estimate.h"
 #include "userspace/report.h"
+#include "userspace/request_view.h"
+#include "userspace/saturate.h"
 #include "userspace/text.h"
 
 #define PROCESSES_SHOWN 8
@@ -146,6 +150,41 @@ static void print_metric(const struct report *r, FILE *out)
 			report_metric_meaning(meta));
 }
 
+/* Those of which requests are in the profile. */
+static size_t endpoints_met(const struct profile *p)
+{
+	bool *met = calloc(p->requests.endpoint_count, sizeof(*met));
+	size_t count = 0;
+
+	for (size_t i = 1; met && i < p->requests.group_count; i++) {
+		count += !met[p->requests.groups[i].of.endpoint];
+		met[p->requests.groups[i].of.endpoint] = true;
+	}
+	free(met);
+	return count;
+}
+
+/* "requests:    12,345 (98.7/s) of 12 endpoints" and the workers' lives. */
+static void print_requests(const struct report *r, FILE *out)
+{
+	const struct profile *p = r->profile;
+	char count[ESTIMATE_COUNT_SIZE], lives[256];
+	size_t endpoints = endpoints_met(p);
+	uint64_t all = 0;
+
+	if (!p->meta.requests)
+		return;
+	for (size_t i = 1; i < p->requests.group_count; i++)
+		all = saturating_add(all, p->requests.groups[i].count);
+	estimate_count_text(count, all);
+	fprintf(out, "requests:    %s (%.1f/s) of %zu endpoint%s\n", count,
+		p->duration_ns ? all / (p->duration_ns / 1e9) : 0, endpoints,
+		endpoints == 1 ? "" : "s");
+	worker_summary(p, lives, sizeof(lives));
+	if (*lives)
+		fprintf(out, "workers:     %s\n", lives);
+}
+
 void report_print_header(const struct report *r, const struct report_style *style, FILE *out)
 {
 	const struct profile *p = r->profile;
@@ -164,6 +203,7 @@ void report_print_header(const struct report *r, const struct report_style *styl
 		*p->meta.host ? " on " : "", p->meta.host, *p->meta.kernel ? ", Linux " : "",
 		p->meta.kernel);
 	print_processes(p, out);
+	print_requests(r, out);
 	fputs("total:       ", out);
 	print_amount(r, style, out, total);
 	fputs(", of it ", out);
@@ -203,6 +243,7 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_SERVERS] = "threads of served processes not watched because their table was full",
 	[LOSS_GARBLED] = "connections given up, as what they speak is no protocol known",
 	[LOSS_TAGS] = "requests without their tags because of too many kinds of them",
+	[LOSS_MARKS] = "imports, collections and marks that were not told",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

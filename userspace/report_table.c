@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "userspace/report.h"
+#include "userspace/request_field.h"
 #include "userspace/table.h"
 #include "userspace/text.h"
 
@@ -152,16 +153,17 @@ int report_print_edges(const struct report *r, const struct report_style *style,
 	return found ? table_print(&t, out, style->width, style->color) : 0;
 }
 
-/* "    name" for a call, "python3 (pid 7)" for a root; malloc()ed. */
+/* "    name" for a call, "python3 (pid 7): GET /" for a root; malloc()ed. */
 static char *tree_label(const struct report *r, const struct call_walk *walk)
 {
 	const struct profile_node *node = &r->profile->nodes[walk->node];
 	const struct sink_process *process = &r->profile->processes[node->process];
 	int indent = walk->depth > INDENT_MAX ? INDENT_MAX : walk->depth - 1;
-	char note[CELL_SIZE] = "";
+	char note[CELL_SIZE] = "", endpoint[REQUEST_FIELD_SIZE];
 	char *label;
 	int size;
 
+	endpoint_text(r->profile, node->endpoint, endpoint);
 	if (node->function) {
 		if (walk->depth > INDENT_MAX)
 			snprintf(note, sizeof(note), "(%" PRIu32 ") ", walk->depth);
@@ -170,8 +172,8 @@ static char *tree_label(const struct report *r, const struct call_walk *walk)
 	} else {
 		if (node->tid)
 			snprintf(note, sizeof(note), ", thread %" PRIu32, node->tid);
-		size = asprintf(&label, "%s (pid %" PRIu32 "%s)", process->comm, process->pid,
-				note);
+		size = asprintf(&label, "%s (pid %" PRIu32 "%s)%s%s", process->comm, process->pid,
+				note, node->endpoint ? ": " : "", node->endpoint ? endpoint : "");
 	}
 	return size < 0 ? NULL : label;
 }

@@ -142,12 +142,15 @@ static double probed_call_cost(const struct profile *p, uint32_t pid)
 static void row_add(struct request_row *r, const struct profile_group *g)
 {
 	r->count = saturating_add(r->count, g->count);
-	if (!g->of.status || g->of.status >= 500)
+	/* A task has no status. */
+	if (g->of.status >= 500 || (!g->of.status && !(g->of.flags & GROUP_TASK)))
 		r->failed = saturating_add(r->failed, g->count);
 	if (g->of.flags & GROUP_ABORTED)
 		r->aborted = saturating_add(r->aborted, g->count);
 	if (g->of.flags & GROUP_EXACT)
 		r->probed = saturating_add(r->probed, g->count);
+	if (g->of.flags & GROUP_SHARED)
+		r->shared = saturating_add(r->shared, g->count);
 	for (int m = 0; m < REQUEST_MEASURES; m++) {
 		r->sums[m] = saturating_add_signed(r->sums[m], g->sums[m]);
 		r->squares[m] += g->squares[m];

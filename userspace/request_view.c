@@ -134,8 +134,11 @@ static void backend_cells(struct sheet *s, const struct request_row *r)
 
 	for (size_t b = 1; b < q->backend_count; b++) {
 		double n = r->count ? r->count : 1;
-		char *title = s->titles[s->title_count++];
+		char *title;
 
+		if (!s->t->total.backend_calls[b - 1])
+			continue;
+		title = s->titles[s->title_count++];
 		snprintf(title, CELL_SIZE, "%.40s", q->backends[b].name);
 		amount(s, cell(s, title), r->backend_calls[b - 1] / n, false);
 		title = s->titles[s->title_count++];
@@ -298,5 +301,10 @@ void request_print_notes(const struct request_table *t, const struct recording_s
 			"flush%s\n",
 			warn, end);
 	print_probed_note(t, warn, end, out);
+	if (t->total.shared)
+		fprintf(out,
+			"%snote: requests with costs in them that could not be told from those of "
+			"others: %" PRIu64 "%s\n",
+			warn, t->total.shared, end);
 	report_print_losses(t->profile->losses, style, out);
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -19,34 +20,26 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
+#include "userspace/object_share.h"
 #include "userspace/request_config.h"
 
 struct serving {
 	struct requests_bpf *programs;
+	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
 };
 
-/* These are the exact mode's when it is there. */
-static bool is_shared(const char *name)
-{
-	static const char *const shared[] = {"counters", "kernel_counters", "class_of"};
-
-	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
-		if (!strcmp(name, shared[i]))
-			return true;
-	return false;
-}
-
+/* Maps that the exact mode has too are its own, but each counts its own losses. */
 static int maps_share(const struct serving *s, const struct kernel *exact)
 {
 	struct bpf_map *map, *theirs;
 	int err;
 
 	bpf_object__for_each_map(map, s->programs->obj) {
-		if (!is_shared(bpf_map__name(map)))
-			continue;
 		theirs = bpf_object__find_map_by_name(exact->life->obj, bpf_map__name(map));
-		err = theirs ? bpf_map__reuse_fd(map, bpf_map__fd(theirs)) : 0;
+		if (!theirs || bpf_map__is_internal(map) || map == s->programs->maps.losses)
+			continue;
+		err = bpf_map__reuse_fd(map, bpf_map__fd(theirs));
 		if (err)
 			return err;
 	}
@@ -60,6 +53,12 @@ static int constants_set(struct serving *s, const struct serving_options *o)
 	c->task_clock = counter_metric(o->counter) == METRIC_TASK_CLOCK;
 	c->kernel_mode = o->kernel_counter != NULL;
 	c->by_request = o->by_request;
+	c->wanted_only = o->wanted_only;
+	if (o->exact) {
+		c->exact_mode = 1;
+		c->per_thread = o->exact->options.per_thread;
+		c->whole_requests = o->exact->options.whole_requests;
+	}
 	c->no_follow = o->no_follow;
 	c->page_size = sysconf(_SC_PAGESIZE);
 	if (getrandom((void *)&c->class_seed, sizeof(c->class_seed), 0) < 0)
@@ -72,10 +71,24 @@ static int constants_set(struct serving *s, const struct serving_options *o)
 	return 0;
 }
 
+/* The exact mode's call tree, where there is none. */
+static int tree_shrink(struct requests_bpf *p)
+{
+	struct bpf_map *maps[] = {p->maps.nodes, p->maps.searches, p->maps.children,
+				  p->maps.threads, p->maps.slots, p->maps.procs, p->maps.stacks,
+				  p->maps.chains, p->maps.roots, p->maps.free_nodes,
+				  p->maps.free_slots, p->maps.codes};
+	int err = bpf_map__set_max_entries(p->maps.events, 4096);
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++)
+		err |= bpf_map__set_max_entries(maps[i], 1);
+	return err;
+}
+
 static int sizes_set(struct serving *s, const struct serving_options *o)
 {
 	struct requests_bpf *p = s->programs;
-	int err = 0;
+	int err = o->exact ? 0 : tree_shrink(p);
 
 	if (!o->by_request)
 		err |= bpf_map__set_max_entries(p->maps.class_of, 1);
@@ -143,6 +156,17 @@ static int counters_connect(struct serving *s, const struct serving_options *o)
 	return err;
 }
 
+static int armed_map(struct serving *s)
+{
+	void *p = mmap(NULL, sizeof(*s->armed), PROT_READ | PROT_WRITE, MAP_SHARED,
+		       bpf_map__fd(s->programs->maps.armed), 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	s->armed = p;
+	return 0;
+}
+
 static int serving_load(struct serving *s, const struct serving_options *o)
 {
 	int err;
@@ -164,6 +188,8 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = rows_free(s->programs->maps.free_requests);
 	if (!err)
 		err = rows_free(s->programs->maps.free_servers);
+	if (!err)
+		err = armed_map(s);
 	if (!err && o->config)
 		err = backends_fill(s, o->config);
 	if (!err)
@@ -194,6 +220,8 @@ void serving_close(struct serving *s)
 {
 	if (!s)
 		return;
+	if (s->armed)
+		munmap(s->armed, sizeof(*s->armed));
 	requests_bpf__destroy(s->programs);
 	free(s);
 }
@@ -286,6 +314,13 @@ int serving_events_fd(const struct serving *s)
 	return bpf_map__fd(s->programs->maps.requests);
 }
 
+int serving_share(const struct serving *s, struct bpf_object *object)
+{
+	int err = object_share_maps(s->programs->obj, object);
+
+	return err ? err : object_share_constants(s->programs->obj, object);
+}
+
 int serving_class_of_fd(const struct serving *s)
 {
 	return bpf_map__fd(s->programs->maps.class_of);
@@ -303,11 +338,46 @@ int serving_kernel_counters_fd(const struct serving *s)
 
 int serving_canonical(struct serving *s, uint64_t class_id, uint64_t canonical)
 {
-	struct wire_class c = {.canonical = canonical};
+	struct wire_class c = {0};
 
+	bpf_map_lookup_elem(bpf_map__fd(s->programs->maps.classes), &class_id, &c);
+	c.canonical = canonical;
 	return bpf_map_update_elem(bpf_map__fd(s->programs->maps.classes), &class_id, &c, BPF_EXIST)
 		       ? -errno
 		       : 0;
+}
+
+void serving_arm(struct serving *s, pid_t pid, uint32_t count)
+{
+	struct wire_armed *a = s->armed;
+
+	__atomic_store_n(&a->left, 0, __ATOMIC_SEQ_CST);
+	if (pid && !count)
+		return;
+	__atomic_store_n(&a->tgid, pid, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->serial, a->serial + 1 ? a->serial + 1 : 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->begun, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->ended, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&a->left, count, __ATOMIC_SEQ_CST);
+}
+
+void serving_armed(const struct serving *s, struct wire_armed *ret)
+{
+	ret->left = __atomic_load_n(&s->armed->left, __ATOMIC_SEQ_CST);
+	/* In this order, so that none ended is missing among the begun. */
+	ret->ended = __atomic_load_n(&s->armed->ended, __ATOMIC_SEQ_CST);
+	ret->begun = __atomic_load_n(&s->armed->begun, __ATOMIC_SEQ_CST);
+}
+
+int serving_want(struct serving *s, uint64_t class_id)
+{
+	int fd = bpf_map__fd(s->programs->maps.classes);
+	struct wire_class c;
+
+	if (bpf_map_lookup_elem(fd, &class_id, &c))
+		return -errno;
+	c.wanted = 1;
+	return bpf_map_update_elem(fd, &class_id, &c, BPF_EXIST) ? -errno : 0;
 }
 
 int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret)

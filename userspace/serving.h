@@ -25,6 +25,7 @@ struct serving_options {
 	const struct kernel *exact; /* the exact mode's programs, when they are loaded too */
 	bool by_request;	    /* function costs are added up by class of requests */
 	bool no_follow;		    /* children of processes are not served */
+	bool wanted_only; /* of the requests of some classes: those of serving_want() */
 };
 
 /*
@@ -53,6 +54,13 @@ int serving_events_fd(const struct serving *s);
  */
 void serving_pass(struct serving *s);
 
+/*
+ * Gives `object`, open and not yet loaded, the maps and the constants of these programs
+ * that it has too: those of other programs that include bpf/serving.bpf.h.
+ */
+struct bpf_object;
+int serving_share(const struct serving *s, struct bpf_object *object);
+
 /* The map of bpf/class_of.bpf.h, for others to share. */
 int serving_class_of_fd(const struct serving *s);
 /* For counter_follow_cpus(); shared with the exact mode when that is there. */
@@ -61,6 +69,16 @@ int serving_kernel_counters_fd(const struct serving *s);
 
 /* Requests of the one class are of the other from here on: -errno. */
 int serving_canonical(struct serving *s, uint64_t class_id, uint64_t canonical);
+
+/*
+ * Where the exact mode's probes are on for whole requests only: the next `count` requests
+ * that this process begins are captured, and its probes are on.  0: no more of them.  PID
+ * 0: what was captured until now and has not ended is not whole.
+ */
+void serving_arm(struct serving *s, pid_t pid, uint32_t count);
+void serving_armed(const struct serving *s, struct wire_armed *ret);
+/* With wanted_only: this class is captured too.  -errno. */
+int serving_want(struct serving *s, uint64_t class_id);
 
 /* What a served process has cost so far; of running threads up to a millisecond is missing.  -ENOENT. */
 int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret);

@@ -31,6 +31,7 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_SERVERS] = "servers",
 	[LOSS_GARBLED] = "garbled",
 	[LOSS_TAGS] = "tags",
+	[LOSS_MARKS] = "marks",
 };
 
 const char *loss_name(enum loss loss)
@@ -48,6 +49,19 @@ const char *sample_state_name(enum sample_state state)
 	};
 
 	return (unsigned int)state < SAMPLE_STATES ? names[state] : NULL;
+}
+
+const char *endpoint_source_name(enum endpoint_source source)
+{
+	static const char *const names[] = {
+		[0] = "none",
+		[ENDPOINT_PATTERN] = "pattern",
+		[ENDPOINT_HEURISTIC] = "heuristic",
+		[ENDPOINT_MARK] = "mark",
+		[ENDPOINT_OTHER] = "other",
+	};
+
+	return source <= ENDPOINT_OTHER ? names[source] : names[0];
 }
 
 const char *request_measure_name(enum request_measure m)

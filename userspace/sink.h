@@ -175,6 +175,8 @@ enum endpoint_source {
 	ENDPOINT_OTHER = 4,	/* all beyond the number that is kept apart */
 };
 
+const char *endpoint_source_name(enum endpoint_source source); /* "pattern"…; 0: "none" */
+
 /* What requests are for, and what their function costs are added up by. */
 struct sink_endpoint {
 	uint32_t id; /* from 1, dense */
@@ -204,7 +206,8 @@ struct sink_group {
 #define GROUP_TLS 2
 #define GROUP_ABORTED 4 /* the client or the worker went before the end */
 #define GROUP_TASK 8	/* no request of a client: a task, a command */
-#define GROUP_FLAGS 15
+#define GROUP_SHARED 16 /* some of its cost was not told apart from another's */
+#define GROUP_FLAGS 31
 
 /* What is measured of each request.  Values are written to disk: never renumber. */
 enum request_measure {
@@ -264,7 +267,8 @@ struct sink_worker {
 	uint64_t requests;
 	uint64_t cost, cpu_ns;	   /* of all its threads, whatever they did */
 	uint64_t request_cost;	   /* of that, within requests */
-	uint64_t birth_rss, last_rss, peak_rss; /* bytes; 0: not known */
+	/* Bytes: at birth (or when first seen, where that was before), last, at most; 0: not known. */
+	uint64_t birth_rss, last_rss, peak_rss;
 };
 
 /* Imports since last told: of one module by one function. */
@@ -315,6 +319,7 @@ enum loss {
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */
 	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
 	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
+	LOSS_MARKS,	      /* imports, collections and marks that were not told */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */

@@ -10,6 +10,7 @@ import time
 import lab
 import overhead
 import sampling
+import watching
 from results import missed, note, row, show
 
 
@@ -188,6 +189,7 @@ CRITERIA = {
     "recorder": recorder,
     **overhead.CRITERIA,
     **sampling.CRITERIA,
+    **watching.CRITERIA,
 }
 
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A program that is no Python, steered like spin.py: "loop N" or "echo N" a line. */
+/* A program that is no Python, steered like spin.py: "loop N", "echo N" or "ask N" a line. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -33,6 +34,13 @@ static void echo(uint64_t times, int to, int from)
 			_exit(1);
 }
 
+/* System calls that do next to nothing. */
+static void ask(uint64_t times)
+{
+	while (times--)
+		syscall(SYS_getppid);
+}
+
 int main(void)
 {
 	int to[2], from[2];
@@ -53,6 +61,8 @@ int main(void)
 		begin = cpu_ns();
 		if (!strcmp(what, "loop"))
 			loop(times);
+		else if (!strcmp(what, "ask"))
+			ask(times);
 		else
 			echo(times, to[1], from[0]);
 		printf("%" PRIu64 "\n", cpu_ns() - begin);

@@ -3,7 +3,9 @@
  * Tells of each request that processes serve, one JSON object a line, straight from the
  * kernel's ring: what the programs say, with nothing of the program's own behind it.
  *
- *	served SECONDS PID...	ends early at SIGINT; "measuring" on standard error first
+ *	served [-m|-a] SECONDS PID...	ends early at SIGINT; "measuring" on standard error first
+ *
+ * -m: and of their imports and collections; -a: and what audit events mark.
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
@@ -14,7 +16,9 @@
 #include <time.h>
 
 #include "symbolizer/interpreter.h"
+#include "tests/rig/served_marks.h"
 #include "userspace/counter.h"
+#include "userspace/request_config.h"
 #include "userspace/serving.h"
 
 static volatile sig_atomic_t stopped;
@@ -52,6 +56,8 @@ static void print_request(const struct wire_request *r)
 	print_text("method", r->method, r->method_length);
 	print_text("path", r->path, r->path_length);
 	print_text("route", r->route, r->route_length);
+	if (r->field_lengths[0] != WIRE_FIELD_ABSENT)
+		print_text("name", r->fields[0], r->field_lengths[0]);
 	PRINT("pid", r->head.tgid);
 	PRINT("tid", r->tid);
 	PRINT("threads", r->threads);
@@ -75,6 +81,13 @@ static void print_request(const struct wire_request *r)
 		PRINT(names[i], r->backends[i].calls);
 		PRINT(times[i], r->backends[i].ns);
 	}
+	PRINT("gcs", r->gcs);
+	PRINT("gc_ns", r->gc_ns);
+	PRINT("gc_cost", r->gc_cost);
+	PRINT("imports", r->imports);
+	PRINT("import_ns", r->import_ns);
+	PRINT("import_cost", r->import_cost);
+	print_text("marks", r->marks, r->marks_length);
 	printf("\"class\":\"%016llx\"}\n", (unsigned long long)r->class_id);
 }
 
@@ -140,24 +153,40 @@ static void print_end(struct serving *s, char **pids)
 int main(int argc, char **argv)
 {
 	struct serving_options o = {0};
+	struct request_config config;
 	struct ring_buffer *ring;
 	struct counter *counter;
 	struct serving *s;
 	char text[512] = "";
+	char marks = 0;
 	time_t end;
 
+	if (argc > 1 && *argv[1] == '-') {
+		marks = argv[1][1];
+		argv++;
+		argc--;
+	}
 	if (argc < 3)
 		return 2;
 	signal(SIGINT, on_signal);
 	if (counter_open(METRIC_TASK_CLOCK, &counter))
 		return 1;
 	o.counter = counter;
+	if (request_config_init(&config) ||
+	    request_config_field(&config, "header:x-request-id", text, sizeof(text)) ||
+	    request_config_finish(&config, text, sizeof(text))) {
+		fprintf(stderr, "%s\n", text);
+		return 1;
+	}
+	o.config = &config;
 	if (serving_open(&o, &s, text, sizeof(text))) {
 		fprintf(stderr, "%s\n", text);
 		return 1;
 	}
 	for (int i = 2; i < argc; i++)
 		follow(s, atoi(argv[i]));
+	if (marks && served_marks_open(s, marks == 'a', argv + 2))
+		return 1;
 	ring = ring_buffer__new(serving_events_fd(s), on_event, NULL, NULL);
 	if (!ring)
 		return 1;
@@ -167,10 +196,13 @@ int main(int argc, char **argv)
 		ring_buffer__poll(ring, 100);
 		ring_buffer__consume(ring);
 		serving_pass(s);
+		served_marks_pass(false);
 	}
 	serving_pass(s);
 	ring_buffer__consume(ring);
+	served_marks_pass(true);
 	print_end(s, argv + 2);
+	served_marks_close();
 	serving_close(s);
 	counter_close(counter);
 	return 0;

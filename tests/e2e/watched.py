@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What `pycost requests --each` tells of single requests, held against what was sent."""
+import collections
+import json
+import os
+import signal
+import subprocess
+
+import lib
+import server
+
+# Of the connections that were cut: whether a request was seen on them, and how far, is for
+# the moment to say.
+ANSWERS_TO_GARBAGE = (0, 400, 408)
+
+
+class Requests:
+    """pycost requests, in the background, each request on a line of its own."""
+
+    def __init__(self, pids, *options):
+        self.file = os.path.join(lib.work, "each.json")
+        self.log = self.file + ".log"
+        with open(self.file, "wb") as out, open(self.log, "wb") as log:
+            self.process = lib.start(
+                lib.PYCOST, "requests", "--each", "--format", "json", "-p",
+                ",".join(map(str, pids)), "--field", "header:x-request-id", *options,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=log)
+        self.pid = self.process.pid
+        lib.until(self.watches, "pycost does not watch")
+
+    def said(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read().strip()
+
+    def watches(self):
+        if self.process.poll() is not None:
+            raise AssertionError("pycost ended: " + self.said())
+        return "watching" in self.said()
+
+    def rss_kib(self):
+        with open("/proc/%d/status" % self.pid) as status:
+            return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        if self.process.wait(lib.PATIENCE):
+            raise AssertionError("pycost: " + self.said())
+        self.each, self.summary = [], {}
+        with open(self.file, encoding="utf-8") as file:
+            for line in file:
+                told = json.loads(line)
+                if "latency_ns" in told:
+                    self.each.append(told)
+                else:
+                    self.summary.update(told)
+        return self
+
+    def losses(self):
+        return {kind: n for kind, n in self.summary.get("losses", {}).items() if n and kind != "slices"}
+
+
+def name_of(told):
+    return told["fields"].get("x-request-id")
+
+
+class Comparison:
+    """Of what was sent with what was seen."""
+
+    def __init__(self, sent, each):
+        self.wrong, self.missing, self.invented = [], [], []
+        self.seen = collections.Counter(name_of(told) for told in each)
+        by_name = {name_of(told): told for told in each}
+        for name, (method, path, status, outcome) in sent.items():
+            told = by_name.get(name)
+            if told is None:
+                if outcome == "answered":
+                    self.missing.append((name, method, path, status))
+                continue
+            path = path.partition("?")[0]
+            if (told["method"], told["path"]) != (method, path) or \
+                    (outcome == "answered" and told["status"] != status):
+                self.wrong.append((name, method, path, status, outcome, told["method"],
+                                   told["path"], told["status"]))
+        gone = sum(outcome != "answered" for _, _, _, outcome in sent.values())
+        nameless = [told for told in each if not name_of(told)]
+        self.invented = [name for name in by_name if name and name not in sent]
+        self.invented += [told for told in nameless
+                          if told["status"] not in ANSWERS_TO_GARBAGE or len(nameless) > gone]
+        self.twice = [name for name, n in self.seen.items() if name and n > 1]
+
+    def check(self, name, count):
+        lib.check("%s: each of %d requests answered was seen" % (name, count), not self.missing,
+                  "%d were not: %r" % (len(self.missing), self.missing[:3]))
+        lib.check("%s: none was mixed up" % name, not self.wrong,
+                  "%d were: %r" % (len(self.wrong), self.wrong[:3]))
+        lib.check("%s: none was seen twice, or invented" % name,
+                  not self.twice and not self.invented,
+                  "%r %r" % (self.twice[:3], self.invented[:3]))
+
+
+def compare(name, load, watched):
+    """The verdicts on a load that is done and a watch that is stopped."""
+    sent = load.requests()
+    lib.check("%s: the server kept them apart" % name,
+              not load.told["mixed"] and not load.told["garbled"], load.told)
+    Comparison(sent, watched.each).check(name, load.told["answered"])
+    lib.check("%s: nothing lost" % name, not watched.losses(), watched.losses())
+
+
+__all__ = ["Requests", "Comparison", "compare", "name_of", "server"]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Is a request's cost the same each time, and do all and the rest add up to what the
+processor's own counter saw?  served.py VERSION..."""
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+
+from common import COUNTED, PYCOST, check, note, python, script
+
+# In each round; the last of one is over only when the process has stood still.
+REQUESTS = 22
+SOCKET = "/tmp/serves-%d"  # as serves.py has it
+SPREAD = 0.001
+
+
+def ask(path, where):
+    with socket.socket(socket.AF_UNIX) as s:
+        s.connect(where)
+        s.sendall(b"GET %s HTTP/1.1\r\nHost: here\r\n\r\n" % path)
+        answer = b""
+        while True:
+            part = s.recv(4096)
+            if not part:
+                return int(answer.split()[1])
+            answer += part
+
+
+class Site:
+    """serves.py, which stands still between rounds: its counter is known then."""
+
+    def __init__(self, version):
+        path = script(version + "-served")
+        os.makedirs(path, exist_ok=True)
+        for name in ("rounds.py", "serves.py"):
+            shutil.copy(script(name), path)
+        self.counted = subprocess.Popen(
+            [COUNTED, "fixed", COUNTED, "rounds",
+             *python(version, path + "/rounds.py", "serves", REQUESTS)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True)
+        self.pid, self.count = map(int, self.counted.stdout.readline().split())
+        self.where = SOCKET % self.pid
+
+    def round(self, path):
+        """Its instructions meanwhile."""
+        before = self.count
+        self.counted.stdin.write("\n")
+        self.counted.stdin.flush()
+        statuses = {ask(path, self.where) for _ in range(REQUESTS)}
+        self.pid, self.count = map(int, self.counted.stdout.readline().split())
+        if len(statuses) > 1:
+            raise AssertionError("answers %s" % statuses)
+        return self.count - before
+
+    def end(self):
+        self.counted.stdin.close()
+        self.counted.wait()
+
+
+def watch(site, paths):
+    """Rounds of these paths: what they took, the requests, what is said of the worker."""
+    with open("each.json", "wb") as out:
+        watcher = subprocess.Popen(
+            [COUNTED, "fixed", PYCOST, "requests", "--each", "--format", "json", "--metric",
+             "instructions", "-p", str(site.pid)],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, universal_newlines=True)
+    said, line = "", " "
+    while line and "watching" not in line:
+        line = watcher.stderr.readline()
+        said += line
+    took = [site.round(path) for path in paths]
+    watcher.send_signal(signal.SIGINT)
+    said += watcher.communicate()[1]
+    if watcher.returncode:
+        check(False, "requests", " ".join(said.split()))
+        sys.exit(1)
+    each, summary = [], {}
+    with open("each.json") as file:
+        for line in file:
+            told = json.loads(line)
+            if "latency_ns" in told:
+                each.append(told)
+            else:
+                summary.update(told)
+    return took, each, summary
+
+
+def prove(version):
+    site = Site(version)
+    for _ in range(3):
+        site.round(b"/price/2000")
+    paths = (b"/price/2000", b"/none/2000", b"/price/4000")
+    took, each, summary = watch(site, paths)
+    site.end()
+    check([(told["path"], told["status"]) for told in each] ==
+          [(path.decode(), 404 if b"none" in path else 200) for path in paths
+           for _ in range(REQUESTS)], version + " requests", "%d were seen" % len(each))
+    medians = []
+    for number, path in enumerate(paths):
+        costs = [told["cost"] for told in each[number * REQUESTS:(number + 1) * REQUESTS]][1:-1]
+        medians.append(statistics.median(costs))
+        spread = (max(costs) - min(costs)) / medians[-1]
+        check(spread <= SPREAD, "%s the same request" % version,
+              "%s: %d times %d to %d instructions, spread %.4f %%"
+              % (path.decode(), len(costs), min(costs), max(costs), 100 * spread))
+    note("%s requests: %s" % (version, medians))
+    inside = sum(told["cost"] for told in each)
+    worker, = (w for w in summary["workers"] if w["pid"] == site.pid)
+    check(worker["request_cost"] == inside, version + " sum of requests",
+          "%d, told %d" % (inside, worker["request_cost"]))
+    off = worker["cost"] / sum(took) - 1
+    check(abs(off) <= SPREAD, version + " requests and the rest",
+          "%d within requests, %d outside, %d counted: off by %+.4f %%"
+          % (inside, worker["cost"] - inside, sum(took), 100 * off))
+
+
+if __name__ == "__main__":
+    for each_version in sys.argv[1:]:
+        prove(each_version)
