@@ -97,6 +97,7 @@ struct {
  */
 #define SERVED_HINTS 8192
 __u32 served_hints[SERVED_HINTS];
+__u64 served_deaths; /* of processes: user space looks for what they have left */
 
 /* A clock that has gone on for so long is believed only when no switch was missed. */
 #define SLICE_DOUBT 20000
@@ -446,6 +447,13 @@ __noinline int request_close(__u64 id, __u32 flags)
 	request_send(f);
 	request_forget(f);
 	return 0;
+}
+
+/* Its process has ended in it. */
+static __always_inline void request_died(struct inflight *f)
+{
+	f->r.flags |= WIRE_REQUEST_DIED;
+	f->r.latency = bpf_ktime_get_ns() - f->r.begin;
 }
 
 /* It never was one. */
