@@ -15,14 +15,14 @@
  *			events = http_run(p, request, c);
  *		while (events & HTTP_AGAIN);	bounded: at most HTTP_CHUNK times a chunk
  *
- * http_run() returns after HTTP_BEGIN, HTTP_END, HTTP_ERROR, HTTP_TLS, HTTP_UPGRADED
- * (each the last thing of a run, and p->kind is known by then), when the chunk is
- * through, and after HTTP_STEPS.  Bits for what was met before come with these: a GET
+ * http_run() returns after HTTP_BEGIN, HTTP_END, HTTP_INTERIM, HTTP_ERROR, HTTP_TLS and
+ * HTTP_UPGRADED (each the last thing of a run, and p->kind is known by then), when the
+ * chunk is through, and after HTTP_STEPS.  Bits for what was met before come with these: a GET
  * in one chunk is HTTP_BEGIN, then HTTP_LINE | HTTP_HEAD | HTTP_END.
  *
  * At HTTP_BEGIN the includer gets a struct wire_request of zeros ready by http_clear(),
- * and hands it in from then on until HTTP_END.  It is never 0: there may be one for nothing at
- * all.  method, path and fields are written as they come, but valid only from HTTP_LINE
+ * and hands it in from then on until HTTP_END.  It is never 0: there may be one for
+ * nothing at all.  method, path and fields are written as they come, but valid only from HTTP_LINE
  * and HTTP_HEAD on; with HTTP_LINE, http_route() is to be called.  Without HTTP_LINE
  * there was no request: what began is forgotten.  Of a response nothing is written;
  * p->status is valid from HTTP_LINE on.  With HTTP_BEGIN of a response to a HEAD,
@@ -36,9 +36,9 @@
  *
  * This header is also compiled for the host.  `request_fields` is to be defined by the
  * includer before; in BPF as constants.  All state is in map memory; http_run() is one
- * flat loop over words and transitions, and takes part of the verifier's budget (some
- * 100,000 instructions) each time it is inlined: so let a global function have the only
- * one.
+ * flat loop over words and transitions, and each of its HTTP_STEPS takes some 7,000
+ * instructions of the verifier's budget, each time that it is inlined: so let a global
+ * function have the only one.  http_route() takes 80,000.
  */
 #ifndef PYCOST_HTTP_BPF_H
 #define PYCOST_HTTP_BPF_H
@@ -49,17 +49,7 @@
 #include "bpf/http_route.bpf.h"
 
 #ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#ifndef HTTP_STEPS
-#define HTTP_STEPS 16
-#endif
-#endif
-#endif
-#endif
-#endif
+#define HTTP_STEPS 16 /* of a run, at most */
 #endif
 
 /* No head is longer; servers give up earlier. */
@@ -310,24 +300,26 @@ static __noinline void http_on_names(struct http_parser *p, struct wire_request 
 		http_on_taken(p, r);
 }
 
+/* There is something to do without any byte more. */
+static __always_inline int http_is_due(const struct http_parser *p)
+{
+	return !p->skip && (!p->need || p->state >= HTTP_NAMED);
+}
+
 /* 0: the chunk is through. */
 static __always_inline int http_step(struct http_parser *p, struct wire_request *r,
 				     struct http_chunk *c)
 {
-	if (p->state == HTTP_BODY && !p->skip) {
-		http_on_body(p, c, HTTP_ITEM_END);
-		return 1;
-	}
-	if (p->skip) {
-		c->at += http_skip(p, c->n - c->at);
-		return p->state == HTTP_BODY && !p->skip;
-	}
+	if (c->at >= c->n && !http_is_due(p))
+		return 0;
 	if (p->state >= HTTP_NAMED) {
 		http_on_names(p, r);
 		return 1;
 	}
-	if (c->at >= c->n && p->need)
-		return 0;
+	if (p->skip) {
+		c->at += http_skip(p, c->n - c->at);
+		return 1;
+	}
 	if (p->matched && p->state != HTTP_PREFIX)
 		http_restore(p, r);
 	http_scan(p, r, c);
@@ -347,7 +339,7 @@ static __always_inline __u32 http_run(struct http_parser *p, struct wire_request
 	for (int i = 0; i < HTTP_STEPS; i++)
 		if (!http_step(p, r, c) || p->events & HTTP_STOPS)
 			break;
-	return p->events | (c->at < c->n ? HTTP_AGAIN : 0);
+	return p->events | (c->at < c->n || http_is_due(p) ? HTTP_AGAIN : 0);
 }
 
 #endif

@@ -22,11 +22,19 @@ static __always_inline void http_end_message(struct http_parser *p)
 		http_stop(p);
 }
 
-static __always_inline void http_begin_body(struct http_parser *p, __u64 length)
+/* So many bytes are passed over, and behind them is an end. */
+static __always_inline void http_begin_skip(struct http_parser *p, __u64 length)
 {
 	http_look(p, HTTP_BODY);
 	p->skip = length;
-	if (!length)
+	p->need = 0;
+}
+
+static __always_inline void http_begin_body(struct http_parser *p, __u64 length)
+{
+	if (length)
+		http_begin_skip(p, length);
+	else
 		http_end_message(p);
 }
 
@@ -108,8 +116,7 @@ static __always_inline void http_on_size(struct http_parser *p, struct http_chun
 static __always_inline void http_on_chunk(struct http_parser *p)
 {
 	if (p->number) {
-		http_look(p, HTTP_BODY);
-		p->skip = p->number;
+		http_begin_skip(p, p->number);
 	} else {
 		p->flags |= HTTP_IN_TRAILER;
 		http_look(p, HTTP_LINE_START);
@@ -120,6 +127,7 @@ static __noinline void http_on_body(struct http_parser *p, struct http_chunk *c,
 {
 	switch (p->state) {
 	case HTTP_BODY:
+		p->need = HTTP_NO_END;
 		if (p->flags & HTTP_IS_CHUNKED)
 			http_look(p, HTTP_CHUNK_END);
 		else

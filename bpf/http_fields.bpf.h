@@ -4,8 +4,8 @@
  * configuration names.  `request_fields` is defined by the includer.  No other value is
  * kept, and those of Authorization and of Cookie as a whole never are.
  *
- * The first of several values counts.  They are kept as they were sent: nothing is
- * decoded.
+ * The first of several values counts.  They are kept as they were sent, but for the
+ * spaces in front: nothing is decoded.
  */
 #ifndef PYCOST_HTTP_FIELDS_BPF_H
 #define PYCOST_HTTP_FIELDS_BPF_H

@@ -95,12 +95,13 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 		return http_segment_end(r, c, at >= WIRE_PATH_MAX) & 0;
 	word = http_load(r->path + at);
 	first = http_first(http_hits(word, '/') | http_hits(word, c->delimiter ? '/' : ';'));
+	left = count;
 	if (first < count)
 		count = first;
 	if (!c->delimiter && count)
 		http_segment_add(r, c, word & http_mask(count), count);
 	c->path_at = at + count;
-	if (first != count)
+	if (count == left)
 		return 1;
 	c->path_at = at + count + 1;
 	c->delimiter = word >> 8 * (count & 7) & 0xff;
@@ -117,12 +118,14 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 __attribute__((unused)) static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
 {
 	__u32 length;
+	int more = 1;
 
 	c->path_at = c->route_at = 0;
 	http_segment_begin(c);
-	for (int i = 0; i < HTTP_ROUTE_STEPS; i++)
-		if (!http_route_step(r, c))
-			break;
+	for (int i = 0; i < HTTP_ROUTE_STEPS && more; i++)
+		more = http_route_step(r, c);
+	if (more)
+		c->route_at = c->segment_at;
 	if (!r->path_length)
 		http_route_put(r, c, '/', 1);
 	length = c->route_at;
@@ -141,10 +144,11 @@ static __always_inline __u64 http_mix(__u64 hash, __u64 word)
 	return hash ^ hash >> 29;
 }
 
-/* The bytes of `words` words from `at` on of which `length` count. */
-static __always_inline __u64 http_hash(__u64 hash, const char *at, __u32 length, __u32 words)
+/* Of the words from `at` on, `length` bytes. */
+static __always_inline __u64 http_hash(__u64 hash, const char *at, int length, int words)
 {
-	for (__u32 i = 0; i < words && 8 * i < length; i++)
+	/* Negative: it is absent. */
+	for (int i = 0; i < words && 8 * i < length; i++)
 		hash = http_mix(hash, http_load(at + 8 * i) & http_mask(length - 8 * i));
 	return http_mix(hash, length);
 }
@@ -154,7 +158,7 @@ static __always_inline __u64 http_hash(__u64 hash, const char *at, __u32 length,
  * of the fields that split.  Never 0 nor WIRE_CLASS_OTHER.  Whoever writes a route
  * elsewhere need not fill it up.
  */
-static __noinline __u64 http_class(const struct wire_request *r, __u64 seed)
+static __noinline __attribute__((unused)) __u64 http_class(const struct wire_request *r, __u64 seed)
 {
 	__u64 hash = http_mix(seed, r->flags & WIRE_REQUEST_MARKED);
 
@@ -163,10 +167,7 @@ static __noinline __u64 http_class(const struct wire_request *r, __u64 seed)
 	for (int i = 0; i < WIRE_FIELDS; i++)
 		if (request_fields[i].split)
 			hash = http_hash(hash, r->fields[i],
-					 r->field_lengths[i] == WIRE_FIELD_ABSENT
-						 ? 0
-						 : r->field_lengths[i],
-					 WIRE_FIELD_MAX / 8);
+					 (__s16)r->field_lengths[i], WIRE_FIELD_MAX / 8);
 	hash = http_mix(hash, 0);
 	return hash > WIRE_CLASS_OTHER ? hash : hash + 2;
 }

@@ -47,7 +47,7 @@ enum http_kind {
 #define HTTP_UPGRADED 0x20 /* response 101: another protocol from here on, both ways */
 #define HTTP_TLS 0x40
 #define HTTP_ERROR 0x80 /* no message of this kind: what comes is not looked at */
-#define HTTP_AGAIN 0x100 /* there is more in the chunk */
+#define HTTP_AGAIN 0x100 /* the chunk is not through */
 
 /* One direction of a connection.  All zeros: http_begin() has to come. */
 struct http_parser {
@@ -56,7 +56,7 @@ struct http_parser {
 	__u32 letters; /* that the wanted header names begin with: bits */
 	__u32 delimiters; /* four; 0: none */
 	__u32 used; /* bytes met by this scan */
-	__u32 need; /* uwsgi: bytes left of the item; else never 0 */
+	__u32 need; /* uwsgi: bytes left of the item; else 0 at the end of a body only */
 	__u32 head; /* bytes of the head, or of this line of the body */
 	__u32 left; /* uwsgi: bytes left of the packet */
 	__u32 events;

@@ -76,17 +76,23 @@ static __always_inline __u32 http_variable(struct http_parser *p)
 	return HTTP_NAME_URI;
 }
 
+static __always_inline void http_on_plain(struct http_parser *p)
+{
+	p->named = WIRE_FIELD_HEADER;
+	p->name = http_variable(p);
+	http_look(p, HTTP_ITEM_SIZE);
+}
+
 static __always_inline void http_on_key(struct http_parser *p)
 {
 	p->need = HTTP_NO_END;
-	if (p->used > 5 && p->used <= HTTP_TEXT &&
-	    (http_text(p, 0) & 0xffffffffff) == HTTP_WORD('H', 'T', 'T', 'P', '_', 0, 0, 0)) {
+	if (p->left < 2)
+		http_fail(p);
+	else if (p->used > 5 && p->used <= HTTP_TEXT &&
+	    (http_text(p, 0) & 0xffffffffff) == HTTP_WORD('H', 'T', 'T', 'P', '_', 0, 0, 0))
 		http_on_variable(p);
-	} else {
-		p->named = WIRE_FIELD_HEADER;
-		p->name = http_variable(p);
-		http_look(p, HTTP_ITEM_SIZE);
-	}
+	else
+		http_on_plain(p);
 }
 
 /* All variables are there. */

@@ -206,7 +206,7 @@ static __always_inline int feed_fill(struct feed *feed)
 	feed->left -= skip;
 	n = feed->left < HTTP_CHUNK ? feed->left : HTTP_CHUNK;
 	if (!n)
-		return !((p->state == HTTP_BODY && !p->skip) || !p->need);
+		return !http_is_due(p);
 	asm volatile("" : "+r"(n));
 	if (n > HTTP_CHUNK || bpf_probe_read_user(chunk->data, n, (void *)feed->at))
 		return -1;

@@ -38,7 +38,8 @@ struct marking {
 	__u64 gc_ns, gc_cost;
 	__u32 generation;
 	__u8 collecting;
-	__u8 pad[3];
+	__u8 beyond_importlib; /* frames of the import system are passed */
+	__u8 pad[2];
 	__u32 depth; /* of imports; those beyond WIRE_IMPORTS are not kept */
 	struct import imports[WIRE_IMPORTS];
 };
@@ -105,6 +106,21 @@ static __always_inline void state_find(struct marking *m)
 	m->state = w->state;
 }
 
+/*
+ * The import system's own code, which imports the packages that a module is in: its
+ * file is "<frozen importlib._bootstrap>", or _bootstrap_external.
+ */
+static __always_inline int is_importlib(struct walk *w)
+{
+	__u64 file = WALK_WORD(w->code_words, layout.code_filename, 0);
+	__u64 head[3];
+
+	return !walk_read(head, sizeof(head), file + layout.str_ascii_data) &&
+	       head[0] == TEXT8('<', 'f', 'r', 'o', 'z', 'e', 'n', ' ') &&
+	       head[1] == TEXT8('i', 'm', 'p', 'o', 'r', 't', 'l', 'i') &&
+	       head[2] == TEXT8('b', '.', '_', 'b', 'o', 'o', 't', 's');
+}
+
 /* One frame further out; 0: that of a function was met, or there is none. */
 __noinline int place_step(void)
 {
@@ -126,15 +142,15 @@ __noinline int place_step(void)
 		w->frame = 0;
 		return 0;
 	}
-	if (walk_is_no_call(w, &f)) {
+	if (walk_is_no_call(w, &f) || (m->beyond_importlib && is_importlib(w))) {
 		w->code = 0;
 		return 1;
 	}
 	return 0;
 }
 
-/* More frames in a row than these are not passed that are no function's. */
-#define PLACE_STEPS 16
+/* More frames in a row than these are not passed. */
+#define PLACE_STEPS 32
 
 /* The function that the current thread is in. */
 __noinline int place_find(void)
@@ -165,9 +181,10 @@ __noinline int place_find(void)
 	return w->code != 0;
 }
 
-static __always_inline void place_read(struct marking *m, __u64 class_id,
+static __always_inline void place_read(struct marking *m, __u64 class_id, int beyond_importlib,
 				       struct wire_mark_place *ret)
 {
+	m->beyond_importlib = beyond_importlib;
 	m->walk.code = 0;
 	place_find();
 	ret->class_id = class_id;

@@ -28,8 +28,8 @@ __noinline int gc_start(__u64 generation)
 
 	if (!m)
 		return 0;
-	server_account(s);
 	m->gc_ns = bpf_ktime_get_ns();
+	server_account(s);
 	m->gc_cost = s->now.cost;
 	m->generation = generation;
 	m->collecting = 1;
@@ -55,7 +55,7 @@ __noinline int gc_done(__u64 collected)
 	s->now.gc_ns += e.ns;
 	s->now.gc_cost += e.cost;
 	s->now.gcs++;
-	place_read(m, class_here(s), &e.place);
+	place_read(m, class_here(s), 0, &e.place);
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_NO_WAKEUP))
 		lose(WIRE_LOSS_MARKS);
 	return 0;
@@ -78,10 +78,10 @@ __noinline int import_start(__u64 name)
 		lose(WIRE_LOSS_MARKS);
 		return 0;
 	}
+	i->ns = bpf_ktime_get_ns();
 	server_account(s);
 	m->depth++;
 	i->name = name;
-	i->ns = bpf_ktime_get_ns();
 	i->cost = s->now.cost;
 	i->inner_ns = i->inner_cost = 0;
 	return 0;
@@ -140,7 +140,7 @@ __noinline int import_done(__u64 name)
 	import_charge(s, m, &e);
 	length = bpf_probe_read_user_str(e.module, sizeof(e.module), (void *)name);
 	e.length = length > 0 ? length - 1 : 0;
-	place_read(m, class_here(s), &e.place);
+	place_read(m, class_here(s), 1, &e.place);
 	if (bpf_ringbuf_output(&events, &e, sizeof(e), BPF_RB_NO_WAKEUP))
 		lose(WIRE_LOSS_MARKS);
 	return 0;

@@ -5,8 +5,12 @@
 #include <stdlib.h>
 
 #define MS 1000000ull
-/* Each switching on and off takes the kernel some milliseconds: no more often than this. */
-#define STRETCH_APART_NS (100 * MS)
+/*
+ * The kernel takes half a second to switch probes off, and none on meanwhile.  So they are
+ * on for as many requests at a time as this needs, if one is not enough.
+ */
+#define STRETCH_APART_NS (1000 * MS)
+#define REST_NS (500 * MS)
 #define STRETCH_MOST 4096 /* requests */
 /* A process that has been given no more requests is left for another. */
 #define BEGIN_PATIENCE_NS (1000 * MS)
@@ -27,7 +31,7 @@ struct arming {
 	uint64_t since, served_then;
 	/* The armed process; 0: none is. */
 	pid_t armed;
-	uint64_t armed_at;
+	uint64_t armed_at, rests_until;
 	bool closing; /* nothing more begins in it */
 	bool finishing;
 };
@@ -42,7 +46,7 @@ static uint64_t random_next(struct arming *a)
 	return z ^ z >> 31;
 }
 
-/* So many that the next stretch is far enough away. */
+/* So many that the next stretch is far enough away, as fast as requests come. */
 static uint32_t stretch_size(struct arming *a)
 {
 	uint64_t now = a->ops.clock(a->ops.arg), took = now - a->since;
@@ -83,6 +87,15 @@ void arming_free(struct arming *a)
 	free(a);
 }
 
+/* What the share lacks by now. */
+static uint32_t backlog(const struct arming *a)
+{
+	uint64_t due = a->served / a->every;
+	uint64_t lacks = due > a->captured ? due - a->captured : 0;
+
+	return lacks > STRETCH_MOST ? STRETCH_MOST : lacks;
+}
+
 static void disarm(struct arming *a, const struct arming_progress *p)
 {
 	a->ops.arm(a->ops.arg, 0, 0);
@@ -92,6 +105,7 @@ static void disarm(struct arming *a, const struct arming_progress *p)
 	if (!p->begun) /* it is idle: until somebody serves again */
 		a->last = 0;
 	a->armed = 0;
+	a->rests_until = a->ops.clock(a->ops.arg) + REST_NS;
 	next_choose(a);
 }
 
@@ -120,12 +134,15 @@ static void stretch_begin(struct arming *a)
 	if (err) {
 		a->failed++;
 		a->error = err;
+		a->rests_until = a->ops.clock(a->ops.arg) + REST_NS;
 		a->last = 0;
 		return;
 	}
 	a->armed = a->last;
 	a->armed_at = a->ops.clock(a->ops.arg);
 	a->closing = false;
+	if (a->wanted < backlog(a))
+		a->wanted = backlog(a);
 	a->ops.arm(a->ops.arg, a->armed, a->wanted);
 }
 
@@ -149,7 +166,8 @@ void arming_look(struct arming *a)
 {
 	if (a->armed)
 		stretch_look(a);
-	if (!a->armed && !a->finishing && a->last && a->served >= a->next)
+	if (!a->armed && !a->finishing && a->last && a->served >= a->next &&
+	    a->ops.clock(a->ops.arg) >= a->rests_until)
 		stretch_begin(a);
 }
 

@@ -10,19 +10,11 @@
 #include "bpf/wire_request.h"
 #include "userspace/clock.h"
 #include "userspace/serving.h"
-#include "userspace/sink.h"
-#include "userspace/tally.h"
 #include "userspace/tracker.h"
-
-/* A class that is meant. */
-struct meant {
-	uint64_t class_id; /* key */
-};
 
 struct capture {
 	struct capture_options options;
 	struct arming *arming;
-	struct tally meant; /* with options.endpoint only */
 };
 
 static int probes_on(void *arg, pid_t pid)
@@ -64,9 +56,6 @@ int capture_new(const struct capture_options *o, struct capture **ret)
 	if (!c)
 		return -ENOMEM;
 	c->options = *o;
-	c->meant = (struct tally){.item_size = sizeof(struct meant),
-				  .key_size = sizeof(((struct meant *)0)->class_id),
-				  .max = WIRE_MAX_CLASSES};
 	err = arming_new(o->every, &ops, &c->arming);
 	if (err)
 		capture_free(c);
@@ -80,36 +69,31 @@ void capture_free(struct capture *c)
 	if (!c)
 		return;
 	arming_free(c->arming);
-	tally_clear(&c->meant);
 	free(c);
 }
 
-bool capture_means(const char *glob, const struct sink_endpoint *e)
+bool capture_means(const char *glob, const char *method, const char *name)
 {
-	char name[1024];
+	char both[1024];
 
 	if (!glob)
 		return true;
 	if (!strchr(glob, ' '))
-		return !fnmatch(glob, e->name, 0);
-	snprintf(name, sizeof(name), "%s %s", e->method, e->name);
-	return !fnmatch(glob, name, 0);
+		return !fnmatch(glob, name, 0);
+	snprintf(both, sizeof(both), "%s %s", method, name);
+	return !fnmatch(glob, both, 0);
 }
 
-void capture_class(struct capture *c, uint64_t class_id, const struct sink_endpoint *e)
+void capture_class(struct capture *c, uint64_t class_id, const char *method, const char *name)
 {
-	struct meant *m;
-
-	if (!c->options.endpoint || !capture_means(c->options.endpoint, e))
-		return;
-	if (!tally_at(&c->meant, &class_id, &m))
+	if (c->options.endpoint && capture_means(c->options.endpoint, method, name))
 		serving_want(c->options.serving, class_id);
 }
 
-void capture_request(struct capture *c, const struct wire_request *r)
+void capture_request(struct capture *c, pid_t pid, const char *method, const char *name)
 {
-	if (!c->options.endpoint || tally_find(&c->meant, &r->class_id))
-		arming_served(c->arming, r->head.tgid);
+	if (capture_means(c->options.endpoint, method, name))
+		arming_served(c->arming, pid);
 }
 
 void capture_died(struct capture *c, pid_t pid)

@@ -15,9 +15,7 @@
 
 struct capture;
 struct serving;
-struct sink_endpoint;
 struct tracker;
-struct wire_request;
 
 struct capture_options {
 	unsigned every;	      /* one request in so many */
@@ -34,12 +32,12 @@ void capture_free(struct capture *c);
  * Whether the requests of an endpoint are meant.  A glob with a space in it is of the
  * method, too: "GET /shop/" and a star.  NULL means all.
  */
-bool capture_means(const char *glob, const struct sink_endpoint *e);
+bool capture_means(const char *glob, const char *method, const char *name);
 
 /* Requests of this class are of this endpoint. */
-void capture_class(struct capture *c, uint64_t class_id, const struct sink_endpoint *e);
-/* A request has ended. */
-void capture_request(struct capture *c, const struct wire_request *r);
+void capture_class(struct capture *c, uint64_t class_id, const char *method, const char *name);
+/* A request of this endpoint has ended in this process. */
+void capture_request(struct capture *c, pid_t pid, const char *method, const char *name);
 void capture_died(struct capture *c, pid_t pid);
 
 /* As of arming.h. */

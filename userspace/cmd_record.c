@@ -15,6 +15,8 @@
 #include "userspace/commands.h"
 #include "userspace/counter_share.h"
 #include "userspace/recording.h"
+#include "userspace/request_config.h"
+#include "userspace/request_options.h"
 #include "userspace/sample_options.h"
 #include "userspace/session.h"
 #include "userspace/targets.h"
@@ -24,6 +26,7 @@
 struct record {
 	struct session_options session;
 	struct targets targets;
+	struct request_config requests;
 	const char *output;
 	double seconds; /* 0: until stopped */
 	bool quiet;
@@ -31,7 +34,8 @@ struct record {
 };
 
 enum { OPT_METRIC = 256, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
-       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL };
+       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL, OPT_REQUESTS, OPT_ENDPOINT,
+       OPT_REQUESTS_ONLY };
 
 static const struct argp_option options[] = {
 	{"duration", 'd', "SECONDS", 0, "Stop after this long (default: Ctrl-C, or the targets' end)", 0},
@@ -45,6 +49,16 @@ static const struct argp_option options[] = {
 	{"no-calibration", OPT_NO_CALIBRATION, NULL, 0, "Leave the probes' own cost in", 0},
 	{"max-paths", OPT_MAX_PATHS, "N", 0, "Call paths kept, for all targets (default: 131071)", 0},
 	{"max-threads", OPT_MAX_THREADS, "N", 0, "Threads followed at a time (default: 256)", 0},
+	{"requests", OPT_REQUESTS, "1/N", OPTION_ARG_OPTIONAL,
+	 "What each request costs, and costs by endpoint; 1/N: exact costs of one request in N, "
+	 "others run at full speed",
+	 0},
+	{"requests-only", OPT_REQUESTS_ONLY, NULL, 0,
+	 "What each request costs and nothing of functions: no probes at calls, no samples", 0},
+	{"endpoint", OPT_ENDPOINT, "GLOB", 0,
+	 "With --requests=1/N: of requests of these endpoints only (of their method too, with a "
+	 "space in it)",
+	 0},
 	{"quiet", 'q', NULL, 0, "Print errors only", 0},
 	{0},
 };
@@ -59,6 +73,10 @@ static const char doc[] =
 	"  pycost record --mode sample -p 1234   estimates, from 99 looks a second\n"
 	"  pycost record --mode sample --all -d 60\n"
 	"                                        every Python on this machine for a minute\n"
+	"  pycost record --match gunicorn --requests=1/1000 -d 600\n"
+	"                                        exact costs of one request in a thousand\n"
+	"  pycost record --match gunicorn --requests-only --config requests.yaml\n"
+	"                                        what requests cost, the targets at full speed\n"
 	"  pycost report recording.pycost        read the result\n\n"
 	"The targets are not stopped or changed, and nothing stays behind in them, however "
 	"pycost ends. In exact mode each probed call costs them one to three microseconds while it "
@@ -74,6 +92,25 @@ static unsigned count_of(struct argp_state *state, const char *text, unsigned lo
 	return n;
 }
 
+/* "1/N", "all", or nothing, which is all. */
+static void requests_parse(struct record *r, const char *arg, struct argp_state *state)
+{
+	const char *next = state->next < state->argc ? state->argv[state->next] : NULL;
+
+	r->session.requests = &r->requests;
+	/* "--requests 1/1000" is understood, too. */
+	if (!arg && next && (!strncmp(next, "1/", 2) || !strcmp(next, "all"))) {
+		arg = next;
+		state->next++;
+	}
+	r->session.one_in = 0;
+	if (!arg || !strcmp(arg, "all"))
+		return;
+	if (strncmp(arg, "1/", 2))
+		argp_error(state, "'%s' is neither 1/N nor all", arg);
+	r->session.one_in = count_of(state, arg + 2, 1000000000);
+}
+
 static void arguments_check(const struct record *r, struct argp_state *state)
 {
 	const struct session_options *o = &r->session;
@@ -84,6 +121,16 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if (o->kernel_mode && o->metric == METRIC_TASK_CLOCK)
 		argp_error(state, "task-clock has the kernel's time in it already: leave "
 				  "--kernel out, or choose another metric");
+	if ((o->one_in > 1 || o->endpoint) && o->sample)
+		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
+				  "all requests");
+	if (o->endpoint && (!o->requests || o->no_samples))
+		argp_error(state, "--endpoint goes with --requests=1/N");
+	if (!o->requests && !request_config_is_empty(&r->requests))
+		argp_error(state, "what is said of requests needs --requests or --requests-only");
+	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))
+		argp_error(state, "--per-thread, --no-calibration, --max-paths and --max-threads are of "
+				  "functions, and --requests-only looks at none");
 	if (o->everyone && (r->targets.asked || r->command))
 		argp_error(state, "--all leaves nothing to choose: name no other target");
 }
@@ -97,6 +144,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &r->targets;
 		state->child_inputs[1] = &r->session;
+		state->child_inputs[2] = &r->requests;
 		return 0;
 	case 'd':
 		r->seconds = strtod(arg, &end);
@@ -129,6 +177,16 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_MAX_THREADS:
 		r->session.max_threads = count_of(state, arg, 1 << 14);
 		return 0;
+	case OPT_REQUESTS:
+		requests_parse(r, arg, state);
+		return 0;
+	case OPT_REQUESTS_ONLY:
+		r->session.requests = &r->requests;
+		r->session.no_samples = true;
+		return 0;
+	case OPT_ENDPOINT:
+		r->session.endpoint = arg;
+		return 0;
 	case 'q':
 		r->quiet = true;
 		return 0;
@@ -136,6 +194,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
+		r->session.sample |= r->session.no_samples;
 		arguments_check(r, state);
 		return 0;
 	default:
@@ -193,11 +252,31 @@ static int attach_all(const struct record *r, struct session *s)
 	return attached ? 0 : err;
 }
 
-static void progress(const struct session_status *st)
+#define COUNTS_SIZE 160
+
+/* "1,200 requests, 1,919 samples in 422 call paths": what is looked at. */
+static const char *counts_text(const struct record *r, const struct session_status *st,
+			       char text[COUNTS_SIZE])
 {
-	fprintf(stderr, "\r%5.0f s  %u process%s  %'" PRIu64 " %s  %'u call paths\033[K",
-		st->duration_ns / 1e9, st->targets, st->targets == 1 ? "" : "es",
-		st->period ? st->samples : st->calls, st->period ? "samples" : "calls", st->paths);
+	size_t n = 0;
+
+	*text = 0;
+	if (r->session.requests)
+		n = snprintf(text, COUNTS_SIZE, "%'" PRIu64 " request%s", st->requests,
+			     st->requests == 1 ? "" : "s");
+	if (!r->session.no_samples)
+		snprintf(text + n, COUNTS_SIZE - n, "%s%'" PRIu64 " %s in %'u call paths",
+			 n ? ", " : "", st->period ? st->samples : st->calls,
+			 st->period ? "samples" : "calls", st->paths);
+	return text;
+}
+
+static void progress(const struct record *r, const struct session_status *st)
+{
+	char counts[COUNTS_SIZE];
+
+	fprintf(stderr, "\r%5.0f s  %u process%s  %s\033[K", st->duration_ns / 1e9, st->targets,
+		st->targets == 1 ? "" : "es", counts_text(r, st, counts));
 }
 
 /* How the samples are made, in words. */
@@ -237,7 +316,7 @@ static int run(const struct record *r, struct session *s)
 		err = session_poll(s, left < 0.2 ? (int)ceil(left * 1000) : 200);
 		session_status(s, &st);
 		if (show)
-			progress(&st);
+			progress(r, &st);
 		while ((note = session_notice(s)))
 			fprintf(stderr, "%spycost record: %s\n", show ? "\n" : "", note);
 	}
@@ -261,9 +340,23 @@ static void losses_print(const struct session_status *st)
 			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), losses[i]);
 }
 
+/* Is there anything in it? */
+static void emptiness_print(const struct record *r, const struct session_status *st)
+{
+	bool functions = !r->session.no_samples;
+
+	if (functions && !st->calls && !st->samples)
+		fprintf(stderr, "  no %s was seen: were the targets idle?\n",
+			st->period ? "sample" : "call");
+	else if (!functions && !st->requests)
+		fprintf(stderr, "  no request was seen to its end: were the targets idle, or do they "
+				"serve another protocol?\n");
+}
+
 static void summary(const struct record *r, struct session *s)
 {
 	struct session_status st;
+	char counts[COUNTS_SIZE];
 	const char *note;
 
 	session_status(s, &st);
@@ -272,21 +365,19 @@ static void summary(const struct record *r, struct session *s)
 	if (r->quiet)
 		return;
 	fprintf(stderr,
-		"recorded %.1f s of %u process%s: %'" PRIu64 " %s in %'u call paths, %s%s%s\n",
+		"recorded %.1f s of %u process%s: %s, %s%s%s\n",
 		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es",
-		st.period ? st.samples : st.calls, st.period ? "samples" : "calls", st.paths,
-		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
+		counts_text(r, &st, counts), metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
 		st.kernel_mode ? " and in kernel mode" : "");
 	losses_print(&st);
 	if (st.launched_status > 0 && WIFEXITED(st.launched_status))
 		fprintf(stderr, "  the command exited with %d\n", WEXITSTATUS(st.launched_status));
 	else if (st.launched_status > 0 && WIFSIGNALED(st.launched_status))
 		fprintf(stderr, "  the command was killed by signal %d\n", WTERMSIG(st.launched_status));
-	if (!st.calls && !st.samples)
-		fprintf(stderr, "  no %s was seen: were the targets idle?\n",
-			st.period ? "sample" : "call");
+	emptiness_print(r, &st);
 	if (strcmp(r->output, "-"))
-		fprintf(stderr, "  pycost report %s\n", r->output);
+		fprintf(stderr, "  pycost %s %s\n", r->session.no_samples ? "requests" : "report",
+			r->output);
 }
 
 /* Nothing was measured: no empty recording is left, but a device stays. */
@@ -338,7 +429,8 @@ int cmd_record(int argc, char **argv)
 {
 	struct record r = {.output = DEFAULT_OUTPUT};
 	static const struct argp_child children[] = {
-		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0}, {0}};
+		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0},
+		{&request_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, "[-- COMMAND [ARG...]]", doc, children,
 					 NULL, NULL};
 	int status;
@@ -346,9 +438,11 @@ int cmd_record(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	argp_err_exit_status = 2;
 	signals_catch();
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r))
+	if (request_config_init(&r.requests) ||
+	    argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &r))
 		return EXIT_FAILURE;
 	status = record(&r);
+	request_config_clear(&r.requests);
 	targets_clear(&r.targets);
 	return status;
 }

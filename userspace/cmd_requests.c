@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "userspace/commands.h"
+#include "userspace/request_line.h"
 #include "userspace/request_run.h"
 #include "userspace/request_view.h"
 
@@ -63,7 +64,23 @@ struct requests_command {
 	unsigned columns;
 	bool each, workers;
 	struct request_moment previous;
+	struct request_lines lines;
 };
+
+static void each_begin(struct request_run *run, const struct profile *p, FILE *out)
+{
+	struct requests_command *c = (struct requests_command *)run;
+
+	c->lines = (struct request_lines){.out = out, .profile = p, .exact = run->exact,
+					  .json = run->format == REQUEST_JSON,
+					  .filters = c->filters, .filter_count = c->filter_count};
+	request_lines_begin(&c->lines);
+}
+
+static void each(void *arg, const struct request_seen *r)
+{
+	request_lines_put(&((struct requests_command *)arg)->lines, r);
+}
 
 static int field_take(void *arg, const char *part)
 {
@@ -129,6 +146,8 @@ static void check(struct argp_state *state, struct requests_command *c)
 		argp_error(state, "--each and --workers are views of their own: choose one");
 	if (c->each && c->run.file)
 		argp_error(state, "--each is of requests as they end: a recording has their sums");
+	if (c->each && c->run.format == REQUEST_CSV)
+		argp_error(state, "--each prints lines for people, or json: --format csv is of tables");
 	if (c->each && c->run.interval)
 		argp_error(state, "--each prints no table: leave --interval out");
 	if (!c->by_count)
@@ -152,7 +171,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (request_run_list(arg, columns_take, c))
 			argp_error(state, "--show takes cost, latency, time, memory, backends or all");
 		break;
-	case OPT_EACH: c->each = true; break;
+	case OPT_EACH:
+		c->each = true;
+		c->run.each = each;
+		break;
 	case OPT_WORKERS: c->workers = true; break;
 	case ARGP_KEY_END: check(state, c); break;
 	default: return ARGP_ERR_UNKNOWN;
@@ -223,7 +245,7 @@ int cmd_requests(int argc, char **argv)
 {
 	static const struct argp_child children[] = {{&request_run_argp, 0, NULL, 0}, {0}};
 	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
-	struct requests_command c = {.run = {.show = show}};
+	struct requests_command c = {.run = {.show = show, .each_begin = each_begin}};
 	int code;
 
 	argp_err_exit_status = EXIT_USAGE;

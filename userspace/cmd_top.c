@@ -12,6 +12,8 @@
 
 #include "userspace/commands.h"
 #include "userspace/profile.h"
+#include "userspace/request_config.h"
+#include "userspace/request_options.h"
 #include "userspace/sample_options.h"
 #include "userspace/targets.h"
 #include "userspace/top_screen.h"
@@ -25,6 +27,7 @@
 struct top {
 	struct session_options options;
 	struct targets targets;
+	struct request_config config;
 	struct top_state state;
 	double delay;
 	unsigned long iterations; /* 0: no limit */
@@ -39,7 +42,7 @@ struct top {
 	char message[256];
 };
 
-enum { OPT_METRIC = 256, OPT_SORT, OPT_NO_FOLLOW, OPT_ROWS, OPT_KERNEL };
+enum { OPT_METRIC = 256, OPT_SORT, OPT_NO_FOLLOW, OPT_ROWS, OPT_KERNEL, OPT_REQUESTS };
 
 static const struct argp_option options[] = {
 	{"metric", OPT_METRIC, "METRIC", 0,
@@ -52,6 +55,8 @@ static const struct argp_option options[] = {
 	{"delay", 'd', "SECONDS", 0, "Length of an interval: a second, which is the default, or more", 0},
 	{"batch", 'b', NULL, 0, "Print a table for each interval, also to a terminal", 0},
 	{"rows", OPT_ROWS, "N", 0, "Rows of such a table; 0: all (default: 20)", 0},
+	{"requests", OPT_REQUESTS, NULL, 0,
+	 "Show requests by endpoint, as pycost requests does; the key r goes to functions and back", 0},
 	{"no-follow", OPT_NO_FOLLOW, NULL, 0, "Leave the processes alone that the targets fork", 0},
 	{0},
 };
@@ -62,6 +67,8 @@ static const char doc[] =
 	"  pycost top -p 1234                 until q; h lists the keys\n"
 	"  pycost top --match gunicorn        every gunicorn process\n"
 	"  pycost top --mode sample --all     every Python on this machine, by samples\n"
+	"  pycost top --requests --mode sample --match gunicorn\n"
+	"                                     what each endpoint costs, and its functions\n"
 	"  pycost top -p 1234 -n 3 | cat      three tables and an end\n\n"
 	"Figures are those of the last interval; the key t shows them since the start.\n";
 
@@ -119,6 +126,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = &t->targets;
 		state->child_inputs[1] = &t->options;
+		state->child_inputs[2] = &t->config;
 		break;
 	case OPT_METRIC:
 		t->options.metric = metric_by_name(arg);
@@ -130,6 +138,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case 'd': parse_delay(state, arg, &t->delay); break;
 	case 'b': t->batch = true; break;
 	case OPT_ROWS: parse_number(state, arg, 0, &t->rows); break;
+	case OPT_REQUESTS:
+		t->options.requests = &t->config;
+		t->state.has_requests = t->state.requests = true;
+		break;
 	case OPT_NO_FOLLOW: t->options.no_follow = true; break;
 	case ARGP_KEY_ARG: argp_error(state, "what is '%s'? A PID wants -p", arg); break;
 	case OPT_KERNEL: t->options.kernel_mode = t->state.kernel = true; break;
@@ -350,7 +362,8 @@ static int top(struct top *t)
 int cmd_top(int argc, char **argv)
 {
 	static const struct argp_child children[] = {
-		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0}, {0}};
+		{&targets_argp, 0, NULL, 0}, {&sample_argp, 0, NULL, 0},
+		{&request_argp, 0, "What is known of requests:", 2}, {0}};
 	static const struct argp argp = {options, parse, NULL, doc, children, NULL, NULL};
 	struct top t = {.delay = 1, .rows = ROWS_DEFAULT};
 	int err;
@@ -359,6 +372,11 @@ int cmd_top(int argc, char **argv)
 	if (strcmp(nl_langinfo(CODESET), "UTF-8"))
 		setlocale(LC_CTYPE, "C.UTF-8");
 	argp_err_exit_status = 2;
+	err = request_config_init(&t.config);
+	if (err) {
+		fprintf(stderr, "pycost top: %s\n", strerror(-err));
+		return EXIT_FAILURE;
+	}
 	argp_parse(&argp, argc, argv, 0, NULL, &t);
 	t.batch |= !isatty(STDOUT_FILENO);
 	signals_catch();
@@ -369,5 +387,6 @@ int cmd_top(int argc, char **argv)
 	moment_free(&t.latest);
 	profile_free(t.profile);
 	targets_clear(&t.targets);
+	request_config_clear(&t.config);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/wire_request.h"
 #include "symbolizer/interpreter.h"
+#include "userspace/capture.h"
+#include "userspace/clock.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
 #include "userspace/counter_reason.h"
@@ -14,9 +17,12 @@
 #include "userspace/kernel.h"
 #include "userspace/measurement.h"
 #include "userspace/tracker.h"
+#include "userspace/watch.h"
 
 /* How often a process that has exec'ed is looked at. */
 #define LOOK_MS 20
+/* How long a captured request may take when all is over. */
+#define CAPTURE_END_NS 2000000000ull
 
 struct exact {
 	struct measurement base; /* first */
@@ -27,6 +33,8 @@ struct exact {
 	struct drain *drain;
 	struct ring_buffer *ring;
 	struct tracker tracker;
+	struct watch *watch; /* NULL: requests are not looked at */
+	struct capture *capture; /* NULL: all calls are measured */
 	/* What the command to be launched is; NULL: no Python, as far as can be told. */
 	struct known_build *expected;
 	uint64_t expected_type;
@@ -53,9 +61,12 @@ static void tell(struct exact *s, int err)
 
 static int on_event(void *arg, void *data, size_t size)
 {
+	const struct wire_event *e = data;
 	struct exact *s = arg;
 
-	tracker_event(&s->tracker, data);
+	tracker_event(&s->tracker, e);
+	if (s->capture && e->kind == WIRE_EVENT_EXIT)
+		capture_died(s->capture, e->tgid);
 	return 0;
 }
 
@@ -67,6 +78,7 @@ static void exact_meta(const struct measurement *m, struct sink_meta *ret)
 	ret->user_only = counter_metric(s->counter) != METRIC_TASK_CLOCK;
 	ret->metric_fallback = counter_fallback_reason(s->counter) != NULL;
 	ret->kernel_mode = s->kernel_counter != NULL;
+	ret->requests = s->watch != NULL;
 }
 
 static double counters_running(const struct exact *s)
@@ -115,14 +127,73 @@ static int counters_prepare(struct exact *s, char *text, size_t len)
 	return s->options.kernel_mode ? kernel_counter_open(s, text, len) : 0;
 }
 
+static void on_class(void *arg, uint64_t class_id, const char *method, const char *name)
+{
+	struct exact *s = arg;
+
+	if (s->capture)
+		capture_class(s->capture, class_id, method, name);
+}
+
+static void on_request(void *arg, const struct wire_request *r, const char *method, const char *name)
+{
+	struct exact *s = arg;
+
+	if (s->capture)
+		capture_request(s->capture, r->head.tgid, method, name);
+}
+
+static bool is_in_part(const struct session_options *o)
+{
+	return o->requests && (o->one_in > 1 || o->endpoint);
+}
+
+static int capture_prepare(struct exact *s)
+{
+	struct capture_options o = {.every = s->options.one_in, .endpoint = s->options.endpoint,
+				    .serving = s->watch->serving, .tracker = &s->tracker};
+
+	return is_in_part(&s->options) ? capture_new(&o, &s->capture) : 0;
+}
+
+static int watch_prepare(struct exact *s, char *text, size_t len)
+{
+	struct watch_options o = {.session = &s->options, .sink = s->base.sink,
+				  .codes = s->codes, .counter = s->counter,
+				  .kernel_counter = s->kernel_counter, .exact = s->kernel,
+				  .by_request = true, .wanted_only = s->options.endpoint != NULL,
+				  .on_class = on_class, .on_request = on_request, .arg = s};
+	int err;
+
+	if (!s->options.requests)
+		return 0;
+	err = watch_open(&o, &s->watch, text, len);
+	s->tracker.watch = s->watch;
+	return err ? err : capture_prepare(s);
+}
+
+static int drain_prepare(struct exact *s)
+{
+	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
+				.arg = &s->tracker,
+				.endpoint = s->watch ? watch_endpoint : NULL,
+				.endpoint_arg = s->watch};
+	int err = drain_new(s->kernel, s->codes, s->base.sink, &ops, &s->drain);
+
+	if (err)
+		return err;
+	s->ring = ring_buffer__new(kernel_events_fd(s->kernel), on_event, s, NULL);
+	return s->ring ? 0 : -errno;
+}
+
 static int exact_prepare(struct exact *s, char *text, size_t len)
 {
 	struct kernel_options ko = {.max_nodes = s->options.max_nodes,
 				    .max_threads = s->options.max_threads,
 				    .per_thread = s->options.per_thread,
-				    .no_follow = s->options.no_follow};
-	struct drain_ops ops = {.knows = tracker_knows, .cost = tracker_cost,
-				.arg = &s->tracker};
+				    .no_follow = s->options.no_follow,
+				    .by_request = s->options.requests != NULL,
+				    .whole_requests = is_in_part(&s->options)};
 	int err = counters_prepare(s, text, len);
 
 	if (err)
@@ -135,25 +206,29 @@ static int exact_prepare(struct exact *s, char *text, size_t len)
 	s->tracker = (struct tracker){
 		.kernel = s->kernel, .sink = s->base.sink, .codes = s->codes,
 		.no_follow = s->options.no_follow, .per_thread = s->options.per_thread,
+		.on_demand = is_in_part(&s->options),
 		.builds = {.kernel = s->kernel, .counter = s->counter, .sink = s->base.sink,
 			   .no_calibration = s->options.no_calibration},
 	};
 	if (!err)
-		err = drain_new(s->kernel, s->codes, s->base.sink, &ops, &s->drain);
-	if (!err) {
-		s->ring = ring_buffer__new(kernel_events_fd(s->kernel), on_event, s, NULL);
-		err = s->ring ? 0 : -errno;
-	}
-	if (err)
+		err = watch_prepare(s, text, len);
+	if (!err)
+		err = drain_prepare(s);
+	if (err && !*text)
 		snprintf(text, len, "cannot start: %s", strerror(-err));
 	return err;
 }
 
-static int follow(struct exact *s, pid_t pid, struct known_build *known, uint64_t function_type,
-		  char *text, size_t len)
+/* in: NULL when it is to become a Python. */
+static int follow(struct exact *s, pid_t pid, struct known_build *known,
+		  const struct interpreter *in, char *text, size_t len)
 {
-	int err = tracker_follow(&s->tracker, pid, known, function_type);
+	uint64_t type = in ? in->function_type : s->expected_type;
+	int err = tracker_follow(&s->tracker, pid, known, type);
 
+	/* In this order: requests are seen from when the probes are on. */
+	if (!err && s->watch)
+		err = watch_follow(s->watch, pid, in);
 	if (err)
 		snprintf(text, len, "%s",
 			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
@@ -164,20 +239,19 @@ static int follow(struct exact *s, pid_t pid, struct known_build *known, uint64_
 static int exact_attach(struct measurement *m, pid_t pid, char *text, size_t len)
 {
 	struct exact *s = exact_of(m);
-	struct interpreter in;
+	struct interpreter in, seen;
 	struct known_build *b;
-	uint64_t type;
 	int err = interpreter_find(pid, &in);
 
 	if (err) {
 		interpreter_explain(err, text, len);
 		return err;
 	}
-	type = in.function_type;
+	seen = in; /* what it has moves to the build when that is new */
 	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
-	interpreter_clear(&in);
 	if (!err)
-		err = follow(s, pid, b, type, text, len);
+		err = follow(s, pid, b, &seen, text, len);
+	interpreter_clear(&in);
 	if (!err)
 		tracker_adopt(&s->tracker, pid);
 	return err;
@@ -203,7 +277,7 @@ static int exact_follow(struct measurement *m, pid_t pid, char *text, size_t len
 {
 	struct exact *s = exact_of(m);
 
-	return follow(s, pid, s->expected, s->expected_type, text, len);
+	return follow(s, pid, s->expected, NULL, text, len);
 }
 
 static bool exact_knows(const struct measurement *m, pid_t pid)
@@ -223,7 +297,7 @@ static int exact_begin(struct measurement *m)
 	counter_start(s->counter);
 	if (s->kernel_counter)
 		counter_start(s->kernel_counter);
-	return 0;
+	return s->watch ? watch_begin(s->watch) : 0;
 }
 
 static int exact_wait(struct measurement *m, int timeout_ms)
@@ -231,13 +305,22 @@ static int exact_wait(struct measurement *m, int timeout_ms)
 	struct exact *s = exact_of(m);
 	int err;
 
-	if (s->tracker.looking && timeout_ms > LOOK_MS)
+	if ((s->tracker.looking || s->options.each) && timeout_ms > LOOK_MS)
 		timeout_ms = LOOK_MS;
+	if (s->watch)
+		timeout_ms = watch_patience(s->watch, timeout_ms);
+	if (s->capture && timeout_ms > capture_patience(s->capture))
+		timeout_ms = capture_patience(s->capture);
 	err = ring_buffer__poll(s->ring, timeout_ms);
 	if (err < 0 && err != -EINTR)
 		return err;
 	tracker_look(&s->tracker);
-	return 0;
+	if (!s->watch)
+		return 0;
+	err = watch_consume(s->watch);
+	if (s->capture)
+		capture_look(s->capture);
+	return err;
 }
 
 /* In the order of enum wire_loss. */
@@ -253,6 +336,7 @@ static const enum loss losses_of_wire[WIRE_LOSS_MAX] = {
 	[WIRE_LOSS_EVENTS] = LOSS_EVENTS,
 	[WIRE_LOSS_UNCOUNTED] = LOSS_UNCOUNTED,
 	[WIRE_LOSS_SAMPLES] = LOSS_SAMPLES,
+	[WIRE_LOSS_CLASSES] = LOSS_CLASSES,
 };
 
 static void exact_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
@@ -267,6 +351,8 @@ static void exact_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
 	ret[LOSS_NAMES] += s->tracker.unnamed;
 	for (size_t i = 0; i < s->tracker.builds.n; i++)
 		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
+	if (s->watch)
+		watch_losses(s->watch, ret);
 	/* In parts of a million of the time; 0 when the events ran throughout. */
 	ret[LOSS_MULTIPLEXED] += (1 - (s->finished ? s->running : counters_running(s))) * 1e6;
 }
@@ -276,7 +362,10 @@ static void counter_look(struct exact *s)
 {
 	int err = counters_follow_cpus(s);
 	char *notice = s->tracker.notice, why[256];
+	const char *note = !*notice && s->watch ? watch_notice(s->watch) : NULL;
 
+	if (note)
+		snprintf(notice, sizeof(s->tracker.notice), "%s", note);
 	if (*notice)
 		return;
 	if (err && !s->told_uncounted) {
@@ -292,10 +381,26 @@ static void counter_look(struct exact *s)
 	}
 }
 
+/* What is captured may come to its end, so that what is told of it is whole. */
+static void capture_end(struct exact *s)
+{
+	uint64_t until = clock_ns() + CAPTURE_END_NS;
+
+	while (s->capture && !capture_finish(s->capture) && clock_ns() < until) {
+		ring_buffer__poll(s->ring, capture_patience(s->capture));
+		tell(s, watch_consume(s->watch));
+	}
+}
+
 static void exact_pass(struct measurement *m, bool last)
 {
 	struct exact *s = exact_of(m);
 
+	if (last)
+		capture_end(s);
+	/* Endpoints before the roots that are theirs. */
+	if (s->watch)
+		tell(s, watch_pass(s->watch, last));
 	if (last) {
 		ring_buffer__consume(s->ring);
 		tell(s, drain_finish(s->drain, s->counter));
@@ -329,6 +434,7 @@ static void exact_status(const struct measurement *m, struct session_status *ret
 	ret->calls = drain_calls(s->drain);
 	ret->paths = drain_nodes(s->drain);
 	ret->kernel_mode = s->kernel_counter != NULL;
+	ret->requests = s->watch ? requests_seen(s->watch->requests) : 0;
 }
 
 static void exact_close(struct measurement *m)
@@ -337,6 +443,8 @@ static void exact_close(struct measurement *m)
 
 	tracker_clear(&s->tracker);
 	ring_buffer__free(s->ring);
+	capture_free(s->capture);
+	watch_close(s->watch);
 	drain_free(s->drain);
 	codes_free(s->codes);
 	kernel_close(s->kernel);

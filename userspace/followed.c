@@ -98,21 +98,28 @@ static void process_become(struct sampled_process *p, struct sampled_build *b,
 	p->wire.epoch = p->owner.serial;
 }
 
-/* The Python in a process, and the addresses that its walker needs. */
-static int python_find(struct followed *f, pid_t pid, struct wire_sampled *ret_wire,
-		       struct sampled_build **ret, char *text, size_t len)
+static void found_tell(struct followed *f, pid_t pid, const struct interpreter *in)
 {
-	struct interpreter in, here;
+	if (f->found)
+		f->found(f->arg, pid, in);
+}
+
+/* The Python in a process, of which only numbers hold, and the addresses its walker needs. */
+static int python_find(struct followed *f, pid_t pid, struct wire_sampled *ret_wire,
+		       struct interpreter *ret_in, struct sampled_build **ret, char *text,
+		       size_t len)
+{
+	struct interpreter in;
 	int err = interpreter_find(pid, &in);
 
 	if (err) {
 		interpreter_explain(err, text, len);
 		return err;
 	}
-	here = in; /* its addresses; what it owns may move to the build */
+	*ret_in = in; /* what it owns may move to the build */
 	err = sampling_build(f->sampling, &in, pid, ret, text, len);
 	if (!err)
-		sampling_addresses(*ret, &here, 0, ret_wire);
+		sampling_addresses(*ret, ret_in, 0, ret_wire);
 	interpreter_clear(&in);
 	return err;
 }
@@ -122,7 +129,8 @@ int followed_attach(struct followed *f, pid_t pid, char *text, size_t len)
 	struct sampled_build *b;
 	struct sampled_process *p;
 	struct wire_sampled wire;
-	int err = python_find(f, pid, &wire, &b, text, len);
+	struct interpreter in;
+	int err = python_find(f, pid, &wire, &in, &b, text, len);
 
 	if (!err)
 		err = sampling_prove(f->sampling, b, pid, text, len);
@@ -142,6 +150,7 @@ int followed_attach(struct followed *f, pid_t pid, char *text, size_t len)
 		return err == -ENOENT ? -ESRCH : err;
 	}
 	process_tell(f, p);
+	found_tell(f, pid, &in);
 	return 0;
 }
 
@@ -152,9 +161,11 @@ int followed_wait_for(struct followed *f, pid_t pid)
 
 	if (!err)
 		err = sampling_follow(f->sampling, pid, &p->wire);
-	if (!err)
-		process_tell(f, p);
-	return err;
+	if (err)
+		return err;
+	process_tell(f, p);
+	found_tell(f, pid, NULL);
+	return 0;
 }
 
 bool followed_knows(const struct followed *f, pid_t pid)
@@ -240,8 +251,9 @@ static int process_look(struct followed *f, struct sampled_process *p)
 {
 	struct sampled_build *b;
 	struct wire_sampled wire;
+	struct interpreter in;
 	char why[256] = "";
-	int err = python_find(f, p->pid, &wire, &b, why, sizeof(why));
+	int err = python_find(f, p->pid, &wire, &in, &b, why, sizeof(why));
 
 	if (err == -ENOENT || err == -ESRCH)
 		return err;
@@ -249,6 +261,7 @@ static int process_look(struct followed *f, struct sampled_process *p)
 		process_become(p, b, &wire);
 		sampling_refollow(f->sampling, p->pid, &p->wire);
 		process_tell(f, p);
+		found_tell(f, p->pid, &in);
 		err = sampling_prove(f->sampling, b, p->pid, why, sizeof(why));
 	}
 	if (err)

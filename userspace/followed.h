@@ -17,6 +17,7 @@
 #include "userspace/paths.h"
 
 struct codes;
+struct interpreter;
 struct line_store;
 struct names;
 struct sample_natives;
@@ -45,6 +46,11 @@ struct followed {
 	bool no_follow;
 	/* Its samples until now are to be told: it ends, or becomes another program. */
 	void (*settle)(void *arg, pid_t pid);
+	/*
+	 * A process is followed from here on; in: NULL when it is no Python yet, else only its
+	 * version and addresses hold.  Not called for forks; may be NULL.
+	 */
+	void (*found)(void *arg, pid_t pid, const struct interpreter *in);
 	void *arg;
 
 	struct sampled_process *processes;

@@ -21,10 +21,12 @@ static const struct function_name dispatchers[] = {
 	{ "aiohttp.web_app", "Application._handle" },
 	{ "bottle", "Route.call" },
 	{ "bottle", "Bottle._handle" },
-	{ "pyramid.viewderivers", "mapped_view*" },
-	{ "pyramid.viewderivers", "_mapped_view*" },
+	/* A view that takes context and request is called by whichever deriver is last. */
 	{ "pyramid.viewderivers", "DefaultViewMapper.*" },
-	{ "pyramid.viewderivers", "requestonly*" },
+	{ "pyramid.viewderivers", "rendered_view.<locals>*" },
+	{ "pyramid.viewderivers", "csrf_view.<locals>*" },
+	{ "pyramid.viewderivers", "http_cached_view.<locals>*" },
+	{ "pyramid.viewderivers", "_secured_view.<locals>.secured_view" },
 };
 
 /* Threads that run a view for an event loop, and the other way round. */
@@ -68,14 +70,16 @@ static const char *const plumbing[] = {
 	"django.test",	 "django.apps",	     "asgiref",	      "flask",		 "werkzeug",
 	"starlette",	 "fastapi",	     "pydantic",      "anyio",		 "aiohttp",
 	"asyncio",	 "concurrent",	     "bottle",	      "pyramid",	 "threading",
+	"zope",		 "webob",
 	"logging",	 "contextlib",	     "functools",     "inspect",	 "importlib",
 	"gunicorn",	 "uvicorn",	     "opentelemetry", "sentry_sdk",	 "weakref",
 	"rest_framework.views", "rest_framework.request", "rest_framework.settings",
 	"rest_framework.negotiation", "rest_framework.compat", "typing", "enum", "abc",
 };
 
-/* Methods of middleware, which frameworks call beside the view. */
-static const char *const middleware_methods[] = {
+/* Methods of middleware and the like, which frameworks call beside the view. */
+static const char *const other_methods[] = {
+	"__init__",
 	"process_request", "process_view", "process_response", "process_exception",
 	"process_template_response",
 };
@@ -129,7 +133,7 @@ enum framework_role framework_role(const struct sink_function *f)
 		return FRAMEWORK_RUNNER;
 	if (IS_NAMED(f, wrappers))
 		return FRAMEWORK_WRAPPER;
-	if (IS_ONE_OF(f->name, middleware_methods))
+	if (IS_ONE_OF(f->name, other_methods))
 		return FRAMEWORK_PLUMBING;
 	for (size_t i = 0; i < sizeof(plumbing) / sizeof(*plumbing); i++)
 		if (is_within(f->module, plumbing[i]))

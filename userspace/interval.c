@@ -7,13 +7,21 @@
 
 #include "userspace/saturate.h"
 
+const struct request_field interval_fields[INTERVAL_FIELDS] = {
+	{FIELD_ENDPOINT, "endpoint"}, {FIELD_VIEW, "view"}};
+
 int moment_take(const struct profile *p, struct moment *ret)
 {
 	struct moment m = {.node_count = p->node_count, .duration_ns = p->duration_ns};
+	int err = p->meta.requests ? request_moment_take(p, &m.requests) : 0;
 
+	if (err)
+		return err;
 	m.nodes = reallocarray(NULL, p->node_count, sizeof(*m.nodes));
-	if (!m.nodes)
+	if (!m.nodes) {
+		moment_free(&m);
 		return -ENOMEM;
+	}
 	memcpy(m.nodes, p->nodes, p->node_count * sizeof(*m.nodes));
 	*ret = m;
 	return 0;
@@ -22,6 +30,7 @@ int moment_take(const struct profile *p, struct moment *ret)
 void moment_free(struct moment *m)
 {
 	free(m->nodes);
+	request_moment_free(&m->requests);
 	*m = (struct moment){0};
 }
 
@@ -46,6 +55,18 @@ static struct profile_node *nodes_gained(const struct profile *p, const struct m
 	return nodes;
 }
 
+static int requests_compute(struct interval *v, const struct moment *since)
+{
+	struct request_query q = {.by = interval_fields, .by_count = INTERVAL_FIELDS,
+				  .views = &v->views, .since = &since->requests};
+	int err;
+
+	if (!v->profile->meta.requests)
+		return 0;
+	err = endpoint_views_compute(v->profile, &v->views);
+	return err ? err : request_table_compute(v->profile, &q, &v->requests);
+}
+
 int interval_compute(const struct profile *p, const struct moment *since, struct interval *ret)
 {
 	static const struct recording_status live;
@@ -67,13 +88,19 @@ int interval_compute(const struct profile *p, const struct moment *since, struct
 		v.taken_out = costs->cumulative_raw[0] - costs->cumulative[0];
 	for (size_t i = 1; i < v.report.functions.row_count; i++)
 		v.calls = saturating_add(v.calls, v.report.functions.rows[i].costs.calls);
-	*ret = v;
-	return 0;
+	err = requests_compute(&v, since);
+	if (err)
+		interval_free(&v);
+	else
+		*ret = v;
+	return err;
 }
 
 void interval_free(struct interval *v)
 {
 	report_free(&v->report);
+	request_table_free(&v->requests);
+	endpoint_views_free(&v->views);
 	*v = (struct interval){0};
 }
 

@@ -8,11 +8,13 @@
 #define PYCOST_INTERVAL_H
 
 #include "userspace/report.h"
+#include "userspace/request_table.h"
 
 struct moment {
 	struct profile_node *nodes; /* as they were; NULL: the start */
 	size_t node_count;
 	uint64_t duration_ns;
+	struct request_moment requests;
 };
 
 int moment_take(const struct profile *p, struct moment *ret);
@@ -24,7 +26,13 @@ struct interval {
 	double seconds;
 	uint64_t calls;
 	uint64_t taken_out; /* beside the costs: what calibration says are the probes' own */
+	/* By endpoint and view; empty when requests are not measured. */
+	struct request_table requests;
+	struct endpoint_views views; /* of the whole measurement */
 };
+/* What its requests are added up by. */
+#define INTERVAL_FIELDS 2
+extern const struct request_field interval_fields[INTERVAL_FIELDS];
 
 int interval_compute(const struct profile *p, const struct moment *since, struct interval *ret);
 void interval_free(struct interval *v);

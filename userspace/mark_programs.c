@@ -213,7 +213,21 @@ static int build_load(const struct mark_programs *p, struct marked_build *b)
 	return err || !a ? err : audit_bpf__load(a);
 }
 
-/* What another tracer has switched on its own way is not ours to see. */
+/* Beginnings without ends, and the other way round, say nothing. */
+static unsigned paired(unsigned uses)
+{
+	static const unsigned pairs[] = {
+		1u << SEMAPHORE_GC_START | 1u << SEMAPHORE_GC_DONE,
+		1u << SEMAPHORE_IMPORT_START | 1u << SEMAPHORE_IMPORT_DONE,
+	};
+
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++)
+		if ((uses & pairs[i]) != pairs[i])
+			uses &= ~pairs[i];
+	return uses;
+}
+
+/* What another tracer has attached to in a way of its own is not ours to see. */
 static int build_attach(const struct mark_programs *p, struct marked_build *b)
 {
 	int err;
@@ -228,9 +242,9 @@ static int build_attach(const struct mark_programs *p, struct marked_build *b)
 			continue;
 		b->uses &= ~(1u << probes[i].use);
 		snprintf(b->why_not, sizeof(b->why_not),
-			 "another tracer holds the probe %s of %s: stop it first", probes[i].name,
-			 b->in.target_path);
+			 "another tracer holds its probe %s: stop it first", probes[i].name);
 	}
+	b->uses = paired(b->uses);
 	return 0;
 }
 
@@ -251,8 +265,7 @@ static int build_make(struct mark_programs *p, struct marked_build *b, pid_t pid
 	else
 		err = build_attach(p, b);
 	if (!err && !(b->uses & ~(1u << SEMAPHORE_AUDIT)) && !*b->why_not)
-		snprintf(b->why_not, sizeof(b->why_not), "this interpreter has no probes: %s",
-			 b->in.target_path);
+		snprintf(b->why_not, sizeof(b->why_not), "this interpreter has no probes");
 	return err;
 }
 

@@ -157,8 +157,8 @@ static void build_explain(struct marks *m, struct marked_build *b)
 	if (b->told || !*b->why_not || *m->notice)
 		return;
 	b->told = true;
-	snprintf(m->notice, sizeof(m->notice), "imports and collections: not all visible: %s",
-		 b->why_not);
+	snprintf(m->notice, sizeof(m->notice), "imports and collections in %s: not visible: %s",
+		 b->in.target_path, b->why_not);
 }
 
 /* -ENOENT: no Python is in it, yet. */

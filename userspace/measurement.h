@@ -58,5 +58,7 @@ int exact_measurement_open(const struct session_options *o, struct sink *sink,
 			   struct measurement **ret, char *text, size_t len);
 int sampled_measurement_open(const struct session_options *o, struct sink *sink,
 			     struct measurement **ret, char *text, size_t len);
+int requests_measurement_open(const struct session_options *o, struct sink *sink,
+			      struct measurement **ret, char *text, size_t len);
 
 #endif

@@ -11,7 +11,7 @@ static void titles_print(const struct request_table *t, const struct request_sty
 	for (size_t i = 0; i < s->by_count; i++)
 		csv_text(out, !i, s->by[i].name);
 	fputs(s->by_count ? "," : "", out);
-	fputs("requests,rate,share,failed,aborted,probed,cost_sum,cost_mean,cost_error", out);
+	fputs("requests,rate,share,failed,aborted,probed,shared,cost_sum,cost_mean,cost_error", out);
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
 		for (int i = 0; i < REQUEST_QUANTILES; i++)
 			fprintf(out, ",%s_%s", spread[d], request_quantile_names[i]);
@@ -42,6 +42,7 @@ static void row_print(const struct request_table *t, const struct request_style 
 	csv_count(out, r->failed);
 	csv_count(out, r->aborted);
 	csv_count(out, r->probed);
+	csv_count(out, r->shared);
 	csv_number(out, r->cost);
 	csv_number(out, r->cost_mean);
 	csv_number(out, r->cost_error);

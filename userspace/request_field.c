@@ -66,6 +66,11 @@ static const char *tag_of(const struct profile *p, const struct sink_group *g, c
 	return value ? value : "";
 }
 
+static void endpoint_join(const char *method, const char *name, char text[REQUEST_FIELD_SIZE])
+{
+	snprintf(text, REQUEST_FIELD_SIZE, "%s%s%s", method, *method ? " " : "", name);
+}
+
 void endpoint_text(const struct profile *p, uint32_t endpoint, char text[REQUEST_FIELD_SIZE])
 {
 	const struct sink_endpoint *e = &p->requests.endpoints[endpoint];
@@ -73,20 +78,24 @@ void endpoint_text(const struct profile *p, uint32_t endpoint, char text[REQUEST
 	if (!endpoint)
 		snprintf(text, REQUEST_FIELD_SIZE, "(none)");
 	else
-		snprintf(text, REQUEST_FIELD_SIZE, "%s%s%s", e->method, *e->method ? " " : "",
-			 e->name);
+		endpoint_join(e->method, e->name, text);
+}
+
+bool endpoint_is_named(const char *method, const char *name, const char *glob)
+{
+	char text[REQUEST_FIELD_SIZE];
+
+	endpoint_join(method, name, text);
+	/* Names have stars in them, which match themselves; but a '[' in one would not. */
+	return !strcmp(text, glob) || !strcmp(name, glob) || !fnmatch(glob, text, 0) ||
+	       !fnmatch(glob, name, 0);
 }
 
 bool endpoint_matches(const struct profile *p, uint32_t endpoint, const char *glob)
 {
-	char text[REQUEST_FIELD_SIZE];
+	const struct sink_endpoint *e = &p->requests.endpoints[endpoint];
 
-	if (!endpoint)
-		return false;
-	endpoint_text(p, endpoint, text);
-	/* Names have stars in them, which match themselves; but a '[' in one would not. */
-	return !strcmp(text, glob) || !strcmp(p->requests.endpoints[endpoint].name, glob) ||
-	       !fnmatch(glob, text, 0) || !fnmatch(glob, p->requests.endpoints[endpoint].name, 0);
+	return endpoint && endpoint_is_named(e->method, e->name, glob);
 }
 
 static const char *status_text(uint16_t status, bool class, char text[REQUEST_FIELD_SIZE])

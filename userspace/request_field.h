@@ -59,5 +59,6 @@ bool request_filter_passes(const struct profile *p, const struct endpoint_views 
 void endpoint_text(const struct profile *p, uint32_t endpoint, char text[REQUEST_FIELD_SIZE]);
 /* Whether it is called so, with or without its method, or matches it as a glob. */
 bool endpoint_matches(const struct profile *p, uint32_t endpoint, const char *glob);
+bool endpoint_is_named(const char *method, const char *name, const char *glob);
 
 #endif

@@ -287,6 +287,19 @@ static int take_key(struct reading *r, yaml_node_t *value)
 	return told(r, value, err, text);
 }
 
+static int take_marks(struct reading *r, yaml_node_t *value)
+{
+	struct part part = { "marks", NULL, value };
+	unsigned how = 0;
+	int err = 0;
+
+	part.value = scalar(r, value, part.name, &err);
+	if (!err)
+		err = take_flag(r, &part, 1, &how);
+	r->config->marks = how;
+	return err;
+}
+
 /* ---- the whole ---- */
 
 static int take_section(struct reading *r, const char *key, yaml_node_t *at, yaml_node_t *value,
@@ -306,7 +319,10 @@ static int take_section(struct reading *r, const char *key, yaml_node_t *at, yam
 		return each_pair(r, value, key, take_limit, NULL);
 	if (!strcmp(key, "user-key"))
 		return take_key(r, value);
-	return FAIL(r, at, "'%.64s' is none of routes, fields, backends, tags, limits, user-key", key);
+	if (!strcmp(key, "marks"))
+		return take_marks(r, value);
+	return FAIL(r, at,
+		    "'%.64s' is none of routes, fields, backends, tags, limits, user-key, marks", key);
 }
 
 static int document_read(struct reading *r)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Requests as JSON, numbers in full.  A row has its "keys", "requests", "rate" (a second),
- * "share" (of the cost, in percent), "failed", "aborted", "probed", and for each measure
+ * "share" (of the cost, in percent), "failed", "aborted", "probed", "shared" (as in
+ * struct request_row), and for each measure
  * {"sum", "mean", "error"}: half of the mean's 95 % confidence interval, null when nothing
  * bounds it.  "cost", "latency" and "cpu" have "p50", "p90" and "p99" too.  Times are in
  * ns, memory in bytes.  Of "cost", "requests" says of how many "mean", "error" and quantiles
@@ -67,13 +68,14 @@ static json_t *row_json(const struct request_table *t, const struct request_styl
 			const struct request_row *r, bool keyed)
 {
 	json_t *keys = json_object();
-	json_t *row = json_pack("{s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:{s:f}, s:o}",
+	json_t *row = json_pack("{s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:{s:f}, s:o}",
 				"requests", json_count(r->count),
 				"rate", t->seconds > 0 ? r->count / t->seconds : 0.0,
 				"share", request_row_share(t, r),
 				"failed", json_count(r->failed),
 				"aborted", json_count(r->aborted),
 				"probed", json_count(r->probed),
+				"shared", json_count(r->shared),
 				"cost", cost_json(r),
 				"blocked", "mean", request_row_blocked(r),
 				"backends", backends_json(t, r));

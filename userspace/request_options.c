@@ -3,7 +3,7 @@
 
 #include "userspace/request_config.h"
 
-enum { OPT_CONFIG = 768, OPT_ROUTE, OPT_FIELD, OPT_BACKEND, OPT_TAG, OPT_USER_KEY };
+enum { OPT_CONFIG = 768, OPT_ROUTE, OPT_FIELD, OPT_BACKEND, OPT_TAG, OPT_USER_KEY, OPT_MARKS };
 
 static const struct argp_option options[] = {
 	{"config", OPT_CONFIG, "FILE", 0,
@@ -21,6 +21,9 @@ static const struct argp_option options[] = {
 	 "A tag of all that is measured, or from each process's environment", 2},
 	{"user-key", OPT_USER_KEY, "FILE", 0,
 	 "The key of users' hashes; without, they can be compared within this recording only", 2},
+	{"marks", OPT_MARKS, NULL, 0,
+	 "Read what applications say of their requests by deploy/middleware; each audit event of a "
+	 "target then costs it a microsecond", 2},
 	{0},
 };
 
@@ -49,6 +52,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_USER_KEY:
 		err = request_config_user_key(c, arg, why, sizeof(why));
 		break;
+	case OPT_MARKS:
+		c->marks = true;
+		return 0;
 	case ARGP_KEY_END:
 		err = request_config_finish(c, why, sizeof(why));
 		break;

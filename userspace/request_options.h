@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The options --config, --route, --field, --backend, --tag and --user-key, for argp's
+ * The options --config, --route, --field, --backend, --tag, --user-key and --marks, for argp's
  * children.
  */
 #ifndef PYCOST_REQUEST_OPTIONS_H

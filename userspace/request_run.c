@@ -15,6 +15,8 @@
 #include "userspace/output.h"
 
 #define WAIT_MS 200
+/* A moment that is late by less than this is not left for the next drain. */
+#define EARLY_NS 100000000ull
 
 static volatile sig_atomic_t stopping;
 
@@ -144,6 +146,15 @@ static void begin_tell(const struct request_run *r, struct session *s)
 		fprintf(stderr, "%s: measuring; Ctrl-C stops\n", r->command);
 }
 
+/* Each line is there at once, for whoever reads along. */
+static int stream_flush(FILE *out)
+{
+	errno = 0;
+	if (fflush(out) || ferror(out))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
 static int serve(struct request_run *r, struct session *s, const struct profile *p, FILE *out)
 {
 	static const struct recording_status complete;
@@ -161,54 +172,66 @@ static int serve(struct request_run *r, struct session *s, const struct profile 
 		notices(r, s);
 		session_status(s, &st);
 		/* Figures are those of the last drain, which are once a second. */
-		if (!err && r->interval && p->duration_ns + 100000000 >= shown + r->interval * 1e9) {
+		if (!err && r->interval && p->duration_ns + EARLY_NS >= shown + r->interval * 1e9) {
 			shown = p->duration_ns;
 			err = r->show(r, p, &complete, false, out);
-			if (!err && (fflush(out) || ferror(out)))
-				err = errno ? -errno : -EIO;
 		}
+		if (!err && (r->interval || r->each))
+			err = stream_flush(out);
 	}
 	return err;
 }
 
-static int measure(struct request_run *r, struct profile *p, struct session *s)
+static int measure(struct request_run *r, struct profile *p, struct session *s, FILE *out)
 {
 	static const struct recording_status complete;
-	struct output output;
-	int err = output_open(r->out, &output), late;
+	int err = serve(r, s, p, out), late = session_finish(s);
 
-	if (err)
-		return complain_of_output(r, err);
-	err = serve(r, s, p, output.file);
-	late = session_finish(s);
+	notices(r, s);
 	if (!err)
 		err = late;
-	notices(r, s);
-	if (!err && !r->quiet_stream)
-		err = r->show(r, p, &complete, true, output.file);
-	if (err)
-		output_discard(&output);
-	else
-		err = output_commit(&output);
-	return complain_of_output(r, err);
+	if (!err && !r->each)
+		err = r->show(r, p, &complete, true, out);
+	return err;
 }
 
-static int show_live(struct request_run *r, struct profile *p)
+static int show_live(struct request_run *r, struct profile *p, FILE *out, int *ret_err)
 {
 	struct session *s = NULL;
 	char why[512] = "";
 	int err, code = EXIT_FAILURE;
 
 	r->options.requests = &r->config;
+	r->options.each = r->each;
+	r->options.each_arg = r;
 	err = session_open(&r->options, &p->sink, &s, why, sizeof(why));
 	if (err)
 		return complain(r, *why ? why : strerror(-err));
+	if (r->each)
+		r->each_begin(r, p, out);
 	if (!attach_all(r, s)) {
 		begin_tell(r, s);
-		code = measure(r, p, s);
+		*ret_err = measure(r, p, s, out);
+		code = EXIT_SUCCESS;
 	}
 	session_close(s);
 	return code;
+}
+
+static int show_measured(struct request_run *r, struct profile *p)
+{
+	struct output output;
+	int err = output_open(r->out, &output), code;
+
+	if (err)
+		return complain_of_output(r, err);
+	signals_catch();
+	code = show_live(r, p, output.file, &err);
+	if (code || err)
+		output_discard(&output);
+	else
+		err = output_commit(&output);
+	return code ? code : complain_of_output(r, err);
 }
 
 int request_run(struct request_run *r)
@@ -226,8 +249,7 @@ int request_run(struct request_run *r)
 	} else if (r->file) {
 		code = show_file(r, p);
 	} else {
-		signals_catch();
-		code = show_live(r, p);
+		code = show_measured(r, p);
 	}
 	profile_free(p);
 	targets_clear(&r->targets);

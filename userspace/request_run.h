@@ -31,13 +31,14 @@ struct request_run {
 	bool exact;	   /* numbers in full */
 	double seconds;	   /* 0: until stopped, or the targets' end */
 	double interval;   /* show each so many seconds; 0: once, at the end */
-	bool quiet_stream; /* what is measured is shown by other means: no table at the end */
+	/* Is given each request as it ends, and the run, instead; NULL: show() at the end. */
+	void (*each)(void *arg, const struct request_seen *r);
 	struct targets targets;
 	struct session_options options;
 	struct request_config config;
-	/*
-	 * Shows what is in the profile.  last: no more comes.  -errno of writing.
-	 */
+	/* Before the first of them. */
+	void (*each_begin)(struct request_run *r, const struct profile *p, FILE *out);
+	/* Shows what is in the profile.  last: no more comes.  -errno of writing. */
 	int (*show)(struct request_run *r, const struct profile *p,
 		    const struct recording_status *status, bool last, FILE *out);
 	/* private */

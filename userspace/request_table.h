@@ -29,6 +29,7 @@ struct request_row {
 	uint64_t failed;  /* of it, with a status from 500 on, or without one */
 	uint64_t aborted; /* the client or the worker went before the end */
 	uint64_t probed;  /* from their beginning to their end */
+	uint64_t shared;  /* some of their cost was not told apart from another's */
 	int64_t sums[REQUEST_MEASURES];
 	double squares[REQUEST_MEASURES]; /* sums of squares */
 	uint64_t backend_calls[REQUEST_BACKENDS];

@@ -301,5 +301,10 @@ void request_print_notes(const struct request_table *t, const struct recording_s
 			"flush%s\n",
 			warn, end);
 	print_probed_note(t, warn, end, out);
+	if (t->total.shared)
+		fprintf(out,
+			"%snote: requests with costs in them that could not be told from those of "
+			"others: %" PRIu64 "%s\n",
+			warn, t->total.shared, end);
 	report_print_losses(t->profile->losses, style, out);
 }

@@ -10,6 +10,7 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/census.h"
 #include "userspace/codes.h"
+#include "userspace/counter.h"
 #include "userspace/counter_reason.h"
 #include "userspace/followed.h"
 #include "userspace/line_store.h"
@@ -18,8 +19,11 @@
 #include "userspace/process.h"
 #include "userspace/sample_event.h"
 #include "userspace/sample_natives.h"
+#include "userspace/sample_notice.h"
 #include "userspace/samples.h"
 #include "userspace/sampling.h"
+#include "userspace/serving.h"
+#include "userspace/watch.h"
 
 /* How often a process that has exec'ed is looked at. */
 #define LOOK_MS 20
@@ -28,6 +32,8 @@ struct sampled {
 	struct measurement base; /* first */
 	struct session_options options;
 	struct sample_events *events;
+	struct counter *counter; /* of requests; with these NULL when they are not looked at */
+	struct watch *watch;
 	struct sampling *sampling;
 	struct codes *codes;
 	struct line_store *lines;
@@ -40,7 +46,7 @@ struct sampled {
 	uint64_t unread; /* samples that made no sense */
 	bool finished;
 	double running; /* of the events, at the end of the measurement */
-	bool told_unsampled, told_shared, told_throttled;
+	struct sample_notices told;
 };
 
 static struct sampled *sampled_of(struct measurement *m)
@@ -94,6 +100,15 @@ static int on_sample(void *arg, void *data, size_t size)
 	return 0;
 }
 
+/* Its requests are seen too; that they are not is no reason not to sample it. */
+static void on_found(void *arg, pid_t pid, const struct interpreter *in)
+{
+	struct sampled *s = arg;
+
+	if (s->watch)
+		watch_follow(s->watch, pid, in);
+}
+
 /* Called amid an event: a process ends, or becomes another program. */
 static void on_settle(void *arg, pid_t pid)
 {
@@ -111,6 +126,7 @@ static void sampled_meta(const struct measurement *m, struct sink_meta *ret)
 	ret->user_only = ret->metric != METRIC_TASK_CLOCK;
 	ret->metric_fallback = sample_events_fallback_reason(s->events) != NULL;
 	ret->period = sample_events_period(s->events);
+	ret->requests = s->watch != NULL;
 }
 
 static int events_prepare(struct sampled *s, char *text, size_t len)
@@ -138,7 +154,9 @@ static int paths_prepare(struct sampled *s)
 	struct paths_options o = {.sink = s->base.sink, .codes = s->codes, .lines = s->lines,
 				  .natives = s->natives, .max_nodes = s->options.max_nodes,
 				  .per_thread = s->options.per_thread, .owner = followed_owner,
-				  .lives = followed_lives, .arg = &s->followed};
+				  .lives = followed_lives, .arg = &s->followed,
+				  .endpoint = s->watch ? watch_endpoint : NULL,
+				  .endpoint_arg = s->watch};
 	int err = samples_init(&s->now);
 
 	if (!err)
@@ -177,20 +195,44 @@ static int natives_prepare(struct sampled *s, char *text, size_t len)
 	return err;
 }
 
+/* What requests cost is counted, in what the samples are of. */
+static int watch_prepare(struct sampled *s, char *text, size_t len)
+{
+	struct watch_options o = {.session = &s->options, .sink = s->base.sink,
+				  .codes = s->codes, .by_request = true};
+	char why[256];
+	int err;
+
+	if (!s->options.requests)
+		return 0;
+	err = counter_open(sample_events_metric(s->events), &s->counter);
+	o.counter = s->counter;
+	if (!err)
+		return watch_open(&o, &s->watch, text, len);
+	counter_reason(err, why, sizeof(why));
+	snprintf(text, len, "no counter for requests: %s", why);
+	return err;
+}
+
 static int sampled_prepare(struct sampled *s, char *text, size_t len)
 {
 	int err = natives_prepare(s, text, len);
 
 	if (!err)
 		err = events_prepare(s, text, len);
+	if (!err && codes_new(s->base.sink, &s->codes)) {
+		snprintf(text, len, "cannot start: %s", strerror(ENOMEM));
+		err = -ENOMEM;
+	}
 	if (!err)
-		err = sampling_open(ring_rate(&s->options), s->options.no_follow, -1, &s->sampling,
-				    text, len);
+		err = watch_prepare(s, text, len);
+	if (!err)
+		err = sampling_open(ring_rate(&s->options), s->options.no_follow,
+				    s->watch ? serving_class_of_fd(s->watch->serving) : -1,
+				    &s->sampling, text, len);
 	if (err)
 		return err;
-	err = codes_new(s->base.sink, &s->codes);
-	if (!err)
-		err = line_store_new(&s->lines);
+	err = line_store_new(&s->lines);
 	if (!err)
 		err = paths_prepare(s);
 	if (!err)
@@ -259,7 +301,12 @@ static void on_census(void *arg, pid_t pid)
 static int sampled_begin(struct measurement *m)
 {
 	struct sampled *s = sampled_of(m);
+	int err = s->watch ? watch_begin(s->watch) : 0;
 
+	if (err)
+		return err;
+	if (s->counter)
+		counter_start(s->counter);
 	if (s->census)
 		census_take(s->census, on_census, s);
 	return sample_events_start(s->events, sampling_program_fd(s->sampling));
@@ -269,12 +316,15 @@ static int sampled_wait(struct measurement *m, int timeout_ms)
 {
 	struct sampled *s = sampled_of(m);
 	struct pollfd fds[] = {{ring_buffer__epoll_fd(s->notes), POLLIN, 0},
-			       {ring_buffer__epoll_fd(s->ring), POLLIN, 0}};
+			       {ring_buffer__epoll_fd(s->ring), POLLIN, 0},
+			       {s->watch ? requests_poll_fd(s->watch->requests) : -1, POLLIN, 0}};
 	int err = 0;
 
-	if (s->followed.looking && timeout_ms > LOOK_MS)
+	if ((s->followed.looking || s->options.each) && timeout_ms > LOOK_MS)
 		timeout_ms = LOOK_MS;
-	if (poll(fds, 2, timeout_ms) > 0) {
+	if (s->watch)
+		timeout_ms = watch_patience(s->watch, timeout_ms);
+	if (poll(fds, 3, timeout_ms) > 0) {
 		if (fds[0].revents)
 			err = ring_buffer__consume(s->notes);
 		if (err >= 0 && fds[1].revents)
@@ -283,22 +333,7 @@ static int sampled_wait(struct measurement *m, int timeout_ms)
 	if (err < 0 && err != -EINTR)
 		return err;
 	followed_look(&s->followed);
-	return 0;
-}
-
-static const char *sysctl_read(const char *name, char *ret, size_t size)
-{
-	char path[128];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/sys/kernel/%s", name);
-	f = fopen(path, "re");
-	if (!f || !fgets(ret, size, f))
-		snprintf(ret, size, "not known");
-	ret[strcspn(ret, "\n")] = 0;
-	if (f)
-		fclose(f);
-	return ret;
+	return s->watch ? watch_consume(s->watch) : 0;
 }
 
 /* What has come by debuginfod names the samples that are read from now on. */
@@ -308,34 +343,6 @@ static void names_fetch(struct sampled *s, bool last)
 		snprintf(s->followed.notice, NOTICE_SIZE,
 			 "debuginfod was still asked for names at the end: what it has not brought is "
 			 "shown without");
-}
-
-/* Each once, and only when the last notice was taken. */
-static void events_look(struct sampled *s)
-{
-	int err = sample_events_follow_cpus(s->events);
-	char *notice = s->followed.notice, why[256];
-
-	if (*notice)
-		return;
-	if (err && !s->told_unsampled) {
-		s->told_unsampled = true;
-		counter_reason(err, why, sizeof(why));
-		snprintf(notice, NOTICE_SIZE,
-			 "a CPU came online, and what runs there is not sampled: %s", why);
-	} else if (!s->told_throttled && sample_events_throttled(s->events)) {
-		s->told_throttled = true;
-		snprintf(notice, NOTICE_SIZE,
-			 "the kernel holds sampling back, and samples are missing: a lower --rate, or "
-			 "sysctl kernel.perf_event_max_sample_rate (%s) and "
-			 "kernel.perf_cpu_time_max_percent, would do",
-			 sysctl_read("perf_event_max_sample_rate", why, sizeof(why)));
-	} else if (!s->told_shared && sample_events_running(s->events) < 1) {
-		s->told_shared = true;
-		snprintf(notice, NOTICE_SIZE,
-			 "others use the hardware counters too, and ours is off the PMU for a part "
-			 "of the time: costs are parts only");
-	}
 }
 
 /*
@@ -349,6 +356,21 @@ static void rings_read(struct sampled *s)
 	ring_buffer__consume(s->notes);
 }
 
+/* Endpoints before the roots that are theirs. */
+static void requests_take(struct sampled *s, bool last)
+{
+	const char *note;
+
+	if (!s->watch)
+		return;
+	/* What of it cannot be counted shows in the losses. */
+	counter_follow_cpus(s->counter, serving_counters_fd(s->watch->serving));
+	tell(s, watch_pass(s->watch, last));
+	note = *s->followed.notice ? NULL : watch_notice(s->watch);
+	if (note)
+		snprintf(s->followed.notice, NOTICE_SIZE, "%s", note);
+}
+
 static void sampled_pass(struct measurement *m, bool last)
 {
 	struct sampled *s = sampled_of(m);
@@ -358,12 +380,14 @@ static void sampled_pass(struct measurement *m, bool last)
 		sample_events_stop(s->events);
 		s->finished = true;
 		rings_read(s);
+		requests_take(s, true);
 		names_fetch(s, true);
 		tell(s, paths_take(s->paths, &s->now, NULL, 0));
 		return;
 	}
-	events_look(s);
+	sample_notice(s->events, &s->told, s->followed.notice, NOTICE_SIZE);
 	rings_read(s);
+	requests_take(s, false);
 	names_fetch(s, false);
 	samples_take(s, 0);
 	followed_tidy(&s->followed);
@@ -392,6 +416,8 @@ static void sampled_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
 	ret[LOSS_MULTIPLEXED] +=
 		(1 - (s->finished ? s->running : sample_events_running(s->events))) * 1e6;
 	paths_losses(s->paths, ret);
+	if (s->watch)
+		watch_losses(s->watch, ret);
 }
 
 static void sampled_status(const struct measurement *m, struct session_status *ret)
@@ -406,6 +432,7 @@ static void sampled_status(const struct measurement *m, struct session_status *r
 	ret->samples = paths_samples(s->paths);
 	ret->period = sample_events_period(s->events);
 	ret->paths = paths_nodes(s->paths);
+	ret->requests = s->watch ? requests_seen(s->watch->requests) : 0;
 }
 
 static void sampled_close(struct measurement *m)
@@ -417,6 +444,7 @@ static void sampled_close(struct measurement *m)
 		followed_clear(&s->followed);
 	ring_buffer__free(s->notes);
 	ring_buffer__free(s->ring);
+	watch_close(s->watch);
 	paths_free(s->paths);
 	samples_clear(&s->now);
 	samples_clear(&s->later);
@@ -425,6 +453,7 @@ static void sampled_close(struct measurement *m)
 	codes_free(s->codes);
 	census_free(s->census);
 	sampling_close(s->sampling);
+	counter_close(s->counter);
 	free(s);
 }
 
@@ -459,6 +488,7 @@ int sampled_measurement_open(const struct session_options *o, struct sink *sink,
 	s->followed.sink = sink;
 	s->followed.no_follow = o->no_follow;
 	s->followed.settle = on_settle;
+	s->followed.found = on_found;
 	s->followed.arg = s;
 	err = sampled_prepare(s, text, len);
 	if (err) {

@@ -56,10 +56,15 @@ static int meta_tell(struct session *s)
 
 static int session_prepare(struct session *s, char *text, size_t len)
 {
-	int err = s->options.sample
-			  ? sampled_measurement_open(&s->options, s->sink, &s->measurement, text, len)
-			  : exact_measurement_open(&s->options, s->sink, &s->measurement, text, len);
+	const struct session_options *o = &s->options;
+	int err;
 
+	if (!o->sample)
+		err = exact_measurement_open(o, s->sink, &s->measurement, text, len);
+	else if (!o->requests || !o->no_samples)
+		err = sampled_measurement_open(o, s->sink, &s->measurement, text, len);
+	else
+		err = requests_measurement_open(o, s->sink, &s->measurement, text, len);
 	if (err)
 		return err;
 	err = meta_tell(s);

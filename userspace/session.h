@@ -22,6 +22,7 @@
 struct session;
 struct interpreter;
 struct request_config;
+struct request_seen;
 
 struct session_options {
 	bool sample; /* instead of measuring each call */
@@ -38,6 +39,12 @@ struct session_options {
 	bool kernel_mode; /* count that too; an error where it cannot be; exact only */
 	const struct request_config *requests; /* finished: see requests too; NULL: do not */
 	bool no_samples; /* with sample and requests: nothing but these */
+	/* With requests, exact only: one in so many is probed, and nothing else; 0 and 1: all is. */
+	unsigned one_in;
+	const char *endpoint; /* a glob: of these, and of all others none; NULL: of all */
+	/* With requests: called at the end of each, amid session_poll(); may be NULL. */
+	void (*each)(void *arg, const struct request_seen *r);
+	void *each_arg;
 };
 
 /* Errors of all these in words in err. */
@@ -66,6 +73,7 @@ struct session_status {
 	unsigned followed;	     /* all there were, children included */
 	uint64_t calls;	  /* 0 of samples */
 	uint64_t samples; /* 0 of exact mode */
+	uint64_t requests; /* that have ended; 0 when they are not looked at */
 	uint64_t period;  /* likewise, in units of the metric */
 	uint32_t paths;
 	uint64_t duration_ns;

@@ -206,7 +206,8 @@ struct sink_group {
 #define GROUP_TLS 2
 #define GROUP_ABORTED 4 /* the client or the worker went before the end */
 #define GROUP_TASK 8	/* no request of a client: a task, a command */
-#define GROUP_FLAGS 15
+#define GROUP_SHARED 16 /* some of its cost was not told apart from another's */
+#define GROUP_FLAGS 31
 
 /* What is measured of each request.  Values are written to disk: never renumber. */
 enum request_measure {
@@ -266,7 +267,8 @@ struct sink_worker {
 	uint64_t requests;
 	uint64_t cost, cpu_ns;	   /* of all its threads, whatever they did */
 	uint64_t request_cost;	   /* of that, within requests */
-	uint64_t birth_rss, last_rss, peak_rss; /* bytes; 0: not known */
+	/* Bytes: at birth (or when first seen, where that was before), last, at most; 0: not known. */
+	uint64_t birth_rss, last_rss, peak_rss;
 };
 
 /* Imports since last told: of one module by one function. */

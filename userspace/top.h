@@ -16,6 +16,9 @@
 struct top_state {
 	enum report_sort sort;
 	bool kernel; /* there is a column of kernel mode to sort by */
+	bool has_requests; /* they are measured */
+	bool requests;	   /* they are shown, instead of functions */
+	enum request_sort request_sort;
 	bool sampled; /* no calls are known to sort by */
 	bool totals; /* since the start, instead of the last interval */
 	bool paused;
@@ -45,6 +48,9 @@ void top_print_titles(FILE *out, const struct interval *v, int width);
 void top_print_row(FILE *out, const struct interval *v, uint32_t row, int width);
 /* The callers and callees of a row, a line each. */
 int top_print_detail(FILE *out, const struct interval *v, const struct top_state *s, int width);
+/* A table of requests by endpoint: titles and rows, which the filter lets through. */
+int top_print_requests(FILE *out, const struct interval *v, const struct top_state *s,
+		       size_t limit, int width);
 void top_print_help(FILE *out);
 /* As a table for a pipe. */
 int top_print_batch(FILE *out, const struct interval *v, const struct session_status *st,

@@ -199,6 +199,30 @@ static int draw_detail(const struct interval *v, struct top_state *s)
 	return err;
 }
 
+static int draw_requests(const struct interval *v, struct top_state *s)
+{
+	size_t size, count, page = page_size(), titles;
+	char *text = NULL;
+	FILE *f = open_memstream(&text, &size);
+	int err;
+
+	if (!f)
+		return -ENOMEM;
+	err = top_print_requests(f, v, s, 0, COLS);
+	fclose(f);
+	put_line(TOP_HEADER_LINES, text, A_BOLD);
+	titles = strcspn(text, "\n");
+	titles += text[titles] == '\n';
+	count = put_text(LINES, text + titles, 0, LINES);
+	if (s->detail_scroll + page > count)
+		s->detail_scroll = count > page ? count - page : 0;
+	put_text(TOP_HEADER_LINES + 1, text + titles, s->detail_scroll, LINES - 1);
+	if (!count)
+		put_line(TOP_HEADER_LINES + 1, "no requests", A_NORMAL);
+	free(text);
+	return err;
+}
+
 static int draw_text(int y, void (*print)(FILE *out))
 {
 	char *text = NULL;
@@ -240,10 +264,14 @@ static void draw_bottom(const struct top_state *s, const char *message)
 		snprintf(line, sizeof(line), "%s", message);
 	else
 		snprintf(line, sizeof(line),
-			 "%sby %s%s%s  q quit h help / filter t %s p %s Enter %s",
-			 s->paused ? "PAUSED  " : "", report_sort_names[s->sort], *s->filter ? "  filter: " : "",
-			 s->filter, s->totals ? "interval" : "totals", s->paused ? "go on" : "pause",
-			 s->detail ? "back" : "callers");
+			 "%sby %s%s%s  q quit h help / filter t %s p %s %s",
+			 s->paused ? "PAUSED  " : "",
+			 s->requests ? request_sort_names[s->request_sort] : report_sort_names[s->sort],
+			 *s->filter ? "  filter: " : "", s->filter, s->totals ? "interval" : "totals",
+			 s->paused ? "go on" : "pause",
+			 s->requests ? "r functions" : s->detail ? "Enter back"
+			 : s->has_requests	     ? "Enter callers r requests"
+						     : "Enter callers");
 	put_line(LINES - 1, line, A_REVERSE);
 	/* Where typing goes; elsewhere the cursor is not shown. */
 	curs_set(s->editing ? 1 : 0);
@@ -264,6 +292,8 @@ int top_screen_draw(const struct interval *v, const struct session_status *st,
 		err = draw_text(v ? TOP_HEADER_LINES + 1 : 1, top_print_help);
 	else if (!v)
 		put_line(0, "measuring...", A_NORMAL);
+	else if (s->requests)
+		err = draw_requests(v, s);
 	else
 		err = s->detail ? draw_detail(v, s) : draw_list(v, s);
 	draw_bottom(s, message);

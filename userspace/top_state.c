@@ -43,7 +43,7 @@ static void edit_key(struct top_state *s, int key)
 
 static void move_by(struct top_state *s, bool down, size_t by)
 {
-	size_t *at = s->detail ? &s->detail_scroll : &s->cursor;
+	size_t *at = s->detail || s->requests ? &s->detail_scroll : &s->cursor;
 
 	/* Too far down is put right when the length is known. */
 	*at = down ? *at + by : *at > by ? *at - by : 0;
@@ -88,6 +88,28 @@ static void leave(struct top_state *s)
 		*s->filter = 0;
 }
 
+/* Keys that mean something else while requests are shown; false: the others. */
+static bool requests_key(struct top_state *s, int key)
+{
+	switch (key) {
+	case 'r':
+		s->requests = s->has_requests && !s->requests;
+		s->detail = 0;
+		s->detail_scroll = 0;
+		return true;
+	case 's': s->request_sort = REQUEST_SORT_COST; break;
+	case 'c': s->request_sort = REQUEST_SORT_MEAN; break;
+	case 'n': s->request_sort = REQUEST_SORT_COUNT; break;
+	case 'l': s->request_sort = REQUEST_SORT_LATENCY_P99; break;
+	case '\n':
+	case '\r':
+	case KEY_ENTER:
+	case 'K': break;
+	default: return false;
+	}
+	return s->requests;
+}
+
 void top_key(struct top_state *s, int key, size_t page)
 {
 	if (s->editing) {
@@ -99,7 +121,7 @@ void top_key(struct top_state *s, int key, size_t page)
 		s->quit = key == 'q';
 		return;
 	}
-	if (move_key(s, key, page))
+	if (move_key(s, key, page) || requests_key(s, key))
 		return;
 	switch (key) {
 	case 'q': s->quit = true; break;

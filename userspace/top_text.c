@@ -201,6 +201,8 @@ int top_print_detail(FILE *out, const struct interval *v, const struct top_state
 void top_print_help(FILE *out)
 {
 	fputs("s c n          sort by self cost, cumulative cost, number of calls\n"
+	      "r              requests, or functions again (with --requests); there s c n l sort by\n"
+	      "               cost, cost of one, number, 99th percentile of latency\n"
 	      "/              show functions whose name or file contains a text; Esc clears it\n"
 	      "t              since the start, or the last interval\n"
 	      "p              pause the display; measuring goes on\n"
@@ -346,6 +348,10 @@ int top_print_batch(FILE *out, const struct interval *v, const struct session_st
 	if (err)
 		return err;
 	top_print_header(out, v, st, s->totals, 0);
+	if (s->requests) {
+		free(order);
+		return top_print_requests(out, v, s, limit, 0);
+	}
 	for (size_t i = 0; i < count && (!limit || i < limit); i++) {
 		const struct call_costs *costs = &v->report.functions.rows[order[i]].costs;
 		struct cells c;

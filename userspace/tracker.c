@@ -16,6 +16,7 @@
 #include "userspace/kernel.h"
 #include "userspace/reread.h"
 #include "userspace/sink.h"
+#include "userspace/watch.h"
 
 /* After an exec, a dynamic linker may still have to map libpython. */
 #define LOOK_NS 2000000000ull
@@ -178,13 +179,14 @@ static void process_watch(struct tracker *t, struct process *p)
 /* 0 when Python was found in it and its probes are on. */
 static int process_look(struct tracker *t, struct process *p)
 {
-	struct interpreter in;
+	struct interpreter in, seen;
 	struct known_build *k;
 	char why[256] = "";
 	int err = interpreter_find(p->pid, &in);
 
 	if (err)
 		return err;
+	seen = in; /* what it has moves to the build when that is new */
 	err = tracker_build(t, &in, p->pid, &k, why, sizeof(why));
 	if (err) {
 		if (process_gone(p->pid))
@@ -196,7 +198,9 @@ static int process_look(struct tracker *t, struct process *p)
 		return -ENOTSUP;
 	}
 	process_comm(p);
-	kernel_retype(t->kernel, p->pid, in.function_type);
+	kernel_retype(t->kernel, p->pid, seen.function_type);
+	if (t->watch)
+		watch_follow(t->watch, p->pid, &seen);
 	interpreter_clear(&in);
 	if (p->build != k) {
 		process_hold(t, p, k);

@@ -16,12 +16,14 @@
 
 struct codes;
 struct drain;
+struct watch;
 struct wire_event;
 
 struct tracker {
 	struct kernel *kernel;
 	struct sink *sink;
 	struct codes *codes;
+	struct watch *watch; /* sees their requests; NULL: nobody does */
 	struct builds builds;
 	bool no_follow, per_thread;
 	bool on_demand; /* probes come on by tracker_switch_on() only */

@@ -44,6 +44,8 @@ CHUNKED = """
 3 POST /echo chunked body=0-20000
 2 POST /echo body=2000 expect
 """
+# What is measured is long beside what is around it: being put on a CPU, and our programs.
+LONG_WORK = "1 GET /work/20000\n1 GET /work/60000\n"
 SIMPLE = """
 60 GET /
 20 GET /status/404
@@ -133,7 +135,7 @@ def sums():
         worker, = served.workers()
         watched = Requests([worker], "--metric", "task-clock")
         before = lib.cpu_ns(worker)
-        Load(served.where, SIMPLE, "-n", 3000, "-c", 8).done()
+        Load(served.where, LONG_WORK, "-n", 600, "-c", 4).done()
         time.sleep(0.3)
         took = lib.cpu_ns(worker) - before
         watched.stop()
@@ -143,14 +145,15 @@ def sums():
         lib.check(name + ": the worker's total is what its clock says",
                   abs(row["cost"] - took) < 0.01 * took, (row["cost"], took))
         lib.check(name + ": its requests add up", abs(row["request_cost"] - inside)
-                  < 0.0001 * took and 0.3 * took < inside <= row["cost"],
+                  < 0.0001 * took and 0.8 * took < inside <= row["cost"],
                   (row["request_cost"], inside, took))
         served.end()
 
 
 def costs():
     """What costs ten times as much is said to."""
-    mix = "1 GET /work/2000\n1 GET /work/20000\n1 GET /threads/2\n1 GET /sleep/20\n"
+    mix = "".join("1 GET /%s\n" % path for path in (
+        "work/0", "work/4000", "work/40000", "threads/2", "sleep/20"))
     for kind, version in (("gthread", "3.15"), ("waitress", "3.11")):
         _, watched = watch(kind, mix, 400, "-c", 4, version=version)
         by_path = collections.defaultdict(list)
@@ -158,15 +161,18 @@ def costs():
             by_path[told["path"]].append(told)
         median = {path: statistics.median(told["cpu_ns"] for told in all_told)
                   for path, all_told in by_path.items()}
-        alone = statistics.median(told["cpu_ns"] for told in by_path["/sleep/20"])
-        ratio = (median["/work/20000"] - alone) / (median["/work/2000"] - alone)
-        lib.check("%s: ten times the work is ten times the cost" % kind, 6 < ratio < 14, median)
+        alone = median["/work/0"]
+        ratio = (median["/work/40000"] - alone) / (median["/work/4000"] - alone)
+        lib.check("%s: ten times the work is ten times the cost" % kind, 8 < ratio < 12.5, median)
+        slept = by_path["/sleep/20"]
         lib.check("%s: who sleeps has latency, not cost" % kind,
-                  all(told["latency_ns"] > 20e6 for told in by_path["/sleep/20"])
-                  and alone < 5e6, (alone, by_path["/sleep/20"][0]))
-        # Each of its two threads does what /work/20000 does.
+                  all(told["latency_ns"] > 20e6 for told in slept)
+                  and median["/sleep/20"] < 2e6, median)
+        if kind == "waitress":
+            continue  # its threads learn whom they work for when they answer
+        # Its two threads do what /work/40000 does.
         lib.check("%s: a request has its threads' cost" % kind,
-                  1.5 < (median["/threads/2"] - alone) / (median["/work/20000"] - alone) < 4,
+                  0.8 < (median["/threads/2"] - alone) / (median["/work/40000"] - alone) < 2,
                   median)
         lib.check("%s: three threads worked for it" % kind,
                   {told["threads"] for told in by_path["/threads/2"]} == {3},

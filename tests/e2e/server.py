@@ -87,7 +87,6 @@ class Server:
                      **{name: str(value) for name, value in environment.items()}})
         self.pid = self.process.pid
         lib.until(lambda: self.listens(workers), kind + " does not serve")
-        self.at_first = self.workers()
 
     def listens(self, workers):
         if self.process.poll() is not None:
@@ -98,17 +97,12 @@ class Server:
         with open(self.log, encoding="utf-8", errors="replace") as log:
             return log.read().strip()[-2000:]
 
-    def is_forking(self):
-        return self.kind.startswith(("sync", "gthread", "gevent", "uwsgi"))
-
     def workers(self):
-        """Those that serve: the children of a server that forks, else itself. The router
-        of uWSGI is one of its children, too."""
-        if not self.is_forking():
-            return [self.pid]
+        """Those that serve: the children of a server that has some, else itself. The router
+        of uWSGI is one of them, and so is what keeps count of hypercorn's resources."""
         told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)],
                               stdout=subprocess.PIPE)
-        return sorted(int(pid) for pid in told.stdout.split())
+        return sorted(int(pid) for pid in told.stdout.split()) or [self.pid]
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)

@@ -56,7 +56,7 @@ class Requests:
         return self
 
     def losses(self):
-        return {kind: n for kind, n in self.summary.get("losses", {}).items() if n}
+        return {kind: n for kind, n in self.summary.get("losses", {}).items() if n and kind != "slices"}
 
 
 def name_of(told):

@@ -18,6 +18,7 @@
 #include "symbolizer/interpreter.h"
 #include "tests/rig/served_marks.h"
 #include "userspace/counter.h"
+#include "userspace/request_config.h"
 #include "userspace/serving.h"
 
 static volatile sig_atomic_t stopped;
@@ -55,6 +56,8 @@ static void print_request(const struct wire_request *r)
 	print_text("method", r->method, r->method_length);
 	print_text("path", r->path, r->path_length);
 	print_text("route", r->route, r->route_length);
+	if (r->field_lengths[0] != WIRE_FIELD_ABSENT)
+		print_text("name", r->fields[0], r->field_lengths[0]);
 	PRINT("pid", r->head.tgid);
 	PRINT("tid", r->tid);
 	PRINT("threads", r->threads);
@@ -150,6 +153,7 @@ static void print_end(struct serving *s, char **pids)
 int main(int argc, char **argv)
 {
 	struct serving_options o = {0};
+	struct request_config config;
 	struct ring_buffer *ring;
 	struct counter *counter;
 	struct serving *s;
@@ -168,6 +172,13 @@ int main(int argc, char **argv)
 	if (counter_open(METRIC_TASK_CLOCK, &counter))
 		return 1;
 	o.counter = counter;
+	if (request_config_init(&config) ||
+	    request_config_field(&config, "header:x-request-id", text, sizeof(text)) ||
+	    request_config_finish(&config, text, sizeof(text))) {
+		fprintf(stderr, "%s\n", text);
+		return 1;
+	}
+	o.config = &config;
 	if (serving_open(&o, &s, text, sizeof(text))) {
 		fprintf(stderr, "%s\n", text);
 		return 1;

@@ -313,7 +313,7 @@ static void test_sample_file(void)
 	CU_ASSERT(c.fields[4].form == FIELD_PLAIN && c.fields[4].kind == WIRE_FIELD_ARGUMENT);
 	CU_ASSERT(c.backend_count == 3 && c.address_count == 4);
 	CU_ASSERT(c.tags[2].source == TAG_ENVIRONMENT && c.tags[3].source == TAG_FILE);
-	CU_ASSERT(c.max_endpoints == 500 && c.max_tag_sets == 5000);
+	CU_ASSERT(c.max_endpoints == 500 && c.max_tag_sets == 5000 && !c.marks);
 	request_config_clear(&c);
 }
 
@@ -340,6 +340,8 @@ static void test_file_errors(void)
 		{ "tags:\n  'a b': c\n", "f.yaml:2: 'a b' cannot be" },
 		{ "limits:\n  endpoints: many\n", "f.yaml:2: 'many' is not a number" },
 		{ "limits:\n  stars: 1\n", "f.yaml:2: 'stars' is none of" },
+		{ "marks: maybe\n", "f.yaml:1: 'marks' must be true or false" },
+		{ "marks: [true]\n", "f.yaml:1: marks must be text" },
 		{ "user-key: /nonexistent/key\n", "f.yaml:1: cannot read the key" },
 		{ "tags:\n\ta: b\n", "f.yaml:2:" },
 		{ "a: [\n", "f.yaml:2:" },
@@ -364,6 +366,7 @@ static void test_file_errors(void)
 	CU_ASSERT(!read_text(&c, "routes:\nfields:\nbackends:\ntags:\nlimits:\n"));
 	CU_ASSERT(!read_text(&c, "routes: /one\nfields: arg:x\nbackends: {a: 1}\n"));
 	CU_ASSERT(c.route_count == 2 && c.field_count == 1 && c.backend_count == 1);
+	CU_ASSERT(!c.marks && !read_text(&c, "marks: yes\n") && c.marks);
 	CU_ASSERT(request_config_file(&c, "/nonexistent/f", err, sizeof(err)) == -ENOENT);
 	request_config_clear(&c);
 }

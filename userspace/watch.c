@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "userspace/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+
+#include "symbolizer/interpreter.h"
+#include "userspace/clock.h"
+#include "userspace/marks.h"
+#include "userspace/request_config.h"
+#include "userspace/serving.h"
+#include "userspace/session.h"
+
+/* How often processes are looked at that have become another program. */
+#define LOOK_MS 20
+
+static int marks_prepare(struct watch *w, const struct watch_options *o, char *text, size_t len)
+{
+	struct marks_options mo = {.serving = w->serving, .sink = o->sink, .codes = o->codes,
+				   .audit = o->session->requests->marks,
+				   .no_follow = o->session->no_follow,
+				   .endpoint = watch_endpoint, .arg = w};
+
+	return marks_open(&mo, &w->marks, text, len);
+}
+
+int watch_open(const struct watch_options *o, struct watch **ret, char *text, size_t len)
+{
+	const struct session_options *so = o->session;
+	struct serving_options serving = {.config = so->requests, .counter = o->counter,
+					  .kernel_counter = o->kernel_counter, .exact = o->exact,
+					  .by_request = o->by_request, .no_follow = so->no_follow,
+					  .wanted_only = o->wanted_only};
+	struct requests_options ro = {.config = so->requests,
+				      .kernel_mode = o->kernel_counter != NULL,
+				      .on_class = o->on_class, .on_request = o->on_request,
+				      .on_life = o->on_life, .arg = o->arg, .each = so->each,
+				      .each_arg = so->each_arg};
+	struct watch *w = calloc(1, sizeof(*w));
+	int err = -ENOMEM;
+
+	if (!w)
+		return err;
+	err = serving_open(&serving, &w->serving, text, len);
+	ro.serving = w->serving;
+	if (!err)
+		err = requests_open(&ro, o->sink, &w->requests, text, len);
+	if (!err)
+		err = marks_prepare(w, o, text, len);
+	if (err) {
+		watch_close(w);
+		return err;
+	}
+	*ret = w;
+	return 0;
+}
+
+void watch_close(struct watch *w)
+{
+	if (!w)
+		return;
+	marks_close(w->marks);
+	requests_close(w->requests);
+	serving_close(w->serving);
+	free(w);
+}
+
+int watch_begin(struct watch *w)
+{
+	struct utsname host;
+
+	uname(&host);
+	return requests_begin(w->requests, host.nodename, clock_ns());
+}
+
+int watch_follow(struct watch *w, pid_t pid, const struct interpreter *in)
+{
+	char python[32] = "";
+	int err = serving_follow(w->serving, pid, in);
+
+	if (err)
+		return err;
+	if (in)
+		interpreter_version(in, python, sizeof(python));
+	err = requests_process(w->requests, pid, python);
+	/* Marks are more than nothing, but no more than that: their notice says why not. */
+	if (!err)
+		marks_follow(w->marks, pid);
+	return err;
+}
+
+int watch_consume(struct watch *w)
+{
+	marks_look(w->marks);
+	marks_consume(w->marks);
+	return requests_consume(w->requests);
+}
+
+int watch_patience(const struct watch *w, int timeout_ms)
+{
+	return marks_looking(w->marks) && timeout_ms > LOOK_MS ? LOOK_MS : timeout_ms;
+}
+
+int watch_pass(struct watch *w, bool last)
+{
+	int err = requests_pass(w->requests, last);
+	int marks_err = marks_pass(w->marks, last);
+
+	return err ? err : marks_err;
+}
+
+uint32_t watch_endpoint(void *watch, uint64_t class_id)
+{
+	return requests_endpoint(((struct watch *)watch)->requests, class_id);
+}
+
+void watch_losses(const struct watch *w, uint64_t losses[LOSS_MAX])
+{
+	requests_losses(w->requests, losses);
+	marks_losses(w->marks, losses);
+}
+
+const char *watch_notice(struct watch *w)
+{
+	return marks_notice(w->marks);
+}
