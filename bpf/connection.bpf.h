@@ -16,7 +16,7 @@ enum connection_role {
 	ROLE_OTHER,    /* nothing that is looked at any more */
 };
 
-#define PIPELINE 32 /* requests of a connection that wait for their answers: a power of 2 */
+#define PIPELINE 16 /* requests of a connection that wait for their answers: a power of 2 */
 
 struct connection {
 	__u8 role;

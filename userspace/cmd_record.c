@@ -34,7 +34,8 @@ struct record {
 };
 
 enum { OPT_METRIC = 256, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
-       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL, OPT_REQUESTS, OPT_ENDPOINT };
+       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL, OPT_REQUESTS, OPT_ENDPOINT,
+       OPT_REQUESTS_ONLY };
 
 static const struct argp_option options[] = {
 	{"duration", 'd', "SECONDS", 0, "Stop after this long (default: Ctrl-C, or the targets' end)", 0},
@@ -52,6 +53,8 @@ static const struct argp_option options[] = {
 	 "What each request costs, and costs by endpoint; 1/N: exact costs of one request in N, "
 	 "others run at full speed",
 	 0},
+	{"requests-only", OPT_REQUESTS_ONLY, NULL, 0,
+	 "What each request costs and nothing of functions: no probes at calls, no samples", 0},
 	{"endpoint", OPT_ENDPOINT, "GLOB", 0,
 	 "With --requests=1/N: of requests of these endpoints only (of their method too, with a "
 	 "space in it)",
@@ -72,6 +75,8 @@ static const char doc[] =
 	"                                        every Python on this machine for a minute\n"
 	"  pycost record --match gunicorn --requests=1/1000 -d 600\n"
 	"                                        exact costs of one request in a thousand\n"
+	"  pycost record --match gunicorn --requests-only --config requests.yaml\n"
+	"                                        what requests cost, the targets at full speed\n"
 	"  pycost report recording.pycost        read the result\n\n"
 	"The targets are not stopped or changed, and nothing stays behind in them, however "
 	"pycost ends. In exact mode each probed call costs them one to three microseconds while it "
@@ -119,8 +124,13 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if ((o->one_in > 1 || o->endpoint) && o->sample)
 		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
 				  "all requests");
-	if (o->endpoint && !o->requests)
+	if (o->endpoint && (!o->requests || o->no_samples))
 		argp_error(state, "--endpoint goes with --requests=1/N");
+	if (!o->requests && !request_config_is_empty(&r->requests))
+		argp_error(state, "what is said of requests needs --requests or --requests-only");
+	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))
+		argp_error(state, "--per-thread, --no-calibration, --max-paths and --max-threads are of "
+				  "functions, and --requests-only looks at none");
 	if (o->everyone && (r->targets.asked || r->command))
 		argp_error(state, "--all leaves nothing to choose: name no other target");
 }
@@ -170,6 +180,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_REQUESTS:
 		requests_parse(r, arg, state);
 		return 0;
+	case OPT_REQUESTS_ONLY:
+		r->session.requests = &r->requests;
+		r->session.no_samples = true;
+		return 0;
 	case OPT_ENDPOINT:
 		r->session.endpoint = arg;
 		return 0;
@@ -180,6 +194,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
+		r->session.sample |= r->session.no_samples;
 		arguments_check(r, state);
 		return 0;
 	default:
@@ -237,11 +252,31 @@ static int attach_all(const struct record *r, struct session *s)
 	return attached ? 0 : err;
 }
 
-static void progress(const struct session_status *st)
+#define COUNTS_SIZE 160
+
+/* "1,200 requests, 1,919 samples in 422 call paths": what is looked at. */
+static const char *counts_text(const struct record *r, const struct session_status *st,
+			       char text[COUNTS_SIZE])
 {
-	fprintf(stderr, "\r%5.0f s  %u process%s  %'" PRIu64 " %s  %'u call paths\033[K",
-		st->duration_ns / 1e9, st->targets, st->targets == 1 ? "" : "es",
-		st->period ? st->samples : st->calls, st->period ? "samples" : "calls", st->paths);
+	size_t n = 0;
+
+	*text = 0;
+	if (r->session.requests)
+		n = snprintf(text, COUNTS_SIZE, "%'" PRIu64 " request%s", st->requests,
+			     st->requests == 1 ? "" : "s");
+	if (!r->session.no_samples)
+		snprintf(text + n, COUNTS_SIZE - n, "%s%'" PRIu64 " %s in %'u call paths",
+			 n ? ", " : "", st->period ? st->samples : st->calls,
+			 st->period ? "samples" : "calls", st->paths);
+	return text;
+}
+
+static void progress(const struct record *r, const struct session_status *st)
+{
+	char counts[COUNTS_SIZE];
+
+	fprintf(stderr, "\r%5.0f s  %u process%s  %s\033[K", st->duration_ns / 1e9, st->targets,
+		st->targets == 1 ? "" : "es", counts_text(r, st, counts));
 }
 
 /* How the samples are made, in words. */
@@ -281,7 +316,7 @@ static int run(const struct record *r, struct session *s)
 		err = session_poll(s, left < 0.2 ? (int)ceil(left * 1000) : 200);
 		session_status(s, &st);
 		if (show)
-			progress(&st);
+			progress(r, &st);
 		while ((note = session_notice(s)))
 			fprintf(stderr, "%spycost record: %s\n", show ? "\n" : "", note);
 	}
@@ -305,9 +340,23 @@ static void losses_print(const struct session_status *st)
 			fprintf(stderr, "  lost: %s %'" PRIu64 "\n", loss_name(i), losses[i]);
 }
 
+/* Is there anything in it? */
+static void emptiness_print(const struct record *r, const struct session_status *st)
+{
+	bool functions = !r->session.no_samples;
+
+	if (functions && !st->calls && !st->samples)
+		fprintf(stderr, "  no %s was seen: were the targets idle?\n",
+			st->period ? "sample" : "call");
+	else if (!functions && !st->requests)
+		fprintf(stderr, "  no request was seen to its end: were the targets idle, or do they "
+				"serve another protocol?\n");
+}
+
 static void summary(const struct record *r, struct session *s)
 {
 	struct session_status st;
+	char counts[COUNTS_SIZE];
 	const char *note;
 
 	session_status(s, &st);
@@ -316,21 +365,19 @@ static void summary(const struct record *r, struct session *s)
 	if (r->quiet)
 		return;
 	fprintf(stderr,
-		"recorded %.1f s of %u process%s: %'" PRIu64 " %s in %'u call paths, %s%s%s\n",
+		"recorded %.1f s of %u process%s: %s, %s%s%s\n",
 		st.duration_ns / 1e9, st.followed, st.followed == 1 ? "" : "es",
-		st.period ? st.samples : st.calls, st.period ? "samples" : "calls", st.paths,
-		metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
+		counts_text(r, &st, counts), metric_name(st.metric), st.metric == METRIC_TASK_CLOCK ? " (time, not instructions)" : "",
 		st.kernel_mode ? " and in kernel mode" : "");
 	losses_print(&st);
 	if (st.launched_status > 0 && WIFEXITED(st.launched_status))
 		fprintf(stderr, "  the command exited with %d\n", WEXITSTATUS(st.launched_status));
 	else if (st.launched_status > 0 && WIFSIGNALED(st.launched_status))
 		fprintf(stderr, "  the command was killed by signal %d\n", WTERMSIG(st.launched_status));
-	if (!st.calls && !st.samples)
-		fprintf(stderr, "  no %s was seen: were the targets idle?\n",
-			st.period ? "sample" : "call");
+	emptiness_print(r, &st);
 	if (strcmp(r->output, "-"))
-		fprintf(stderr, "  pycost report %s\n", r->output);
+		fprintf(stderr, "  pycost %s %s\n", r->session.no_samples ? "requests" : "report",
+			r->output);
 }
 
 /* Nothing was measured: no empty recording is left, but a device stays. */

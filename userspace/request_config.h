@@ -123,6 +123,9 @@ int request_config_file(struct request_config *c, const char *path, char *err, s
 int request_config_text(struct request_config *c, const char *name, const char *text, size_t size,
 			char *err, size_t errlen);
 
+/* Nothing was added yet. */
+bool request_config_is_empty(const struct request_config *c);
+
 /* The usual back ends where there is room, a random key when there is none, tags of files. */
 int request_config_finish(struct request_config *c, char *err, size_t errlen);
 

@@ -111,23 +111,41 @@ static uint16_t group_flags(const struct wire_request *q)
 	       (q->protocol == WIRE_PROTOCOL_MARKED ? GROUP_TASK : 0);
 }
 
-/* What the request and its process say; users are left out first when there are too many. */
+/* What the request and its process say; *ret: its process alone. */
 static int request_tags(struct requests *r, const struct wire_request *q, uint32_t *ret)
 {
 	const struct request_config *c = r->o.config;
 	int err = served_process_tags(r->processes, q->head.tgid, &r->list, ret);
 
-	if (err || (!c->field_count && !q->marks_length))
+	if (err)
 		return err;
 	field_tags(c, q->field_lengths, q->fields, false, &r->list);
 	mark_tags(c, q->marks, q->marks_length, &r->list);
-	err = tag_sets_id(r->tags, &r->list, ret);
-	if (err != -ENOSPC)
-		return err;
-	r->untagged++;
-	tags_without_users(c, &r->list);
-	err = tag_sets_id(r->tags, &r->list, ret);
-	return err == -ENOSPC ? served_process_tags(r->processes, q->head.tgid, &r->list, ret) : err;
+	return 0;
+}
+
+/*
+ * *tags: in, its process's, which it stays when there are too many; users are left out
+ * before that.
+ */
+static int request_tags_id(struct requests *r, const struct wire_request *q, uint32_t *tags)
+{
+	const struct request_config *c = r->o.config;
+	uint32_t id;
+	int err;
+
+	/* Who has heard of each need not be told again which was whose. */
+	if (r->o.each || (!c->field_count && !q->marks_length))
+		return 0;
+	err = tag_sets_id(r->tags, &r->list, &id);
+	if (err == -ENOSPC) {
+		r->untagged++;
+		tags_without_users(c, &r->list);
+		err = tag_sets_id(r->tags, &r->list, &id);
+	}
+	if (!err)
+		*tags = id;
+	return err == -ENOSPC ? 0 : err;
 }
 
 static void request_each(struct requests *r, const struct wire_request *q,
@@ -165,6 +183,8 @@ static int request_take(struct requests *r, const struct wire_request *q)
 	if (r->o.each)
 		request_each(r, q, &group, &values);
 	err = worker_lives_request(r->lives, q->head.tgid, q->cost);
+	if (!err)
+		err = request_tags_id(r, q, &group.tags);
 	if (err)
 		return err;
 	err = request_groups_add(r->groups, &group, &values);

@@ -42,7 +42,10 @@ struct requests_options {
 			   const char *name);
 	void (*on_life)(void *arg, const struct wire_event_life *e);
 	void *arg;
-	/* Each request with all that is known of it; may be NULL. */
+	/*
+	 * Each request with all that is known of it; the sink is then told of groups by the
+	 * tags of processes only.  May be NULL.
+	 */
 	void (*each)(void *arg, const struct request_seen *r);
 	void *each_arg;
 };

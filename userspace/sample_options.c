@@ -47,9 +47,11 @@ static void check(const struct session_options *o, struct argp_state *state)
 			       : o->period   ? "--period"
 			       : o->debuginfod ? "--debuginfod" : NULL;
 
+	if (o->no_samples && sampling && !o->everyone)
+		argp_error(state, "%s is of samples, and --requests-only takes none", sampling);
 	if (!o->sample && sampling)
 		argp_error(state, "%s needs --mode sample", sampling);
-	if (!o->sample)
+	if (!o->sample || o->no_samples)
 		return;
 	if (o->rate && o->period)
 		argp_error(state, "--rate and --period say the same: choose one");

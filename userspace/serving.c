@@ -135,12 +135,10 @@ static int backends_fill(struct serving *s, const struct request_config *config)
 }
 
 /* Highest first: it is a stack, so low numbers go out first. */
-static int rows_free(struct serving *s)
+static int rows_free(struct bpf_map *map)
 {
-	int fd = bpf_map__fd(s->programs->maps.free_requests);
-
-	for (uint32_t i = WIRE_MAX_REQUESTS; i-- > 0;)
-		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
+	for (uint32_t i = bpf_map__max_entries(map); i-- > 0;)
+		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -186,7 +184,9 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
 	err = requests_bpf__load(s->programs);
 	if (!err)
-		err = rows_free(s);
+		err = rows_free(s->programs->maps.free_requests);
+	if (!err)
+		err = rows_free(s->programs->maps.free_servers);
 	if (!err)
 		err = armed_map(s);
 	if (!err && o->config)

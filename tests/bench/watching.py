@@ -29,9 +29,10 @@ class Site:
         self.room, self.app = room, app
         python = room.python("python3.15")
         self.process = room.start(
-            [*python.enter, "env", "PYTHONPATH=" + str(lab.TOP / "tests/web"), python.inner,
-             "-m", "gunicorn", "--bind", "127.0.0.1:%d" % self.port, "--no-control-socket",
-             app + ":app"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [*python.enter, python.inner, "-m", "gunicorn", "--bind",
+             "127.0.0.1:%d" % self.port, "--no-control-socket", app + ":app"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(lab.TOP / "tests/web")})
         self.mix = room.work / (app + ".mix")
         self.mix.write_text(MIXES[app])
         end = time.monotonic() + lab.PATIENCE
@@ -115,6 +116,9 @@ def programs(room, site):
         before, begin = lab.cpu_seconds(site.worker), time.monotonic()
         _, wall = site.phase()
         now, took = watch.in_kernel(), time.monotonic() - begin
+        watch.check()
+        if now[0] == runs:
+            raise lab.Failed("our programs do not run")
         count = took / wall
         row("%s: our programs, %% of the worker's CPU time" % site.app,
             [100 * (now[1] - taken) / (lab.cpu_seconds(site.worker) - before)], None, "%.2f")

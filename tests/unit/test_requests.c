@@ -30,10 +30,12 @@ static void on_each(void *arg, const struct request_seen *r)
 		 tag_list_get(r->tags, "service") ?: "-");
 }
 
+static bool with_each;
+
 static void begin(uint32_t max_tag_sets)
 {
 	struct sink_meta meta = { .metric = METRIC_INSTRUCTIONS, .requests = true };
-	struct requests_options o = { .config = &config, .each = on_each };
+	struct requests_options o = { .config = &config, .each = with_each ? on_each : NULL };
 	char err[256];
 
 	CU_ASSERT_FATAL(!profile_create(&p) && !p->sink.meta(&p->sink, &meta));
@@ -152,8 +154,30 @@ static void test_tags_of_a_request(void)
 	CU_ASSERT_STRING_EQUAL(profile_tag(p, g->of.tags, "arm"), "B");
 	CU_ASSERT_STRING_EQUAL(profile_tag(p, g->of.tags, "python"), "3.12.1");
 	CU_ASSERT(strlen(profile_tag(p, g->of.tags, "user")) == 16);
-	CU_ASSERT(each_count == 1);
-	CU_ASSERT_STRING_EQUAL(each_last, "GET /product/7 200 /product/* ios -");
+	end();
+}
+
+/* No tags are too many for who is told each request. */
+static void test_each(void)
+{
+	uint64_t losses[LOSS_MAX] = { 0 };
+	struct wire_request q;
+
+	with_each = true;
+	begin(3);
+	with_each = false;
+	CU_ASSERT(!requests_process(requests, 999999999, "3.12.1"));
+	for (int i = 0; i < 100; i++) {
+		q = request_of(999999999, "/product/7", 1);
+		q.field_lengths[0] = sprintf(q.fields[0], "ios%d", i);
+		send_whole(&q);
+	}
+	CU_ASSERT(each_count == 100);
+	CU_ASSERT_STRING_EQUAL(each_last, "GET /product/7 200 /product/* ios99 -");
+	CU_ASSERT(!requests_pass(requests, false) && p->requests.group_count == 2);
+	CU_ASSERT(p->requests.groups[1].count == 100);
+	requests_losses(requests, losses);
+	CU_ASSERT(!losses[LOSS_TAGS]);
 	end();
 }
 
@@ -347,6 +371,7 @@ int suite_requests(void)
 		{ "sums", test_sums },
 		{ "names told", test_names_told },
 		{ "tags of a request", test_tags_of_a_request },
+		{ "each", test_each },
 		{ "too many tags", test_too_many_tags },
 		{ "sizes", test_sizes },
 		{ "workers", test_workers },
