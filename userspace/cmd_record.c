@@ -126,7 +126,7 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 				  "all requests");
 	if (o->endpoint && (!o->requests || o->no_samples))
 		argp_error(state, "--endpoint goes with --requests=1/N");
-	if (!o->requests && !request_config_is_empty(&r->requests))
+	if (!o->requests && r->requests.said)
 		argp_error(state, "what is said of requests needs --requests or --requests-only");
 	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))
 		argp_error(state, "--per-thread, --no-calibration, --max-paths and --max-threads are of "
@@ -182,7 +182,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_REQUESTS_ONLY:
 		r->session.requests = &r->requests;
-		r->session.no_samples = true;
+		r->session.sample = r->session.no_samples = true;
 		return 0;
 	case OPT_ENDPOINT:
 		r->session.endpoint = arg;
@@ -194,7 +194,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		r->session.sample |= r->session.no_samples;
 		arguments_check(r, state);
 		return 0;
 	default:
