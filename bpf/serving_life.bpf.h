@@ -131,6 +131,7 @@ static __always_inline void process_dies(struct task_struct *task, __u32 tgid)
 	if (bpf_map_delete_elem(&served, &tgid))
 		return;
 	served_hint(tgid, -1);
+	__sync_fetch_and_add(&served_deaths, 1);
 	life_tell(WIRE_EVENT_DIED, tgid, BPF_CORE_READ(task, real_parent, tgid), task, &totals);
 }
 
