@@ -5,7 +5,6 @@
 #ifndef PYCOST_CONNECTION_BPF_H
 #define PYCOST_CONNECTION_BPF_H
 
-#define HTTP_STEPS 8 /* in one run: the verifier goes through each */
 #include "bpf/http.bpf.h"
 #include "bpf/serving.bpf.h"
 
@@ -27,7 +26,7 @@ struct connection {
 	__u8 receiving; /* a request has begun, and not ended; */
 	__u8 lined;	/* and its first line is sound */
 	__u8 pad;
-	__u32 tgid; /* that opened it, or used it first */
+	__u32 tgid; /* that opened it, or used it first; user space knows where this is */
 	__u32 pad2;
 	/* Outbound: when it was asked, or the last answer until now came; by which request. */
 	__u64 asked, asker;

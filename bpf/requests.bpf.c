@@ -191,11 +191,22 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* Run by user space, never attached: a request whose process is gone. */
+/*
+ * Run by user space, never attached: a request whose process is gone, or is not served
+ * any more, which is not told.
+ */
 SEC("raw_tp")
-int BPF_PROG(on_reap, __u64 id, __u64 flags)
+int BPF_PROG(on_reap, __u64 id, __u64 is_gone)
 {
-	request_close(id, flags);
+	struct inflight *f = inflight_find(id);
+
+	if (!f)
+		return 0;
+	if (!f->done)
+		request_died(f);
+	if (is_gone)
+		request_send(f);
+	request_forget(f);
 	return 0;
 }
 

@@ -86,7 +86,9 @@ static __always_inline void life_tell(__u32 kind, __u32 tgid, __u32 parent, stru
 static __always_inline void process_born(const struct wire_served *parent, __u32 parent_tgid,
 					 struct task_struct *child)
 {
-	struct wire_served new = {.runtime = parent->runtime, .runtime_end = parent->runtime_end};
+	struct wire_served new = {.runtime = parent->runtime,
+				  .runtime_end = parent->runtime_end,
+				  .flags = parent->flags & WIRE_SERVED_FREE_THREADED};
 	__u32 tgid = child->tgid;
 	struct server *s;
 
@@ -129,6 +131,7 @@ static __always_inline void process_dies(struct task_struct *task, __u32 tgid)
 	if (bpf_map_delete_elem(&served, &tgid))
 		return;
 	served_hint(tgid, -1);
+	__sync_fetch_and_add(&served_deaths, 1);
 	life_tell(WIRE_EVENT_DIED, tgid, BPF_CORE_READ(task, real_parent, tgid), task, &totals);
 }
 

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -21,11 +22,14 @@
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
 #include "userspace/request_config.h"
+#include "userspace/tasks.h"
 
 struct serving {
 	struct requests_bpf *programs;
+	struct tasks *tasks;
+	bool no_follow;
 	struct wire_armed *armed; /* shared with the kernel */
-	uint64_t passes;
+	uint64_t deaths; /* that have been looked after */
 };
 
 /* Maps that the exact mode has too are its own, but each counts its own losses. */
@@ -166,6 +170,25 @@ static int armed_map(struct serving *s)
 	return 0;
 }
 
+static int tasks_begin(struct serving *s)
+{
+	const struct bpf_program *const by_kind[SWITCH_KINDS] = {
+		[SWITCH_RUN] = s->programs->progs.on_context_run,
+		[SWITCH_ENTER] = s->programs->progs.on_context_enter,
+		[SWITCH_STEP] = s->programs->progs.on_task_step,
+		[SWITCH_WAKEUP] = s->programs->progs.on_task_wakeup,
+		[SWITCH_RESULT] = s->programs->progs.on_future_result,
+		[SWITCH_TASK] = s->programs->progs.on_task_new,
+		[SWITCH_GREENLET] = s->programs->progs.on_greenlet,
+		[SWITCH_GREENLET_NEW] = s->programs->progs.on_greenlet_new,
+	};
+	int programs[SWITCH_KINDS];
+
+	for (int i = 0; i < SWITCH_KINDS; i++)
+		programs[i] = bpf_program__fd(by_kind[i]);
+	return tasks_open(programs, &s->tasks);
+}
+
 static int serving_load(struct serving *s, const struct serving_options *o)
 {
 	int err;
@@ -193,6 +216,8 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = backends_fill(s, o->config);
 	if (!err)
 		err = counters_connect(s, o);
+	if (!err)
+		err = tasks_begin(s);
 	return err ? err : requests_bpf__attach(s->programs);
 }
 
@@ -205,6 +230,7 @@ int serving_open(const struct serving_options *o, struct serving **ret, char *te
 		free(s);
 		return err;
 	}
+	s->no_follow = o->no_follow;
 	err = serving_load(s, o);
 	if (err) {
 		kernel_explain(err, o->exact ? RIGHTS_EXACT : RIGHTS_SAMPLE, text, len);
@@ -221,6 +247,7 @@ void serving_close(struct serving *s)
 		return;
 	if (s->armed)
 		munmap(s->armed, sizeof(*s->armed));
+	tasks_close(s->tasks); /* which end in its programs */
 	requests_bpf__destroy(s->programs);
 	free(s);
 }
@@ -242,7 +269,7 @@ static bool lives(pid_t pid)
 	return !access(path, F_OK);
 }
 
-int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
+static int served_set(struct serving *s, pid_t pid, const struct interpreter *in)
 {
 	int fd = bpf_map__fd(s->programs->maps.served);
 	uint64_t runtime = in && in->runtime_size ? in->runtime : 0;
@@ -254,6 +281,9 @@ int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
 		return 0;
 	p.runtime = runtime;
 	p.runtime_end = runtime ? runtime + in->runtime_size : 0;
+	p.flags &= ~WIRE_SERVED_FREE_THREADED;
+	if (in && in->free_threaded)
+		p.flags |= WIRE_SERVED_FREE_THREADED;
 	if (known)
 		return bpf_map_update_elem(fd, &tgid, &p, BPF_EXIST) ? -errno : 0;
 	hint(s, pid, 1);
@@ -269,13 +299,51 @@ int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
 	return -ESRCH;
 }
 
+/* As server_forget() in bpf/serving.bpf.h: whoever deletes the entry gives the slot back. */
+static void thread_forget(struct serving *s, uint32_t tid)
+{
+	const struct requests_bpf *p = s->programs;
+	uint32_t slot;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(p->maps.server_slots), &tid, &slot) ||
+	    bpf_map_delete_elem(bpf_map__fd(p->maps.server_slots), &tid))
+		return;
+	bpf_map_update_elem(bpf_map__fd(p->maps.free_servers), NULL, &slot, BPF_ANY);
+}
+
+static void threads_forget(struct serving *s, pid_t pid)
+{
+	char path[64];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		thread_forget(s, atoi(e->d_name));
+	if (dir)
+		closedir(dir);
+}
+
+int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
+{
+	int err = served_set(s, pid, in);
+
+	return err || !in ? err : tasks_follow(s->tasks, pid, in, !s->no_follow);
+}
+
 void serving_unfollow(struct serving *s, pid_t pid)
 {
 	uint32_t tgid = pid;
 
+	tasks_unfollow(s->tasks, pid);
 	/* Whoever deletes it takes the hint back: here, or in on_exit(). */
-	if (!bpf_map_delete_elem(bpf_map__fd(s->programs->maps.served), &tgid))
-		hint(s, pid, -1);
+	if (bpf_map_delete_elem(bpf_map__fd(s->programs->maps.served), &tgid))
+		return;
+	hint(s, pid, -1);
+	threads_forget(s, pid);
+	/* What it has in flight is looked for at the next pass. */
+	__atomic_fetch_add(&s->programs->bss->served_deaths, 1, __ATOMIC_RELAXED);
 }
 
 int serving_events_fd(const struct serving *s)
@@ -370,7 +438,82 @@ int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
 	return 0;
 }
 
+static bool is_served(const struct serving *s, uint32_t tgid)
+{
+	struct wire_served p;
+
+	return !serving_totals(s, tgid, &p);
+}
+
+/* Rows read at a time. */
+#define REAP_BATCH 32
+
+/* As in bpf/inflight.bpf.h, whose row begins with the request. */
+static void request_reap(struct serving *s, const struct wire_request *r)
+{
+	__u64 args[2] = {r->id, !lives(r->head.tgid)};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	if (r->id && !is_served(s, r->head.tgid))
+		bpf_prog_test_run_opts(bpf_program__fd(s->programs->progs.on_reap), &run);
+}
+
+static void requests_reap(struct serving *s)
+{
+	struct bpf_map *map = s->programs->maps.inflight;
+	size_t size = bpf_map__value_size(map);
+	char *rows = malloc(REAP_BATCH * size);
+	uint32_t keys[REAP_BATCH], next = 0, count;
+	void *in = NULL;
+	int err;
+
+	if (!rows)
+		return;
+	do {
+		count = REAP_BATCH;
+		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
+		in = &next;
+		for (uint32_t i = 0; i < count && (!err || errno == ENOENT); i++)
+			request_reap(s, (const struct wire_request *)(rows + i * size));
+	} while (!err && count);
+	free(rows);
+}
+
+/* Where struct connection of bpf/connection.bpf.h has the process. */
+#define CONNECTION_TGID 8
+
+static void connections_reap(struct serving *s)
+{
+	struct bpf_map *map = s->programs->maps.connections;
+	size_t key_size = bpf_map__key_size(map);
+	char *value = malloc(bpf_map__value_size(map)), *keys = malloc(2 * key_size);
+	char *key = keys, *next = keys ? keys + key_size : NULL, *swap;
+	bool more = value && keys && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
+	uint32_t tgid;
+
+	while (more) {
+		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
+		if (!bpf_map_lookup_elem(bpf_map__fd(map), key, value)) {
+			memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
+			if (!lives(tgid))
+				bpf_map_delete_elem(bpf_map__fd(map), key);
+		}
+		swap = key;
+		key = next;
+		next = swap;
+	}
+	free(value);
+	free(keys);
+}
+
 void serving_pass(struct serving *s)
 {
-	(void)s->passes;
+	uint64_t deaths = __atomic_load_n(&s->programs->bss->served_deaths, __ATOMIC_RELAXED);
+
+	tasks_pass(s->tasks);
+	if (deaths == s->deaths)
+		return;
+	s->deaths = deaths;
+	requests_reap(s);
+	connections_reap(s);
 }

@@ -6,10 +6,12 @@ The load is of tests/load, by another process: what it asks of is told apart by 
 the answers carry back. PYCOST_TEST_LONG=1 sends a million.
 """
 import collections
+import json
 import os
 import random
 import signal
 import statistics
+import subprocess
 import time
 
 import lib
@@ -133,21 +135,36 @@ def sums():
                           ("uvicorn", "3.11")):
         served = Server(kind, version)
         worker, = served.workers()
-        watched = Requests([worker], "--metric", "task-clock")
+        file = os.path.join(lib.work, "sums.pycost")
+        recording = lib.start(lib.PYCOST, "record", "--requests-only", "--metric", "task-clock",
+                              "-o", file, "-p", worker, stderr=subprocess.PIPE)
+        lib.until(lambda: b"measuring" in recording.stderr.readline(), "record does not begin")
         before = lib.cpu_ns(worker)
-        Load(served.where, LONG_WORK, "-n", 600, "-c", 4).done()
+        load = Load(served.where, LONG_WORK, "-n", 600, "-c", 4).done()
         time.sleep(0.3)
         took = lib.cpu_ns(worker) - before
-        watched.stop()
-        inside = sum(told["cost"] for told in watched.each)
-        row, = [w for w in watched.summary["workers"] if w["pid"] == worker]
+        recording.send_signal(signal.SIGINT)
+        recording.communicate()
+        row, = [w for w in told_of(file, "--workers")["workers"] if w["pid"] == worker]
+        table = told_of(file)["rows"]
+        inside = sum(line["cost"]["sum"] for line in table)
         name = "%s on %s" % (kind, version)
         lib.check(name + ": the worker's total is what its clock says",
                   abs(row["cost"] - took) < 0.01 * took, (row["cost"], took))
-        lib.check(name + ": its requests add up", abs(row["request_cost"] - inside)
-                  < 0.0001 * took and 0.8 * took < inside <= row["cost"],
+        lib.equal(name + ": all requests are in the table, and the worker's",
+                  (sum(line["requests"] for line in table), row["requests"]),
+                  (load.told["answered"],) * 2)
+        lib.check(name + ": its requests add up",
+                  row["request_cost"] == inside and 0.8 * took < inside <= row["cost"],
                   (row["request_cost"], inside, took))
         served.end()
+
+
+def told_of(file, *options):
+    made = lib.pycost("requests", file, "--format", "json", *options)
+    if made.returncode:
+        raise AssertionError("requests: " + made.stderr.decode())
+    return json.loads(made.stdout)
 
 
 def costs():
@@ -159,14 +176,14 @@ def costs():
         by_path = collections.defaultdict(list)
         for told in watched.each:
             by_path[told["path"]].append(told)
-        median = {path: statistics.median(told["cpu_ns"] for told in all_told)
+        median = {path: statistics.median(told["cpu"] for told in all_told)
                   for path, all_told in by_path.items()}
         alone = median["/work/0"]
         ratio = (median["/work/40000"] - alone) / (median["/work/4000"] - alone)
         lib.check("%s: ten times the work is ten times the cost" % kind, 8 < ratio < 12.5, median)
         slept = by_path["/sleep/20"]
         lib.check("%s: who sleeps has latency, not cost" % kind,
-                  all(told["latency_ns"] > 20e6 for told in slept)
+                  all(told["latency"] > 20e6 for told in slept)
                   and median["/sleep/20"] < 2e6, median)
         if kind == "waitress":
             continue  # its threads learn whom they work for when they answer
