@@ -26,8 +26,6 @@ struct running {
 	__u64 task; /* address of the task or greenlet; 0: none is known */
 	__u64 sp;   /* of the loop's callback; what runs within has less.  0: none began yet */
 	__u64 place; /* where the loop waits: see wait_place() */
-	__u32 entered; /* contexts that uvloop has entered, within each other; */
-	__u32 depth;   /* as many with the task that runs; 0: none does */
 	__u8 loop;     /* it has run tasks or, between waits, greenlets */
 	__u8 greenlets; /* it has run greenlets since it last waited */
 	__u8 uvloop;

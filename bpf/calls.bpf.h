@@ -11,6 +11,7 @@
 
 enum call_kind {
 	CALL_OTHER,
+	CALL_TRIVIAL, /* the kernel answers at once: not even its time is taken */
 	CALL_READ,	 /* fd, buffer, size */
 	CALL_RECEIVE,	 /* and flags */
 	CALL_RECEIVE_V,	 /* fd, iovec, how many */
@@ -54,6 +55,19 @@ const volatile __u8 call_kinds[CALL_NUMBERS] = {
 	[73] = CALL_POLL,   /* ppoll */
 	[72] = CALL_SELECT, /* pselect6 */
 	[98] = CALL_FUTEX,
+	[25] = CALL_TRIVIAL, /* fcntl */
+	[29] = CALL_TRIVIAL, /* ioctl */
+	[52] = CALL_TRIVIAL, /* fchmod */
+	[62] = CALL_TRIVIAL, /* lseek */
+	[113] = CALL_TRIVIAL, /* clock_gettime */
+	[135] = CALL_TRIVIAL, /* rt_sigprocmask */
+	[172] = CALL_TRIVIAL, /* getpid */
+	[173] = CALL_TRIVIAL, /* getppid */
+	[178] = CALL_TRIVIAL, /* gettid */
+	[204] = CALL_TRIVIAL, /* getsockname */
+	[205] = CALL_TRIVIAL, /* getpeername */
+	[208] = CALL_TRIVIAL, /* setsockopt */
+	[209] = CALL_TRIVIAL, /* getsockopt */
 #else
 	[0] = CALL_READ,
 	[19] = CALL_RECEIVE_V,	     /* readv */
@@ -78,13 +92,28 @@ const volatile __u8 call_kinds[CALL_NUMBERS] = {
 	[23] = CALL_SELECT,
 	[270] = CALL_SELECT, /* pselect6 */
 	[202] = CALL_FUTEX,
+	[8] = CALL_TRIVIAL,  /* lseek */
+	[14] = CALL_TRIVIAL, /* rt_sigprocmask */
+	[16] = CALL_TRIVIAL, /* ioctl */
+	[39] = CALL_TRIVIAL, /* getpid */
+	[51] = CALL_TRIVIAL, /* getsockname */
+	[52] = CALL_TRIVIAL, /* getpeername */
+	[54] = CALL_TRIVIAL, /* setsockopt */
+	[55] = CALL_TRIVIAL, /* getsockopt */
+	[72] = CALL_TRIVIAL, /* fcntl */
+	[91] = CALL_TRIVIAL, /* fchmod */
+	[110] = CALL_TRIVIAL, /* getppid */
+	[186] = CALL_TRIVIAL, /* gettid */
+	[228] = CALL_TRIVIAL, /* clock_gettime */
 #endif
 };
 /* The registers at a system call's entry: of the kernel's own struct, by CO-RE. */
 #ifdef __TARGET_ARCH_arm64
 struct pt_regs___kernel {
 	unsigned long long regs[31];
+	int syscallno;
 } __attribute__((preserve_access_index));
+#define CALL_NUMBER syscallno
 
 static __always_inline void call_arguments(const struct pt_regs___kernel *r, __u64 args[4])
 {
@@ -95,8 +124,9 @@ static __always_inline void call_arguments(const struct pt_regs___kernel *r, __u
 }
 #else
 struct pt_regs___kernel {
-	unsigned long di, si, dx, r10;
+	unsigned long di, si, dx, r10, orig_ax;
 } __attribute__((preserve_access_index));
+#define CALL_NUMBER orig_ax
 
 static __always_inline void call_arguments(const struct pt_regs___kernel *r, __u64 args[4])
 {
@@ -106,5 +136,10 @@ static __always_inline void call_arguments(const struct pt_regs___kernel *r, __u
 	args[3] = r->r10;
 }
 #endif
+
+static __always_inline __u32 call_kind(long nr)
+{
+	return call_kinds[nr & (CALL_NUMBERS - 1)];
+}
 
 #endif

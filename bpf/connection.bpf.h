@@ -16,7 +16,7 @@ enum connection_role {
 	ROLE_OTHER,    /* nothing that is looked at any more */
 };
 
-#define PIPELINE 32 /* requests of a connection that wait for their answers: a power of 2 */
+#define PIPELINE 16 /* requests of a connection that wait for their answers: a power of 2 */
 
 struct connection {
 	__u8 role;
@@ -27,7 +27,7 @@ struct connection {
 	__u8 receiving; /* a request has begun, and not ended; */
 	__u8 lined;	/* and its first line is sound */
 	__u8 pad;
-	__u32 tgid; /* that opened it, or used it first */
+	__u32 tgid; /* that opened it, or used it first; user space knows where this is */
 	__u32 pad2;
 	/* Outbound: when it was asked, or the last answer until now came; by which request. */
 	__u64 asked, asker;

@@ -44,6 +44,7 @@
 #define PY_SLOT_SIZE 16	 /* an int, a pointer */
 #define PY_SLOT_CALL 50	 /* Py_tp_call, Include/typeslots.h */
 #define PY_SLOT_INIT 60	 /* Py_tp_init */
+#define PY_SLOT_METHODS 72 /* Py_tp_methods */
 #define PY_FREE_THREADED_HEAD 16
 
 /*

@@ -55,8 +55,12 @@ struct {
 	__type(value, struct wire_served);
 } served SEC(".maps");
 
-static __always_inline __u64 requests_flags(void)
+#define WAKE_CHECK 16 /* requests a row, after which it is asked how full the ring is */
+
+static __always_inline __u64 requests_flags(__u64 id)
 {
+	if (id / REQUEST_ROWS % WAKE_CHECK)
+		return BPF_RB_NO_WAKEUP;
 	return bpf_ringbuf_query(&requests, BPF_RB_AVAIL_DATA) >= requests_wake
 		       ? BPF_RB_FORCE_WAKEUP
 		       : BPF_RB_NO_WAKEUP;
@@ -201,7 +205,7 @@ static __always_inline void request_send(struct inflight *f)
 	asm volatile("" : "+r"(size)); /* the verifier has to see its bound */
 	if (size > sizeof(f->r))
 		return;
-	if (bpf_ringbuf_output(&requests, &f->r, size, requests_flags()))
+	if (bpf_ringbuf_output(&requests, &f->r, size, requests_flags(f->r.id)))
 		lose(WIRE_LOSS_REQUESTS);
 }
 

@@ -56,6 +56,14 @@ __noinline int mark_char(__u64 id, __u64 where, __u64 address, __u32 kind)
 	return 4;
 }
 
+static __always_inline void mark_cut(__u64 id)
+{
+	struct wire_request *r = request_find(id);
+
+	if (r)
+		r->flags |= WIRE_REQUEST_CUT;
+}
+
 /* Room for the last character and the 0. */
 #define MARK_CHAR_MAX 5
 
@@ -64,9 +72,11 @@ static __always_inline __u32 mark_chars(__u64 id, __u32 where, __u32 max, __u64 
 {
 	__u32 at = 0, n;
 
-	for (int i = 0; i < MARK_TEXT_MAX; i++) {
-		if (i >= length || at + MARK_CHAR_MAX > max)
+	for (int i = 0; i < MARK_TEXT_MAX && i < length; i++) {
+		if (at + MARK_CHAR_MAX > max) {
+			mark_cut(id);
 			break;
+		}
 		n = mark_char(id, where + at, data + i * kind, kind);
 		if (!n)
 			break;
@@ -128,16 +138,10 @@ __noinline int mark_text(__u64 id, __u32 where, __u32 max, __u64 object)
 		if (max > MARK_TEXT_MAX)
 			max = MARK_TEXT_MAX;
 		n = bpf_probe_read_user_str(room, max, (void *)o.data) - 1;
+		if (n + 1 == max && o.length > n)
+			mark_cut(id);
 	}
-	if (n < 0)
-		return 0;
-	if (n + 1 >= max && o.length > n) {
-		struct wire_request *r = request_find(id);
-
-		if (r)
-			r->flags |= WIRE_REQUEST_CUT;
-	}
-	return n;
+	return n > 0 ? n : 0;
 }
 
 #endif

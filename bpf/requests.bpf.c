@@ -23,7 +23,7 @@ const volatile struct wire_field request_fields[WIRE_FIELDS];
 static __always_inline __u64 server_cpu(struct server *s, __u64 ns)
 {
 	if (!s->on_cpu || ns - s->last_ns >= SLICE_DOUBT) {
-		server_account(s);
+		server_account_at(s, ns);
 		return s->now.cpu_ns;
 	}
 	return s->now.cpu_ns + (ns - s->last_ns);
@@ -32,7 +32,7 @@ static __always_inline __u64 server_cpu(struct server *s, __u64 ns)
 static __always_inline struct server *server_met(__u64 id)
 {
 	__u32 tid = id, tgid = id >> 32;
-	struct server *s = bpf_map_lookup_elem(&servers, &tid);
+	struct server *s = server_of(tid);
 
 	if (s || !bpf_map_lookup_elem(&served, &tgid))
 		return s;
@@ -46,9 +46,10 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 {
 	__u64 id = bpf_get_current_pid_tgid(), ns;
+	__u32 call = call_kind(nr);
 	struct server *s;
 
-	if (!served_maybe(id >> 32))
+	if (!served_maybe(id >> 32) || call == CALL_TRIVIAL)
 		return 0;
 	s = server_met(id);
 	if (!s)
@@ -56,11 +57,11 @@ int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 	ns = bpf_ktime_get_ns();
 	s->enter_cpu = server_cpu(s, ns);
 	s->enter_ns = ns;
-	s->call = call_kinds[nr & (CALL_NUMBERS - 1)];
-	if (s->call == CALL_OTHER)
+	s->call = call;
+	if (call == CALL_OTHER)
 		return 0;
 	call_arguments(regs, s->args);
-	switch (s->call) {
+	switch (call) {
 	case CALL_CLOSE:
 		traffic_closes(s->args[0], 1);
 		break;
@@ -79,7 +80,7 @@ int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 	case CALL_EPOLL:
 	case CALL_POLL:
 	case CALL_SELECT:
-		wait_begin(s, s->call);
+		wait_begin(s, call);
 	}
 	server_turn(s);
 	return 0;
@@ -92,9 +93,9 @@ int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
 	struct server *s;
 	__u32 call;
 
-	if (!served_maybe(id >> 32))
+	if (!served_maybe(id >> 32) || call_kind(regs->CALL_NUMBER) == CALL_TRIVIAL)
 		return 0;
-	s = server_here();
+	s = server_of(id);
 	if (!s || !s->enter_ns)
 		return 0;
 	ns = bpf_ktime_get_ns();
@@ -167,7 +168,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, void *bprm)
 		return 0;
 	p->runtime = p->runtime_end = 0;
 	if (old != (__u32)task->pid)
-		bpf_map_delete_elem(&servers, &old);
+		server_forget(old);
 	return 0;
 }
 
@@ -190,11 +191,22 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
-/* Run by user space, never attached: a request whose process is gone. */
+/*
+ * Run by user space, never attached: a request whose process is gone, or is not served
+ * any more, which is not told.
+ */
 SEC("raw_tp")
-int BPF_PROG(on_reap, __u64 id, __u64 flags)
+int BPF_PROG(on_reap, __u64 id, __u64 is_gone)
 {
-	request_close(id, flags);
+	struct inflight *f = inflight_find(id);
+
+	if (!f)
+		return 0;
+	if (!f->done)
+		request_died(f);
+	if (is_gone)
+		request_send(f);
+	request_forget(f);
 	return 0;
 }
 

@@ -35,7 +35,8 @@ struct server {
 	__u64 parsed_ns; /* when it ended */
 	__u32 call; /* enum call_kind */
 	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
-	__u32 tgid, tid;
+	__u32 tgid, tid; /* tid 0: a free slot */
+	__u32 slot;
 	__u32 switches; /* the task's own count when it was last seen on a CPU */
 	__u32 cpu;
 	__u8 on_cpu;
@@ -47,12 +48,37 @@ struct server {
 	__u64 calls; /* of the exact mode's, as last seen */
 };
 
+/* By slot; slots to be had are in a stack that user space fills. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WIRE_MAX_SERVERS);
+	__type(key, __u32);
+	__type(value, struct server);
+} servers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_STACK);
+	__uint(max_entries, WIRE_MAX_SERVERS);
+	__uint(value_size, sizeof(__u32));
+} free_servers SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, WIRE_MAX_SERVERS);
-	__type(key, __u32); /* tid */
-	__type(value, struct server);
-} servers SEC(".maps");
+	__type(key, __u32);   /* tid */
+	__type(value, __u32); /* slot */
+} server_slots SEC(".maps");
+
+/*
+ * Tid and, above it, slot of the thread that was met last on this CPU: to find it without
+ * hashing.  Which thread runs is never taken from it.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} server_met_last SEC(".maps");
 
 /*
  * How many served processes have a tgid with these low bits: all others are left at
@@ -60,8 +86,7 @@ struct {
  */
 #define SERVED_HINTS 8192
 __u32 served_hints[SERVED_HINTS];
-
-static const struct server no_server;
+__u64 served_deaths; /* of processes: user space looks for what they have left */
 
 /* A clock that has gone on for so long is believed only when no switch was missed. */
 #define SLICE_DOUBT 20000
@@ -71,48 +96,108 @@ static __always_inline int served_maybe(__u32 tgid)
 	return served_hints[tgid & (SERVED_HINTS - 1)] != 0;
 }
 
+static __always_inline struct server *server_at(__u32 slot, __u32 tid)
+{
+	struct server *s = bpf_map_lookup_elem(&servers, &slot);
+
+	return s && s->tid == tid ? s : 0;
+}
+
+static __always_inline struct server *server_of(__u32 tid)
+{
+	__u32 zero = 0, *slot;
+	__u64 *last = bpf_map_lookup_elem(&server_met_last, &zero);
+	struct server *s;
+
+	if (last && (__u32)*last == tid) {
+		s = server_at(*last >> 32, tid);
+		if (s)
+			return s;
+	}
+	slot = bpf_map_lookup_elem(&server_slots, &tid);
+	if (!slot)
+		return 0;
+	if (last)
+		*last = (__u64)*slot << 32 | tid;
+	return server_at(*slot, tid);
+}
+
+/* The current thread's; 0: it is of no served process, or there are too many. */
 static __always_inline struct server *server_here(void)
 {
-	__u32 tid = bpf_get_current_pid_tgid();
-
-	return bpf_map_lookup_elem(&servers, &tid);
+	return server_of(bpf_get_current_pid_tgid());
 }
 
 static __always_inline struct server *server_make(__u32 tgid, __u32 tid)
 {
 	struct server *s;
+	__u32 slot = 0;
 
-	if (bpf_map_update_elem(&servers, &tid, &no_server, BPF_ANY) ||
-	    !(s = bpf_map_lookup_elem(&servers, &tid))) {
+	if (bpf_map_pop_elem(&free_servers, &slot) ||
+	    !(s = bpf_map_lookup_elem(&servers, &slot))) {
 		lose(WIRE_LOSS_SERVERS);
 		return 0;
 	}
+	__builtin_memset(s, 0, sizeof(*s));
 	s->tgid = tgid;
 	s->tid = tid;
-	return s;
+	s->slot = slot;
+	if (!bpf_map_update_elem(&server_slots, &tid, &slot, BPF_ANY))
+		return s;
+	s->tid = 0;
+	bpf_map_push_elem(&free_servers, &slot, BPF_ANY);
+	lose(WIRE_LOSS_SERVERS);
+	return 0;
 }
 
-static __always_inline __u32 switches_of(struct task_struct *task)
+/* The thread is gone.  Whoever deletes the entry gives the slot back. */
+static __always_inline void server_forget(__u32 tid)
 {
-	return BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+	__u32 *found = bpf_map_lookup_elem(&server_slots, &tid), slot;
+	struct server *s = found ? bpf_map_lookup_elem(&servers, found) : 0;
+
+	if (!s)
+		return;
+	slot = *found;
+	if (bpf_map_delete_elem(&server_slots, &tid))
+		return;
+	s->tid = 0;
+	bpf_map_push_elem(&free_servers, &slot, BPF_ANY);
+}
+
+static __always_inline __u32 switches_here(void)
+{
+	struct task_struct *task = task_here();
+
+	return HAS_TASK_BTF ? task->nvcsw + task->nivcsw
+			    : BPF_CORE_READ(task, nvcsw) + BPF_CORE_READ(task, nivcsw);
+}
+
+static __always_inline __u64 run_queue_here(void)
+{
+	struct task_struct *task = task_here();
+
+	if (!bpf_core_field_exists(task->sched_info.run_delay))
+		return 0;
+	return HAS_TASK_BTF ? task->sched_info.run_delay
+			    : BPF_CORE_READ(task, sched_info.run_delay);
 }
 
 /* Its clock starts: it is on this CPU. */
-static __always_inline void server_starts(struct server *s, __u32 switches)
+static __always_inline void server_starts(struct server *s, __u32 switches, __u64 ns)
 {
 	s->cpu = bpf_get_smp_processor_id();
 	s->switches = switches;
 	s->on_cpu = 1;
-	s->last_ns = bpf_ktime_get_ns();
-	s->last = task_clock ? s->last_ns : counter_now();
+	s->last_ns = ns;
+	s->last = task_clock ? ns : counter_now();
 	s->last_kernel = kernel_now();
 }
 
 /* What it has cost since it was last looked at; its clock goes on. */
-static __always_inline void server_advance(struct server *s)
+static __always_inline void server_advance(struct server *s, __u64 ns)
 {
-	__u64 kernel = kernel_now(), ns = bpf_ktime_get_ns();
-	__u64 counter = task_clock ? ns : counter_now();
+	__u64 kernel = kernel_now(), counter = task_clock ? ns : counter_now();
 
 	/* Newer kernels may switch tasks inside a program: then these are stale. */
 	if ((__s64)(ns - s->last_ns) < 0)
@@ -151,19 +236,18 @@ static __always_inline void server_tell_some(struct server *s)
 }
 
 /* Whether its clock can be believed; else it starts anew. */
-static __always_inline int server_is_told(struct server *s, struct task_struct *task)
+static __always_inline int server_is_told(struct server *s, __u64 ns)
 {
 	__u32 switches;
 
-	if (s->on_cpu && s->cpu == bpf_get_smp_processor_id() &&
-	    bpf_ktime_get_ns() - s->last_ns < SLICE_DOUBT)
+	if (s->on_cpu && s->cpu == bpf_get_smp_processor_id() && ns - s->last_ns < SLICE_DOUBT)
 		return 1;
-	switches = switches_of(task);
+	switches = switches_here();
 	if (s->on_cpu && switches == s->switches)
 		return 1;
 	if (s->last_ns)
 		lose(WIRE_LOSS_SLICES);
-	server_starts(s, switches);
+	server_starts(s, switches, ns);
 	return 0;
 }
 
@@ -178,15 +262,12 @@ static __always_inline void server_count(struct server *s)
 	s->calls = t->calls;
 }
 
-/* Brings the totals of the current thread up to now. */
-static __always_inline void server_account(struct server *s)
+/* Brings the totals of the current thread up to `ns`, which is now. */
+static __always_inline void server_account_at(struct server *s, __u64 ns)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-
-	if (server_is_told(s, task))
-		server_advance(s);
-	if (bpf_core_field_exists(task->sched_info.run_delay))
-		s->now.run_queue_ns = BPF_CORE_READ(task, sched_info.run_delay);
+	if (server_is_told(s, ns))
+		server_advance(s, ns);
+	s->now.run_queue_ns = run_queue_here();
 	server_count(s);
 	if (!s->known) {
 		/* What it waited before it was met is nobody's. */
@@ -204,6 +285,11 @@ static __always_inline void server_settle_marks(struct server *s, struct wire_re
 	__sync_fetch_and_add(&r->import_cost, s->now.import_cost - s->since.import_cost);
 	__sync_fetch_and_add(&r->gcs, s->now.gcs - s->since.gcs);
 	__sync_fetch_and_add(&r->imports, s->now.imports - s->since.imports);
+}
+
+static __always_inline void server_account(struct server *s)
+{
+	server_account_at(s, bpf_ktime_get_ns());
 }
 
 /* The request gets what was added since the thread began to work for it. */
@@ -240,10 +326,24 @@ static __always_inline void server_class(struct server *s, __u64 class_id)
 		bpf_map_update_elem(&class_of, &tid, &class_id, BPF_ANY);
 }
 
+/* What the task that ran has cost, for when it is known who it works for. */
+static __always_inline void task_stops(struct server *s)
+{
+	struct account *a = account_find(s->tgid, s->run.task);
+
+	if (!a)
+		return;
+	if (s->owner)
+		a->pending = no_totals;
+	else
+		totals_subtract(&a->pending, &s->now, &s->span);
+}
+
 enum server_change {
 	SERVER_TAKES,
 	SERVER_CLAIMS, /* when it worked for none: all since it last waited is the new one's, too */
-	SERVER_SWITCHES, /* to another task, which says nothing of the one that ran */
+	/* To another task, which says nothing of the one that ran; it is accounted up to now. */
+	SERVER_SWITCHES,
 };
 
 /* The current thread works for another request from here on; 0: for none. */
@@ -254,7 +354,14 @@ __noinline int server_change(__u64 request, __u32 how)
 
 	if (!s)
 		return 0;
-	server_account(s);
+	if (how != SERVER_SWITCHES)
+		server_account(s);
+	if (how != SERVER_SWITCHES && request && s->run.uvloop) {
+		/* libuv reads before it calls back, and writes after: no task does */
+		task_stops(s);
+		s->run.task = s->run.sp = 0;
+		how = SERVER_TAKES;
+	}
 	old = inflight_find(s->owner);
 	if (old) {
 		server_settle(s, &old->r);
@@ -327,6 +434,13 @@ __noinline int request_close(__u64 id, __u32 flags)
 	request_send(f);
 	request_forget(f);
 	return 0;
+}
+
+/* Its process has ended in it. */
+static __always_inline void request_died(struct inflight *f)
+{
+	f->r.flags |= WIRE_REQUEST_DIED;
+	f->r.latency = bpf_ktime_get_ns() - f->r.begin;
 }
 
 /* It never was one. */

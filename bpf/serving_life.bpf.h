@@ -18,14 +18,14 @@ static __always_inline void served_hint(__u32 tgid, int add)
 static __always_inline void switched_out(struct task_struct *task)
 {
 	__u32 tid = task->pid;
-	struct server *s = bpf_map_lookup_elem(&servers, &tid);
+	struct server *s = server_of(tid);
 
 	if (!s)
 		return;
 	/* The task's count has this switch in it already. */
 	if (s->on_cpu && s->cpu == bpf_get_smp_processor_id() &&
 	    s->switches + 1 == (__u32)(task->nvcsw + task->nivcsw)) {
-		server_advance(s);
+		server_advance(s, bpf_ktime_get_ns());
 		server_tell_some(s);
 	} else if (s->on_cpu) {
 		lose(WIRE_LOSS_SLICES);
@@ -36,12 +36,12 @@ static __always_inline void switched_out(struct task_struct *task)
 static __always_inline void switched_in(struct task_struct *task)
 {
 	__u32 tid = task->pid, tgid = task->tgid;
-	struct server *s = bpf_map_lookup_elem(&servers, &tid);
+	struct server *s = server_of(tid);
 
 	if (!s && bpf_map_lookup_elem(&served, &tgid))
 		s = server_make(tgid, tid);
 	if (s)
-		server_starts(s, task->nvcsw + task->nivcsw);
+		server_starts(s, task->nvcsw + task->nivcsw, bpf_ktime_get_ns());
 }
 
 /* What the thread that makes it works for, it works for too. */
@@ -115,7 +115,7 @@ static __always_inline void thread_dies(struct server *s, int dies)
 	server_tell(s);
 	if (by_request)
 		bpf_map_delete_elem(&class_of, &tid);
-	bpf_map_delete_elem(&servers, &tid);
+	server_forget(tid);
 }
 
 /* The current thread was the last of its process. */
@@ -129,6 +129,7 @@ static __always_inline void process_dies(struct task_struct *task, __u32 tgid)
 	if (bpf_map_delete_elem(&served, &tgid))
 		return;
 	served_hint(tgid, -1);
+	__sync_fetch_and_add(&served_deaths, 1);
 	life_tell(WIRE_EVENT_DIED, tgid, BPF_CORE_READ(task, real_parent, tgid), task, &totals);
 }
 

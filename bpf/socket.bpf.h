@@ -6,9 +6,8 @@
 #ifndef PYCOST_SOCKET_BPF_H
 #define PYCOST_SOCKET_BPF_H
 
-#include <bpf/bpf_core_read.h>
+#include "bpf/current.bpf.h"
 #include "bpf/losses.bpf.h"
-#include "bpf/task.bpf.h"
 
 #define AF_UNIX 1
 #define AF_INET 2
@@ -73,13 +72,13 @@ struct peer {
 
 static __always_inline struct file *file_of(__u32 fd)
 {
-	struct task_struct *task = (void *)bpf_get_current_task();
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct task_struct *task = task_here();
+	struct fdtable *table = HAS_TASK_BTF ? task->files->fdt : BPF_CORE_READ(task, files, fdt);
 	struct file *file = 0, **files;
 
-	if (!table || fd >= BPF_CORE_READ(table, max_fds))
+	if (!table || fd >= (HAS_TASK_BTF ? table->max_fds : BPF_CORE_READ(table, max_fds)))
 		return 0;
-	files = BPF_CORE_READ(table, fd);
+	files = HAS_TASK_BTF ? table->fd : BPF_CORE_READ(table, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	return file;
 }

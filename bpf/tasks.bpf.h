@@ -90,7 +90,7 @@ static __noinline int callback_type_read(struct callback_type *ret, __u64 type, 
 		ret->offset = PY_WRAPPER_TASK + extra;
 		ret->steps = 1;
 	} else if (NAME_IS(n, "builtin_function_or_method") || NAME_IS(n, "builtin_method")) {
-		ret->offset = PY_CALLABLE_SELF + extra; /* task_wakeup(), of a task */
+		ret->offset = PY_CALLABLE_SELF + extra; /* task_wakeup() is a task's */
 	}
 	return 0;
 }
@@ -111,19 +111,6 @@ static __always_inline __u64 callback_task(__u32 tgid, __u64 callback, __u32 *st
 	}
 	*steps = is.steps;
 	return is.offset ? task_word(callback + is.offset) : 0;
-}
-
-/* What the task that ran has cost, for when it is known who it works for. */
-static __always_inline void task_stops(struct server *s)
-{
-	struct account *a = account_find(s->tgid, s->run.task);
-
-	if (!a)
-		return;
-	if (s->owner)
-		a->pending = no_totals;
-	else
-		totals_subtract(&a->pending, &s->now, &s->span);
 }
 
 /* From here on the current thread runs this task; 0: none that is known. */
@@ -153,7 +140,6 @@ __noinline int task_switch(__u64 task)
 static __always_inline void task_leaves(struct server *s)
 {
 	s->run.sp = 0;
-	s->run.entered = s->run.depth = 0;
 	s->run.greenlets = 0;
 	if (s->run.task || s->owner)
 		task_switch(0);
@@ -180,13 +166,20 @@ static __always_inline struct server *loop_here(void)
 	return served_maybe(bpf_get_current_pid_tgid() >> 32) ? server_here() : 0;
 }
 
+static __always_inline struct account *account_get(__u32 tgid, __u64 task)
+{
+	if (!account_own(tgid, task))
+		account_make(tgid, task, 0, 0);
+	return account_own(tgid, task);
+}
+
 /*
  * What uvloop has received just before it calls back, the callback is to handle: it
  * works for the same request.
  */
 static __always_inline int run_received(struct server *s)
 {
-	int received = s->run.uvloop && s->run.received && !s->run.depth;
+	int received = s->run.uvloop && s->run.received;
 
 	s->run.received = 0;
 	return received;
@@ -199,16 +192,15 @@ int on_context_run(struct pt_regs *ctx)
 	__u64 sp = PT_REGS_SP(ctx), task;
 	__u32 steps;
 
-	if (!s || s->run.entered || s->run.greenlets || run_received(s) ||
-	    (s->run.sp && sp < s->run.sp))
+	if (!s || s->run.greenlets || (s->run.sp && sp < s->run.sp) || run_received(s))
 		return 0;
 	task = callback_task(s->tgid, task_word(PT_REGS_PARM2(ctx)), &steps);
-	if (task && !steps && !account_own(s->tgid, task))
+	if (steps)
+		account_get(s->tgid, task); /* it may be of before we came */
+	else if (!account_own(s->tgid, task))
 		task = 0; /* another object's method */
 	if (!s->run.loop && !task)
 		return 0;
-	if (steps && !account_own(s->tgid, task))
-		account_make(s->tgid, task, 0, 0); /* of before we came */
 	s->run.loop = 1;
 	s->run.sp = sp;
 	if (!task || task != s->run.task)
@@ -216,49 +208,27 @@ int on_context_run(struct pt_regs *ctx)
 	return 0;
 }
 
-/*
- * uvloop enters contexts for callbacks of its own, and within these for those of the
- * application; from the step of a task until its context is left, nothing else is.
- * Transports call by Context.run() while none is entered.
- */
+/* A callback of uvloop's begins, unless the task that runs calls it, deeper on the stack. */
 SEC("uprobe")
 int on_context_enter(struct pt_regs *ctx)
 {
 	struct server *s = loop_here();
 
-	if (!s || s->run.greenlets)
+	if (!s || s->run.greenlets || (s->run.sp && PT_REGS_SP(ctx) < s->run.sp))
 		return 0;
-	s->run.loop = 1;
-	s->run.uvloop = 1;
+	s->run.loop = s->run.uvloop = 1;
 	s->run.sp = 0;
-	s->run.entered++;
-	if (!run_received(s) && s->owner && !s->run.depth)
+	if (!run_received(s) && (s->owner || s->run.task))
 		task_switch(0);
 	return 0;
 }
 
-SEC("uprobe")
-int on_context_exit(struct pt_regs *ctx)
+static __always_inline void task_steps(struct server *s, __u64 task, __u64 sp)
 {
-	struct server *s = loop_here();
-
-	if (!s || !s->run.entered)
-		return 0;
-	s->run.entered--;
-	if (s->run.entered >= s->run.depth && (s->run.entered || !s->owner))
-		return 0;
-	s->run.depth = 0;
-	task_switch(0);
-	return 0;
-}
-
-static __always_inline void task_steps(struct server *s, __u64 task)
-{
-	if (!s->run.entered || s->run.depth || !task)
+	if (!s->run.uvloop || s->run.sp || !task)
 		return;
-	s->run.depth = s->run.entered;
-	if (!account_own(s->tgid, task))
-		account_make(s->tgid, task, 0, 0);
+	s->run.sp = sp;
+	account_get(s->tgid, task);
 	task_switch(task);
 }
 
@@ -268,17 +238,9 @@ int on_task_step(struct pt_regs *ctx)
 	struct server *s = loop_here();
 
 	if (s)
-		task_steps(s, task_word(PT_REGS_PARM1(ctx) + PY_WRAPPER_TASK + head_extra(s->tgid)));
-	return 0;
-}
-
-SEC("uprobe")
-int on_task_wakeup(struct pt_regs *ctx)
-{
-	struct server *s = loop_here();
-
-	if (s)
-		task_steps(s, PT_REGS_PARM1(ctx));
+		task_steps(s,
+			   task_word(PT_REGS_PARM1(ctx) + PY_WRAPPER_TASK + head_extra(s->tgid)),
+			   PT_REGS_SP(ctx));
 	return 0;
 }
 
@@ -288,6 +250,60 @@ static __always_inline __u64 owner_active(const struct server *s)
 	struct inflight *f = inflight_find(s->owner);
 
 	return f && !f->done ? s->owner : 0;
+}
+
+/*
+ * Futures that were given a result while a request was worked for: a task that works for
+ * nobody and waits for that one does so for the request.  Only of uvloop, where it is not
+ * the task that sends the answer.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, ACCOUNTS);
+	__type(key, struct account_key);
+	__type(value, __u64);
+} futures SEC(".maps");
+
+SEC("uprobe")
+int on_future_result(struct pt_regs *ctx)
+{
+	struct server *s = loop_here();
+	struct account_key key = { .task = PT_REGS_PARM1(ctx) };
+	__u64 request = s && s->run.uvloop ? owner_active(s) : 0;
+
+	if (!request)
+		return 0;
+	key.tgid = s->tgid;
+	bpf_map_update_elem(&futures, &key, &request, BPF_ANY);
+	return 0;
+}
+
+static __always_inline void task_woken(struct server *s, __u64 task, __u64 future)
+{
+	struct account_key key = { .task = future, .tgid = s->tgid };
+	__u64 *request = bpf_map_lookup_elem(&futures, &key);
+	struct account *a;
+
+	if (!request)
+		return;
+	a = account_get(s->tgid, task);
+	if (a && !account_request(a))
+		a->request = *request;
+	bpf_map_delete_elem(&futures, &key);
+}
+
+SEC("uprobe")
+int on_task_wakeup(struct pt_regs *ctx)
+{
+	struct server *s = loop_here();
+	__u64 task = PT_REGS_PARM1(ctx);
+
+	if (!s)
+		return 0;
+	if (s->run.uvloop)
+		task_woken(s, task, PT_REGS_PARM2(ctx));
+	task_steps(s, task, PT_REGS_SP(ctx));
+	return 0;
 }
 
 SEC("uprobe")
@@ -322,13 +338,12 @@ int on_greenlet(struct pt_regs *ctx)
 	struct server *s = loop_here();
 	__u64 to = PT_REGS_PARM1(ctx);
 
-	if (!s || s->run.sp || s->run.entered || to == s->run.task)
+	if (!s || s->run.sp || to == s->run.task)
 		return 0;
-	if (!account_own(s->tgid, to)) {
-		if (!s->run.loop)
-			return 0;
-		account_make(s->tgid, to, 0, 0);
-	}
+	if (s->run.loop)
+		account_get(s->tgid, to);
+	else if (!account_own(s->tgid, to))
+		return 0;
 	s->run.greenlets = 1;
 	task_switch(to);
 	return 0;

@@ -57,23 +57,33 @@ static __always_inline int is_answer(__u64 at)
 	       start[5] == '1' && start[6] == '.';
 }
 
+/* The connection s->key is made, if it is a stream.  By itself, as its stack is large. */
+__noinline int traffic_begins(__u32 role, __u32 guesses)
+{
+	struct server *s = server_here();
+	struct connection *c;
+	struct peer peer;
+
+	if (!s)
+		return 0;
+	peer_of(&s->key, &peer);
+	c = peer.family ? connection_make(&s->key, role, s->tgid) : 0;
+	if (!c)
+		return 0;
+	c->guessed = guesses;
+	c->class = backend_class(&peer);
+	return 0;
+}
+
 /* The connection s->key, which may have been opened before we came.  0: none of ours. */
 static __always_inline struct connection *connection_met(struct server *s)
 {
 	struct connection *c = connection_find(&s->key);
-	struct peer peer;
 
 	if (c)
 		return c;
-	peer_of(&s->key, &peer);
-	if (!peer.family)
-		return 0;
-	c = connection_make(&s->key, ROLE_UNKNOWN, s->tgid);
-	if (c) {
-		c->guessed = GUESSES;
-		c->class = backend_class(&peer);
-	}
-	return c;
+	traffic_begins(ROLE_UNKNOWN, GUESSES);
+	return connection_find(&s->key);
 }
 
 /* Part `i` of what a call moved; 0: there is no more. */
@@ -220,15 +230,8 @@ static __always_inline void traffic_accepted(struct server *s, long fd)
 
 static __always_inline void traffic_connected(struct server *s, long ret)
 {
-	struct connection *c;
-	struct peer peer;
-
-	if ((ret && ret != -EINPROGRESS) || socket_key(s->args[0], &s->key))
-		return;
-	peer_of(&s->key, &peer);
-	c = peer.family ? connection_make(&s->key, ROLE_OUTBOUND, s->tgid) : 0;
-	if (c)
-		c->class = backend_class(&peer);
+	if ((!ret || ret == -EINPROGRESS) && !socket_key(s->args[0], &s->key))
+		traffic_begins(ROLE_OUTBOUND, 0);
 }
 
 /*

@@ -131,7 +131,7 @@ static unsigned emulated_after(int fd, uint64_t offset, uint32_t arguments)
 static void site_place(const struct search *s, struct switch_site *site)
 {
 	int fd = s->sites->files[site->file].fd;
-	bool bare = site->kind == SWITCH_ENTER || site->kind == SWITCH_EXIT;
+	uint32_t arguments = site->kind == SWITCH_ENTER ? 0 : ARGUMENTS; /* it has none to tell */
 	unsigned char code[8] = { 0 };
 	unsigned pad, further;
 
@@ -140,8 +140,7 @@ static void site_place(const struct search *s, struct switch_site *site)
 		return;
 	pad = is_landing_pad(code) ? 4 : 0;
 	site->emulated = is_push(code + pad);
-	further = site->emulated ? pad : emulated_after(fd, site->offset,
-							 bare ? 0 : ARGUMENTS);
+	further = site->emulated ? pad : emulated_after(fd, site->offset, arguments);
 	site->emulated |= further != 0;
 	site->offset += further ? further : pad;
 }
@@ -172,7 +171,7 @@ static int site_add(struct search *s, enum switch_kind kind, uint64_t function)
 static int contexts_add(struct search *s)
 {
 	struct elf_file *f;
-	uint64_t type, enter, leave, bias = s->in->bias;
+	uint64_t type, enter, bias = s->in->bias;
 	const struct image *image = NULL;
 	char *path;
 	int fd, err;
@@ -191,13 +190,10 @@ static int contexts_add(struct search *s)
 	if (err)
 		return err == -ENOMEM ? err : 0;
 	if (!elf_file_symbol(f, "PyContext_Type", &type))
-		err = site_add(s, SWITCH_RUN, type_memory_method(&s->memory, type + bias, "run"));
-	if (!err && s->uvloop && !elf_file_symbol(f, "PyContext_Enter", &enter) &&
-	    !elf_file_symbol(f, "PyContext_Exit", &leave)) {
+		err = site_add(s, SWITCH_RUN, type_memory_method(&s->memory, type_memory_methods(&s->memory, type + bias),
+					   "run"));
+	if (!err && s->uvloop && !elf_file_symbol(f, "PyContext_Enter", &enter))
 		err = site_add(s, SWITCH_ENTER, enter + bias);
-		if (!err)
-			err = site_add(s, SWITCH_EXIT, leave + bias);
-	}
 	elf_file_free(f);
 	return err;
 }
@@ -231,11 +227,24 @@ static int steps_add(struct search *s, const struct image *image)
 									      "task_wakeup"));
 }
 
+static int result_add(struct search *s, const struct image *image)
+{
+	uint64_t methods, type;
+	int err = type_memory_find(&s->memory, image, "_asyncio.Future", TYPE_METHODS, &methods,
+				   &type);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	return site_add(s, SWITCH_RESULT, type_memory_method(&s->memory, methods, "set_result"));
+}
+
 static int asyncio_add(struct search *s, const struct image *image)
 {
 	int err = task_add(s, image);
 
-	return err || !s->uvloop ? err : steps_add(s, image);
+	if (!err && s->uvloop)
+		err = steps_add(s, image);
+	return err || !s->uvloop ? err : result_add(s, image);
 }
 
 /* The C API, by which Cython's modules switch: gevent's. */
@@ -274,7 +283,8 @@ static int greenlet_add(struct search *s, const struct image *image)
 	err = site_add(s, SWITCH_GREENLET_NEW, function);
 	for (size_t i = 0; !err && i < 2; i++)
 		err = site_add(s, SWITCH_GREENLET,
-			       type_memory_method(&s->memory, type, methods[i]));
+			       type_memory_method(&s->memory, type_memory_methods(&s->memory, type),
+						  methods[i]));
 	return err ? err : greenlet_api_add(s, image, type);
 }
 

@@ -25,15 +25,16 @@ enum switch_kind {
 	 */
 	SWITCH_RUN,
 	/*
-	 * uvloop's callbacks: between PyContext_Enter() and PyContext_Exit(); those that
-	 * are a task's call it by TaskStepMethWrapper.__call__(self, ...) or, with the
-	 * task as the first argument, task_wakeup(), which up to 3.9 is such a wrapper,
-	 * too (Modules/_asynciomodule.c).  Only where uvloop is loaded.
+	 * uvloop's callbacks: it calls PyContext_Enter() before each; those that are a
+	 * task's call it by TaskStepMethWrapper.__call__(self, ...) or, with the task as
+	 * the first argument, task_wakeup(), which up to 3.9 is such a wrapper, too
+	 * (Modules/_asynciomodule.c).  Only where uvloop is loaded.
 	 */
 	SWITCH_ENTER,
-	SWITCH_EXIT,
 	SWITCH_STEP,
 	SWITCH_WAKEUP,
+	/* _asyncio.Future.set_result(self, ...); only where uvloop is loaded, too. */
+	SWITCH_RESULT,
 	/* _asyncio.Task.__init__(self, ...): Modules/_asynciomodule.c */
 	SWITCH_TASK,
 	/* greenlet.switch(self, ...), .throw(self, ...), and both of its C API */

@@ -59,9 +59,14 @@ static bool is_string(const struct type_memory *m, uint64_t address, const char 
 	       !memcmp(there, text, size);
 }
 
-uint64_t type_memory_method(const struct type_memory *m, uint64_t type, const char *name)
+uint64_t type_memory_methods(const struct type_memory *m, uint64_t type)
 {
-	uint64_t v = type_memory_word(m, type + PY_TYPE_METHODS + m->extra), at;
+	return type_memory_word(m, type + PY_TYPE_METHODS + m->extra);
+}
+
+uint64_t type_memory_method(const struct type_memory *m, uint64_t methods, const char *name)
+{
+	uint64_t v = methods, at;
 
 	for (int i = 0; v && i < METHODS_MAX; i++, v += PY_METHOD_SIZE) {
 		at = type_memory_word(m, v);
@@ -195,10 +200,19 @@ static const struct {
 } slots[] = {
 	[TYPE_CALL] = { PY_TYPE_CALL, PY_SLOT_CALL },
 	[TYPE_INIT] = { PY_TYPE_INIT, PY_SLOT_INIT },
+	[TYPE_METHODS] = { PY_TYPE_METHODS, PY_SLOT_METHODS },
 };
 
+static bool is_sound(const struct type_memory *m, const struct image *file, enum type_slot slot,
+		     uint64_t found)
+{
+	if (slot == TYPE_METHODS)
+		found = found ? type_memory_word(m, found + PY_METHOD_FUNCTION) : 0;
+	return is_code(file, found);
+}
+
 /* `at`: of the pointer to the name, in a PyType_Spec. */
-static uint64_t spec_function(const struct type_memory *m, uint64_t at, enum type_slot slot)
+static uint64_t spec_slot(const struct type_memory *m, uint64_t at, enum type_slot slot)
 {
 	uint64_t v = type_memory_word(m, at + PY_SPEC_SLOTS);
 
@@ -214,7 +228,7 @@ static uint64_t spec_function(const struct type_memory *m, uint64_t at, enum typ
 }
 
 int type_memory_find(const struct type_memory *m, const struct image *file, const char *name,
-		     enum type_slot slot, uint64_t *ret_function, uint64_t *ret_type)
+		     enum type_slot slot, uint64_t *ret_slot, uint64_t *ret_type)
 {
 	struct data d;
 	int err = data_read(m, file, &d);
@@ -227,13 +241,13 @@ int type_memory_find(const struct type_memory *m, const struct image *file, cons
 			uint64_t type = at - PY_TYPE_NAME - m->extra;
 
 			*ret_type = type;
-			*ret_function = type_memory_word(m, type + slots[slot].member + m->extra);
-			err = is_code(file, *ret_function) ? 0 : -ENOENT;
+			*ret_slot = type_memory_word(m, type + slots[slot].member + m->extra);
+			err = is_sound(m, file, slot, *ret_slot) ? 0 : -ENOENT;
 			if (!err)
 				break;
 			*ret_type = 0;
-			*ret_function = spec_function(m, at, slot);
-			err = is_code(file, *ret_function) ? 0 : -ENOENT;
+			*ret_slot = spec_slot(m, at, slot);
+			err = is_sound(m, file, slot, *ret_slot) ? 0 : -ENOENT;
 		}
 	data_free(&d);
 	return err;

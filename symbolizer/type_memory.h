@@ -26,23 +26,27 @@ void type_memory_close(struct type_memory *m);
 /* 0: it could not be read. */
 uint64_t type_memory_word(const struct type_memory *m, uint64_t address);
 
-/* The function of this method of a type object, or 0. */
-uint64_t type_memory_method(const struct type_memory *m, uint64_t type, const char *name);
+/* Where a type object has its methods; 0: it has none. */
+uint64_t type_memory_methods(const struct type_memory *m, uint64_t type);
 
-/* A function that each type may have. */
+/* The function of this name in an array of PyMethodDef, or 0. */
+uint64_t type_memory_method(const struct type_memory *m, uint64_t methods, const char *name);
+
+/* What a type may have. */
 enum type_slot {
-	TYPE_CALL, /* of __call__ */
+	TYPE_CALL, /* the function of __call__ */
 	TYPE_INIT, /* of __init__ */
+	TYPE_METHODS, /* an array of PyMethodDef, whose functions are meant below */
 };
 
 /*
- * The function of a type that is known by this name among the data of a file that the
- * process has mapped: of a static type object, whose address goes to *ret_type, or of
- * what a type on the heap is made from: then that is 0.  The function is in the same
- * file.  -ENOENT: there is none; -ESRCH, -ENOMEM.
+ * What a type has that is known by this name among the data of a file that the process
+ * has mapped: a static type object, whose address goes to *ret_type, or what a type on
+ * the heap is made from: then that is 0.  The function is in the same file.
+ * -ENOENT: there is none; -ESRCH, -ENOMEM.
  */
 int type_memory_find(const struct type_memory *m, const struct image *file, const char *name,
-		     enum type_slot slot, uint64_t *ret_function, uint64_t *ret_type);
+		     enum type_slot slot, uint64_t *ret_slot, uint64_t *ret_type);
 
 /* The function in a file that a PyMethodDef of this name there has, or 0. */
 uint64_t type_memory_find_method(const struct type_memory *m, const struct image *file,

@@ -33,12 +33,12 @@ umask 022
 
 # To be raised when a root's contents change, so that old roots are not taken for new.
 recipe=1
-declare -A recipe_of=([py311]=2 [py315]=2)
+declare -A recipe_of=([py311]=3 [py315]=2)
 cache=${PYCOST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/pycost}
 # Whose packages to fetch; a root of a foreign architecture is not tried out.
 arch=
 # Wanted only by the packages' install scripts, which are never run.
-needless=' debconf dpkg perl-base perl perl-modules-5.36 libperl5.36 usrmerge tar tzdata '
+needless=' debconf dpkg perl-base perl perl-modules-5.36 libperl5.36 usrmerge tar '
 
 die() { echo "fetch: $*" >&2; exit 1; }
 say() { echo "fetch: $*" >&2; }

@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,7 +26,7 @@
 struct serving {
 	struct requests_bpf *programs;
 	struct wire_armed *armed; /* shared with the kernel */
-	uint64_t passes;
+	uint64_t deaths; /* that have been looked after */
 };
 
 /* Maps that the exact mode has too are its own, but each counts its own losses. */
@@ -135,12 +136,10 @@ static int backends_fill(struct serving *s, const struct request_config *config)
 }
 
 /* Highest first: it is a stack, so low numbers go out first. */
-static int rows_free(struct serving *s)
+static int rows_free(struct bpf_map *map)
 {
-	int fd = bpf_map__fd(s->programs->maps.free_requests);
-
-	for (uint32_t i = WIRE_MAX_REQUESTS; i-- > 0;)
-		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
+	for (uint32_t i = bpf_map__max_entries(map); i-- > 0;)
+		if (bpf_map_update_elem(bpf_map__fd(map), NULL, &i, BPF_ANY))
 			return -errno;
 	return 0;
 }
@@ -186,7 +185,9 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
 	err = requests_bpf__load(s->programs);
 	if (!err)
-		err = rows_free(s);
+		err = rows_free(s->programs->maps.free_requests);
+	if (!err)
+		err = rows_free(s->programs->maps.free_servers);
 	if (!err)
 		err = armed_map(s);
 	if (!err && o->config)
@@ -269,13 +270,43 @@ int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
 	return -ESRCH;
 }
 
+/* As server_forget() in bpf/serving.bpf.h: whoever deletes the entry gives the slot back. */
+static void thread_forget(struct serving *s, uint32_t tid)
+{
+	const struct requests_bpf *p = s->programs;
+	uint32_t slot;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(p->maps.server_slots), &tid, &slot) ||
+	    bpf_map_delete_elem(bpf_map__fd(p->maps.server_slots), &tid))
+		return;
+	bpf_map_update_elem(bpf_map__fd(p->maps.free_servers), NULL, &slot, BPF_ANY);
+}
+
+static void threads_forget(struct serving *s, pid_t pid)
+{
+	char path[64];
+	struct dirent *e;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	dir = opendir(path);
+	while (dir && (e = readdir(dir)))
+		thread_forget(s, atoi(e->d_name));
+	if (dir)
+		closedir(dir);
+}
+
 void serving_unfollow(struct serving *s, pid_t pid)
 {
 	uint32_t tgid = pid;
 
 	/* Whoever deletes it takes the hint back: here, or in on_exit(). */
-	if (!bpf_map_delete_elem(bpf_map__fd(s->programs->maps.served), &tgid))
-		hint(s, pid, -1);
+	if (bpf_map_delete_elem(bpf_map__fd(s->programs->maps.served), &tgid))
+		return;
+	hint(s, pid, -1);
+	threads_forget(s, pid);
+	/* What it has in flight is looked for at the next pass. */
+	__atomic_fetch_add(&s->programs->bss->served_deaths, 1, __ATOMIC_RELAXED);
 }
 
 int serving_events_fd(const struct serving *s)
@@ -370,7 +401,81 @@ int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
 	return 0;
 }
 
+static bool is_served(const struct serving *s, uint32_t tgid)
+{
+	struct wire_served p;
+
+	return !serving_totals(s, tgid, &p);
+}
+
+/* Rows read at a time. */
+#define REAP_BATCH 32
+
+/* As in bpf/inflight.bpf.h, whose row begins with the request. */
+static void request_reap(struct serving *s, const struct wire_request *r)
+{
+	__u64 args[2] = {r->id, !lives(r->head.tgid)};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	if (r->id && !is_served(s, r->head.tgid))
+		bpf_prog_test_run_opts(bpf_program__fd(s->programs->progs.on_reap), &run);
+}
+
+static void requests_reap(struct serving *s)
+{
+	struct bpf_map *map = s->programs->maps.inflight;
+	size_t size = bpf_map__value_size(map);
+	char *rows = malloc(REAP_BATCH * size);
+	uint32_t keys[REAP_BATCH], next = 0, count;
+	void *in = NULL;
+	int err;
+
+	if (!rows)
+		return;
+	do {
+		count = REAP_BATCH;
+		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
+		in = &next;
+		for (uint32_t i = 0; i < count && (!err || errno == ENOENT); i++)
+			request_reap(s, (const struct wire_request *)(rows + i * size));
+	} while (!err && count);
+	free(rows);
+}
+
+/* Where struct connection of bpf/connection.bpf.h has the process. */
+#define CONNECTION_TGID 8
+
+static void connections_reap(struct serving *s)
+{
+	struct bpf_map *map = s->programs->maps.connections;
+	size_t key_size = bpf_map__key_size(map);
+	char *value = malloc(bpf_map__value_size(map)), *keys = malloc(2 * key_size);
+	char *key = keys, *next = keys ? keys + key_size : NULL, *swap;
+	bool more = value && keys && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
+	uint32_t tgid;
+
+	while (more) {
+		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
+		if (!bpf_map_lookup_elem(bpf_map__fd(map), key, value)) {
+			memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
+			if (!lives(tgid))
+				bpf_map_delete_elem(bpf_map__fd(map), key);
+		}
+		swap = key;
+		key = next;
+		next = swap;
+	}
+	free(value);
+	free(keys);
+}
+
 void serving_pass(struct serving *s)
 {
-	(void)s->passes;
+	uint64_t deaths = __atomic_load_n(&s->programs->bss->served_deaths, __ATOMIC_RELAXED);
+
+	if (deaths == s->deaths)
+		return;
+	s->deaths = deaths;
+	requests_reap(s);
+	connections_reap(s);
 }

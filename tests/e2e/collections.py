@@ -4,14 +4,12 @@
 import collections
 import json
 import os
-import shutil
 import subprocess
-import time
 import urllib.request
 
 import lib
+import rig
 
-SERVED = os.path.join(os.path.dirname(lib.PYCOST), "served")
 # Debian's have the probes.
 VERSIONS = ["3.9", "3.11", "3.13", "3.15"]
 
@@ -106,16 +104,8 @@ MODULES = {
 }
 
 
-def own_python(version):
-    """An interpreter that is a file of its own: nobody else has anything to do with it."""
-    path = os.path.join(lib.work, "python" + version)
-    if not os.path.exists(path):
-        shutil.copy(os.path.join(lib.root(version), "usr/bin/python" + version), path)
-    return [lib.python(version)[0], path]
-
-
-class Served:
-    """The rig's program that tells of requests, on one server."""
+class Served(rig.Rig):
+    """A server, and the rig that tells of its requests."""
 
     def __init__(self, version):
         port = lib.free_port()
@@ -125,31 +115,16 @@ class Served:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w", encoding="utf-8") as file:
                 file.write(text)
-        self.server = lib.start(*own_python(version), lib.script("litter.py", APP), str(port),
+        self.server = lib.start(*rig.own_python(version), lib.script("litter.py", APP), str(port),
                                 stdout=subprocess.PIPE,
                                 env=dict(os.environ, PYTHONPATH=directory, PYTHONHOME="/usr"))
         assert self.server.stdout.readline() == b"READY\n"
         self.url = "http://127.0.0.1:%d" % port
-        self.rig = lib.start(SERVED, "-m", "600", str(self.server.pid), stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE)
-        line = self.rig.stderr.readline()
-        assert line == b"measuring\n", line
+        super().__init__("-m", self.server.pid)
 
     def get(self, path):
         with urllib.request.urlopen(self.url + path) as answer:
             return {int(k): n for k, n in json.load(answer).items()}
-
-    def end(self):
-        time.sleep(0.3)
-        self.rig.send_signal(2)
-        told = [json.loads(line) for line in self.rig.communicate()[0].splitlines()]
-        self.server.kill()
-        self.requests = [fact for fact in told if fact["kind"] == "request"]
-        self.imports = [fact for fact in told if fact["kind"] == "import"]
-        self.collections = [fact for fact in told if fact["kind"] == "collection"]
-        self.lost = [{k: v for k, v in fact.items() if k != "kind"}
-                     for fact in told if fact["kind"] == "lost"][0]
-        return self
 
 
 def collected(version):
