@@ -49,6 +49,8 @@ void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid);
 
 /* Where entries and returns are probed in an interpreter with PROBES_SITES. */
 void doctor_sites(struct checkup *c, const struct interpreter *in);
+/* Whether its imports, collections and audit events can be seen: never a "no". */
+void doctor_marks(struct checkup *c, const struct interpreter *in);
 
 /* Whether --mode sample would work, for a target if there is one: never a "no". */
 void doctor_sampling(struct doctor *d, pid_t pid, const char *command);

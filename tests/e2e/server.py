@@ -31,7 +31,7 @@ def commands(kind, port, path, app, workers):
     wsgi, module = app + ":app", app
     asynchronous = "many_async:app"
     table = {
-        "wsgiref": ["many.py", str(port)],
+        "wsgiref": [app + ".py", str(port)],
         "sync": gunicorn(wsgi, tcp, workers),
         "sync-unix": gunicorn(wsgi, unix, workers),
         "gthread": gunicorn(wsgi, tcp, workers, "-k", "gthread", "--threads", "16"),
