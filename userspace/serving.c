@@ -508,16 +508,12 @@ static void connections_reap(struct serving *s)
 
 void serving_pass(struct serving *s)
 {
-<<<<<<< HEAD
-	(void)s->passes;
-	tasks_pass(s->tasks);
-=======
 	uint64_t deaths = __atomic_load_n(&s->programs->bss->served_deaths, __ATOMIC_RELAXED);
 
+	tasks_pass(s->tasks);
 	if (deaths == s->deaths)
 		return;
 	s->deaths = deaths;
 	requests_reap(s);
 	connections_reap(s);
->>>>>>> main
 }
