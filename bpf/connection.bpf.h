@@ -5,7 +5,6 @@
 #ifndef PYCOST_CONNECTION_BPF_H
 #define PYCOST_CONNECTION_BPF_H
 
-#define HTTP_STEPS 8 /* in one run: the verifier goes through each */
 #include "bpf/http.bpf.h"
 #include "bpf/serving.bpf.h"
 

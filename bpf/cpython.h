@@ -44,12 +44,11 @@
 #define PY_SLOT_SIZE 16	 /* an int, a pointer */
 #define PY_SLOT_CALL 50	 /* Py_tp_call, Include/typeslots.h */
 #define PY_SLOT_INIT 60	 /* Py_tp_init */
-#define PY_SLOT_METHODS 72 /* Py_tp_methods */
+#define PY_SLOT_METHODS 64 /* Py_tp_methods */
 #define PY_FREE_THREADED_HEAD 16
 
 /*
- * Of callables: PyCFunctionObject.m_self and PyMethodObject.im_self, and the task of
- * asyncio's TaskStepMethWrapper and TaskWakeupMethWrapper (Modules/_asynciomodule.c).
+ * Of callables: PyCFunctionObject.m_self, and the task of asyncio's TaskStepMethWrapper and TaskWakeupMethWrapper (Modules/_asynciomodule.c).
  * Later in a free-threaded build, likewise.
  */
 #define PY_CALLABLE_SELF 24

@@ -48,9 +48,7 @@
 #include "bpf/http_uwsgi.bpf.h"
 #include "bpf/http_route.bpf.h"
 
-#ifndef HTTP_STEPS
-#define HTTP_STEPS 16 /* of a run, at most */
-#endif
+#define HTTP_STEPS 8 /* of a run, at most: the verifier goes through each */
 
 /* No head is longer; servers give up earlier. */
 #define HTTP_HEAD_MAX (1u << 20)
@@ -133,7 +131,7 @@ static __always_inline void http_on_start(struct http_parser *p, struct http_chu
 	if ((d == '\r' || d == '\n') && kind != HTTP_KIND_UWSGI)
 		return;
 	p->matched = 0;
-	if (kind == HTTP_KIND_DETECT && d == 0x16) {
+	if (kind == HTTP_KIND_DETECT && (d == 0x16 || d == 0x17)) {
 		http_look(p, HTTP_RECORD);
 		return;
 	}
@@ -174,7 +172,7 @@ static __always_inline void http_restore(struct http_parser *p, struct wire_requ
 	http_keep(p, r, HTTP_WORD('H', 'T', 'T', 'P', 0, 0, 0, 0) & http_mask(n), n);
 }
 
-/* A TLS record of the handshake: 22, then version 3.x. */
+/* A TLS record, of the handshake (22) or what comes after it (23); then version 3.x. */
 static __always_inline void http_on_record(struct http_parser *p, int d)
 {
 	if (d != 3) {

@@ -139,8 +139,13 @@ static __always_inline void thread_charge(struct wire_thread *t, struct wire_nod
 /* The slow paths take up to microseconds; as time, they are nobody's. */
 static __always_inline void clock_restart(struct wire_thread *t)
 {
-	if (task_clock)
-		t->last = bpf_ktime_get_ns();
+	__u64 now;
+
+	if (!task_clock)
+		return;
+	now = bpf_ktime_get_ns();
+	t->left_out += now - t->last;
+	t->last = now;
 }
 
 /* It is on this CPU, and its clock starts. */

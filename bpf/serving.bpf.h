@@ -18,6 +18,16 @@
 #include "bpf/socket.bpf.h"
 #include "bpf/class_of.bpf.h"
 
+/* A thread and the sockets and TLS sessions that it uses: see tls.bpf.h. */
+struct tls_thread {
+	__u64 ssl; /* the session that it is in a call about; 0: none */
+	__u64 buffer, count_at; /* of that call */
+	__u32 moves, moves_before; /* bytes went through sockets so often; and before the call */
+	struct connection_key moved, received; /* through which last, and which way */
+	__u32 sends; /* the call does */
+	__u32 pad;
+};
+
 /* The thread is only changed by itself, and by on_switch() when it goes and comes. */
 struct server {
 	__u64 last, last_kernel, last_ns; /* counters when it was last looked at on its CPU */
@@ -45,7 +55,8 @@ struct server {
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
 	__u8 pad[3];
-	__u64 calls; /* of the exact mode's, as last seen */
+	__u64 calls, left_out; /* of the exact mode's, as last seen */
+	struct tls_thread tls;
 };
 
 /* By slot; slots to be had are in a stack that user space fills. */
@@ -251,7 +262,7 @@ static __always_inline int server_is_told(struct server *s, __u64 ns)
 	return 0;
 }
 
-/* Calls that the exact mode's probes have seen since last asked. */
+/* What the exact mode's probes have seen since last asked, and what they left out. */
 static __always_inline void server_count(struct server *s)
 {
 	struct wire_thread *t = exact_thread(s->tid);
@@ -259,6 +270,8 @@ static __always_inline void server_count(struct server *s)
 	if (!t)
 		return;
 	s->now.calls += t->calls - (t->calls < s->calls ? 0 : s->calls);
+	s->now.cost -= t->left_out - (t->calls < s->calls ? 0 : s->left_out);
+	s->left_out = t->left_out;
 	s->calls = t->calls;
 }
 

@@ -86,7 +86,9 @@ static __always_inline void life_tell(__u32 kind, __u32 tgid, __u32 parent, stru
 static __always_inline void process_born(const struct wire_served *parent, __u32 parent_tgid,
 					 struct task_struct *child)
 {
-	struct wire_served new = {.runtime = parent->runtime, .runtime_end = parent->runtime_end};
+	struct wire_served new = {.runtime = parent->runtime,
+				  .runtime_end = parent->runtime_end,
+				  .flags = parent->flags & WIRE_SERVED_FREE_THREADED};
 	__u32 tgid = child->tgid;
 	struct server *s;
 

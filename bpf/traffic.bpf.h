@@ -176,13 +176,15 @@ static __always_inline void traffic_received(struct server *s, struct connection
 
 	if (c->role == ROLE_OUTBOUND)
 		backend_received(c, s->parsed_ns);
+	if (c->tls)
+		return;
 	if (c->role == ROLE_OUTBOUND && c->guessed) {
 		c->guessed--;
 		if (c->receiving)
 			inbound_undo(c);
 		c->receiving = 0;
 		http_begin(&c->in, HTTP_KIND_DETECT);
-	} else if (c->role == ROLE_OUTBOUND || c->tls) {
+	} else if (c->role == ROLE_OUTBOUND) {
 		return;
 	}
 	traffic_parse(s);
@@ -210,6 +212,10 @@ __noinline int traffic_moved(__u32 call, __u32 size)
 	fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
 	if (socket_key(fd, &s->key))
 		return 0;
+	s->tls.moves++;
+	s->tls.moved = s->key;
+	if (!call_sends(call))
+		s->tls.received = s->key;
 	s->moves = call;
 	s->moved = size;
 	c = connection_met(s);

@@ -124,6 +124,7 @@ struct wire_thread {
 	__u64 last_kernel; /* as last and pending, in kernel mode */
 	__u64 pending_kernel;
 	__u64 calls; /* that were probed */
+	__u64 left_out; /* what the slow paths of probes took, as time: nobody's */
 	__u32 moved; /* frames that have their node under the new root */
 	__u32 moved_from, moved_to; /* the last of these: its node under either root */
 	__u32 pad;

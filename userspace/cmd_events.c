@@ -125,7 +125,8 @@ static int show_table(struct events_command *c, const struct event_table *t, FIL
 	int err;
 
 	event_print_header(t, &style, out);
-	err = event_print_table(t, &style, out);
+	err = t->row_count ? event_print_table(t, &style, out)
+			   : fputs("none was seen\n", out) < 0 ? -EIO : 0;
 	report_print_losses(t->profile->losses, &style, out);
 	return err;
 }
@@ -154,6 +155,9 @@ static int events(struct events_command *c, const char *name, const struct argp 
 	argp_err_exit_status = EXIT_USAGE;
 	if (request_run_init(&c->run, name))
 		return EXIT_FAILURE;
+	/* The functions are told by what is probed for these events. */
+	c->run.options.rate = 0;
+	c->run.options.no_samples = true;
 	argp_parse(argp, argc, argv, 0, NULL, c);
 	return request_run(&c->run);
 }

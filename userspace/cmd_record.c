@@ -121,12 +121,12 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if (o->kernel_mode && o->metric == METRIC_TASK_CLOCK)
 		argp_error(state, "task-clock has the kernel's time in it already: leave "
 				  "--kernel out, or choose another metric");
+	if (o->endpoint && (!o->requests || o->no_samples))
+		argp_error(state, "--endpoint goes with --requests=1/N");
 	if ((o->one_in > 1 || o->endpoint) && o->sample)
 		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
 				  "all requests");
-	if (o->endpoint && (!o->requests || o->no_samples))
-		argp_error(state, "--endpoint goes with --requests=1/N");
-	if (!o->requests && !request_config_is_empty(&r->requests))
+	if (!o->requests && r->requests.said)
 		argp_error(state, "what is said of requests needs --requests or --requests-only");
 	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))
 		argp_error(state, "--per-thread, --no-calibration, --max-paths and --max-threads are of "
@@ -182,7 +182,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_REQUESTS_ONLY:
 		r->session.requests = &r->requests;
-		r->session.no_samples = true;
+		r->session.sample = r->session.no_samples = true;
 		return 0;
 	case OPT_ENDPOINT:
 		r->session.endpoint = arg;
@@ -194,7 +194,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->command = state->argv + state->next;
 		return 0;
 	case ARGP_KEY_END:
-		r->session.sample |= r->session.no_samples;
 		arguments_check(r, state);
 		return 0;
 	default:

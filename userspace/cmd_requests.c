@@ -2,10 +2,12 @@
 /* pycost requests: a recording, or a session -> profile -> table of requests. */
 #include <argp.h>
 #include <errno.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/commands.h"
+#include "userspace/export_json_parts.h"
 #include "userspace/request_line.h"
 #include "userspace/request_run.h"
 #include "userspace/request_view.h"
@@ -214,6 +216,23 @@ static int show_table(struct requests_command *c, const struct request_table *t,
 	return err;
 }
 
+/* The requests themselves have been told. */
+static int show_losses(struct requests_command *c, const struct profile *p, FILE *out)
+{
+	struct report_style style = request_run_style(&c->run);
+	json_t *json;
+	int err;
+
+	if (c->run.format != REQUEST_JSON) {
+		report_print_losses(p->losses, &style, out);
+		return 0;
+	}
+	json = json_pack("{s:o}", "losses", json_losses(p->losses));
+	err = json && !json_dumpf(json, out, JSON_COMPACT) && fputc('\n', out) != EOF ? 0 : -EIO;
+	json_decref(json);
+	return err;
+}
+
 static int show(struct request_run *run, const struct profile *p,
 		const struct recording_status *status, bool last, FILE *out)
 {
@@ -223,6 +242,8 @@ static int show(struct request_run *run, const struct profile *p,
 	struct request_table t;
 	int err;
 
+	if (c->each)
+		return show_losses(c, p, out);
 	if (c->workers)
 		return show_workers(c, p, status, out);
 	err = endpoint_views_compute(p, &views);

@@ -40,6 +40,8 @@ void doctor_uprobes(struct doctor *d);
 void doctor_counter(struct doctor *d);
 void doctor_programs(struct doctor *d); /* after the counter: they need it */
 
+void doctor_requests(struct doctor *d); /* likewise; never a "no" */
+
 /* A process and the Python in it. */
 void doctor_process(struct doctor *d, pid_t pid);
 /* An interpreter on disk: a path, or a name in PATH. */
@@ -49,6 +51,8 @@ void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid);
 
 /* Where entries and returns are probed in an interpreter with PROBES_SITES. */
 void doctor_sites(struct checkup *c, const struct interpreter *in);
+/* Whether its imports, collections and audit events can be seen: never a "no". */
+void doctor_marks(struct checkup *c, const struct interpreter *in);
 
 /* Whether --mode sample would work, for a target if there is one: never a "no". */
 void doctor_sampling(struct doctor *d, pid_t pid, const char *command);

@@ -130,6 +130,7 @@ void doctor_python(struct doctor *d, struct interpreter *in, pid_t pid)
 
 	check_interpreter(&d->checkup, in);
 	wanted = check_version(&d->checkup, in);
+	doctor_marks(&d->checkup, in);
 	/* With probes it would be no better. */
 	if (in->free_threaded)
 		return;

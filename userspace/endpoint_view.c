@@ -12,6 +12,8 @@
 
 /* Decorators around a view, and what is below them: no more is looked at. */
 #define WRAPPERS_MAX 64
+/* Decorators call helpers too: what costs so many times less than another callee is one. */
+#define HELPER_SHARE 5
 
 /* What an endpoint's calls of a view cost, with all that it calls. */
 struct vote {
@@ -70,6 +72,7 @@ static void search(struct election *e, uint32_t node, bool second, unsigned dept
 		search_callees(e, node, second, depth + 1);
 }
 
+/* What it wraps may be in C, or be called by another name: then by what it calls. */
 static bool wraps_any(const struct election *e, uint32_t node)
 {
 	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c])
@@ -78,13 +81,26 @@ static bool wraps_any(const struct election *e, uint32_t node)
 	return false;
 }
 
-static void search_callees(struct election *e, uint32_t node, bool second, unsigned depth)
+/* What a callee has to cost to be taken for what a wrapper is there for. */
+static uint64_t callee_cost_min(const struct election *e, uint32_t node)
 {
-	/* What it wraps may be in C, or be called by another name: then by what it calls. */
-	bool known = wraps_any(e, node);
+	uint64_t most = 0;
 
 	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c])
-		if (!known || framework_wraps(function_of(e, node), function_of(e, c)))
+		if (role_of(e, c) != FRAMEWORK_PLUMBING && e->cost[c] > most)
+			most = e->cost[c];
+	return most / HELPER_SHARE;
+}
+
+static void search_callees(struct election *e, uint32_t node, bool second, unsigned depth)
+{
+	bool wrapper = role_of(e, node) == FRAMEWORK_WRAPPER;
+	bool known = wrapper && wraps_any(e, node);
+	uint64_t least = wrapper && !known ? callee_cost_min(e, node) : 0;
+
+	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c])
+		if (known ? framework_wraps(function_of(e, node), function_of(e, c))
+			  : e->cost[c] >= least)
 			search(e, c, second, depth);
 }
 

@@ -328,7 +328,7 @@ static int endpoint_add(void *arg, const struct endpoint_part *part)
 	const struct sink_endpoint *e =
 		&part->report.profile->requests.endpoints[part->endpoint];
 	struct endpoints_json *j = arg;
-	json_t *object = json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:f, s:o}",
+	json_t *object = json_pack("{s:I, s:o, s:o, s:s, s:o, s:o, s:f, s:o, s:o}",
 				   "id", (json_int_t)part->endpoint,
 				   "method", json_string_or_null(e->method),
 				   "name", json_string_or_null(e->name),
@@ -338,7 +338,9 @@ static int endpoint_add(void *arg, const struct endpoint_part *part)
 				   "total", json_count(part->cost),
 				   "share", part->percent,
 				   "requests", part->endpoint ? json_count(part->requests)
-							      : json_null());
+							      : json_null(),
+				   "served", part->endpoint ? json_count(part->served)
+							    : json_null());
 
 	if (object && report_has_kernel(&part->report))
 		json_object_set_new(object, "kernel_total",
@@ -346,6 +348,16 @@ static int endpoint_add(void *arg, const struct endpoint_part *part)
 	if (object && j->functions)
 		json_object_set_new(object, "functions", functions_json(&part->report, NULL));
 	return json_array_append_new(j->array, object) < 0 ? -ENOMEM : 0;
+}
+
+/* Of how many requests the function costs are, and how many there were; null: of all. */
+static json_t *captured_json(const struct profile *p)
+{
+	uint64_t captured, all;
+
+	if (!report_captured(p, &captured, &all))
+		return json_null();
+	return json_pack("{s:o, s:o}", "requests", json_count(captured), "of", json_count(all));
 }
 
 /* What each endpoint's trees cost; the dearest first. */
@@ -359,11 +371,13 @@ static int endpoints_set(json_t *json, struct report *r, enum report_sort sort, 
 	if (!err)
 		err = report_each_endpoint(r, sort, endpoint_add, &j);
 	endpoint_views_free(&views);
-	if (err)
+	if (err) {
 		json_decref(j.array);
-	else
-		json_object_set_new(json, "endpoints", j.array);
-	return err;
+		return err;
+	}
+	json_object_set_new(json, "endpoints", j.array);
+	json_object_set_new(json, "captured", captured_json(r->profile));
+	return 0;
 }
 
 static int document_put(struct report *r, enum report_sort sort, bool functions, FILE *out)

@@ -84,6 +84,16 @@ static const char *const other_methods[] = {
 	"process_template_response",
 };
 
+/* What decorators call the function that they put in the place of the decorated one. */
+static const char *const wrapper_names[] = {
+	"wrapper",   "_wrapper",   "wrapped",	 "_wrapped",	 "wrap",      "_wrap",
+	"inner",     "_inner",	   "decorated",	 "_decorated",	 "decorator", "_decorator",
+	"new_func",  "wrapped_f",  "wrapped_func", "wrapped_view", "_wrapped_view",
+	"_wrapper_view", "_view_wrapper", "view_wrapper", "wrapper_func", "wrapped_function",
+	"decorated_function", "decorated_view", "inner_func", "inner_wrapper", "async_wrapper",
+	"sync_wrapper", "func_wrapper",
+};
+
 static const char *const request_methods[] = { "get",	 "post",    "put",   "patch", "delete",
 					       "head",	 "options", "trace", "http_method_not_allowed" };
 
@@ -138,6 +148,9 @@ enum framework_role framework_role(const struct sink_function *f)
 	for (size_t i = 0; i < sizeof(plumbing) / sizeof(*plumbing); i++)
 		if (is_within(f->module, plumbing[i]))
 			return FRAMEWORK_PLUMBING;
+	/* Samples do not tell what a closure wraps.  Views of an application factory are closures. */
+	if (strstr(f->qualname, ".<locals>.") && IS_ONE_OF(f->name, wrapper_names))
+		return FRAMEWORK_WRAPPER;
 	/* A class-based view's own dispatch() calls the next one's, or its methods. */
 	if (*f->class_name && (!strcmp(f->name, "dispatch") || !strcmp(f->name, "dispatch_request")))
 		return FRAMEWORK_WRAPPER;
@@ -158,5 +171,5 @@ bool framework_wraps(const struct sink_function *wrapper, const struct sink_func
 	if (!strcmp(wrapper->name, "dispatch") || !strcmp(wrapper->name, "dispatch_request") ||
 	    !strcmp(wrapper->qualname, "View._iter"))
 		return is_handler(callee) || *callee->wraps;
-	return true;
+	return false;
 }

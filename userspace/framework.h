@@ -28,8 +28,8 @@ enum framework_role {
 enum framework_role framework_role(const struct sink_function *f);
 
 /*
- * Of the functions that this wrapper calls, whether this one may be what it wraps: a
- * class-based view calls its methods by the request's.
+ * Of the functions that this wrapper calls, whether this one is known to be what it wraps:
+ * a class-based view calls its methods by the request's.
  */
 bool framework_wraps(const struct sink_function *wrapper, const struct sink_function *callee);
 

@@ -113,21 +113,28 @@ static struct totals totals_of(const struct report *r, const struct root *roots,
 	return t;
 }
 
-/* Those that its function costs are of: when some were probed, these alone. */
-static uint64_t requests_count(const struct profile *p, uint32_t endpoint)
+/* Requests of an endpoint, UINT32_MAX: of any; those that were probed of it. */
+static uint64_t requests_count(const struct profile *p, uint32_t endpoint, uint64_t *ret_probed)
 {
-	uint64_t count = 0, probed = 0;
+	uint64_t count = 0;
 
+	*ret_probed = 0;
 	for (size_t i = 1; endpoint && i < p->requests.group_count; i++) {
 		const struct profile_group *g = &p->requests.groups[i];
 
-		if (g->of.endpoint != endpoint)
+		if (endpoint != UINT32_MAX && g->of.endpoint != endpoint)
 			continue;
 		count = saturating_add(count, g->count);
 		if (g->of.flags & GROUP_EXACT)
-			probed = saturating_add(probed, g->count);
+			*ret_probed = saturating_add(*ret_probed, g->count);
 	}
-	return probed ? probed : count;
+	return count;
+}
+
+bool report_captured(const struct profile *p, uint64_t *ret_captured, uint64_t *ret_all)
+{
+	*ret_all = requests_count(p, UINT32_MAX, ret_captured);
+	return *ret_captured && *ret_captured < *ret_all;
 }
 
 static int part_show(struct report *r, enum report_sort sort, const struct root *roots,
@@ -145,7 +152,10 @@ static int part_show(struct report *r, enum report_sort sort, const struct root 
 	part.report.functions = (struct function_costs){ 0 };
 	part.report.order = NULL;
 	part.report.order_count = 0;
-	part.requests = requests_count(r->profile, part.endpoint);
+	part.served = requests_count(r->profile, part.endpoint, &part.requests);
+	/* Where some were probed, function costs are of these alone. */
+	if (!part.requests)
+		part.requests = part.served;
 	err = function_costs_compute(r->profile, &r->costs,
 				     report_has_kernel(r) ? &r->kernel : NULL, &r->tree,
 				     &part.report.functions);

@@ -13,7 +13,14 @@ struct endpoint_part {
 	uint64_t cost;	      /* of all its trees */
 	double percent;	      /* that, of everything */
 	uint64_t requests;    /* that its costs are of and that ended */
+	uint64_t served;      /* of it, whether its costs are of them or not */
 };
+
+/*
+ * How many requests the function costs are of, and of how many: false when they are of all,
+ * as where every request was probed or none was.
+ */
+bool report_captured(const struct profile *p, uint64_t *ret_captured, uint64_t *ret_all);
 
 /*
  * Shows each part, the dearest first: an error of show() ends it.  What is computed for the

@@ -8,6 +8,7 @@
 #include "userspace/counter_share.h"
 #include "userspace/estimate.h"
 #include "userspace/report.h"
+#include "userspace/report_endpoints.h"
 #include "userspace/request_view.h"
 #include "userspace/saturate.h"
 #include "userspace/text.h"
@@ -170,7 +171,7 @@ static void print_requests(const struct report *r, FILE *out)
 	const struct profile *p = r->profile;
 	char count[ESTIMATE_COUNT_SIZE], lives[256];
 	size_t endpoints = endpoints_met(p);
-	uint64_t all = 0;
+	uint64_t all = 0, captured;
 
 	if (!p->meta.requests)
 		return;
@@ -180,6 +181,12 @@ static void print_requests(const struct report *r, FILE *out)
 	fprintf(out, "requests:    %s (%.1f/s) of %zu endpoint%s\n", count,
 		p->duration_ns ? all / (p->duration_ns / 1e9) : 0, endpoints,
 		endpoints == 1 ? "" : "s");
+	if (report_captured(p, &captured, &all)) {
+		estimate_count_text(count, captured);
+		fprintf(out, "captured:    %s of them (%.2g %%), each from its beginning to its end: "
+			     "function costs are theirs, not scaled\n",
+			count, 100.0 * captured / all);
+	}
 	worker_summary(p, lives, sizeof(lives));
 	if (*lives)
 		fprintf(out, "workers:     %s\n", lives);

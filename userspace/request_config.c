@@ -340,13 +340,6 @@ int request_config_user_key(struct request_config *c, const char *path, char *er
 
 /* ---- the end ---- */
 
-bool request_config_is_empty(const struct request_config *c)
-{
-	return !c->route_count && !c->field_count && !c->backend_count && !c->tag_count &&
-	       !c->has_key && !c->marks && c->max_endpoints == CONFIG_ENDPOINTS_DEFAULT &&
-	       c->max_tag_sets == CONFIG_TAG_SETS_DEFAULT;
-}
-
 static int tag_read(struct config_tag *tag, char *err, size_t errlen)
 {
 	FILE *f = fopen(tag->value, "re");

@@ -92,6 +92,7 @@ struct request_config {
 	unsigned tag_count;
 	uint32_t max_endpoints, max_tag_sets;
 	bool marks; /* what applications say by sys.audit() is read */
+	bool said;  /* any option was given */
 	bool has_key;
 	uint8_t key[USER_KEY_SIZE]; /* of hashes; random when the user gave none */
 };
@@ -122,9 +123,6 @@ int request_config_file(struct request_config *c, const char *path, char *err, s
 /* The same from memory, which errors call `name`. */
 int request_config_text(struct request_config *c, const char *name, const char *text, size_t size,
 			char *err, size_t errlen);
-
-/* Nothing was added yet. */
-bool request_config_is_empty(const struct request_config *c);
 
 /* The usual back ends where there is room, a random key when there is none, tags of files. */
 int request_config_finish(struct request_config *c, char *err, size_t errlen);

@@ -54,15 +54,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_MARKS:
 		c->marks = true;
-		return 0;
-	case ARGP_KEY_END:
-		err = request_config_finish(c, why, sizeof(why));
+		err = 0;
 		break;
+	case ARGP_KEY_END:
+		if (request_config_finish(c, why, sizeof(why)))
+			argp_error(state, "%s", why);
+		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
 	if (err)
 		argp_error(state, "%s", why);
+	c->said = true;
 	return 0;
 }
 

@@ -142,8 +142,9 @@ static void begin_tell(const struct request_run *r, struct session *s)
 			st.fallback_reason);
 	if (st.caution)
 		complain(r, st.caution);
-	if (!r->seconds && isatty(STDERR_FILENO))
-		fprintf(stderr, "%s: measuring; Ctrl-C stops\n", r->command);
+	if (!r->seconds)
+		fprintf(stderr, "%s: measuring %u process%s; Ctrl-C stops\n", r->command, st.targets,
+			st.targets == 1 ? "" : "es");
 }
 
 /* Each line is there at once, for whoever reads along. */
@@ -190,7 +191,7 @@ static int measure(struct request_run *r, struct profile *p, struct session *s, 
 	notices(r, s);
 	if (!err)
 		err = late;
-	if (!err && !r->each)
+	if (!err)
 		err = r->show(r, p, &complete, true, out);
 	return err;
 }

@@ -31,7 +31,7 @@ struct request_run {
 	bool exact;	   /* numbers in full */
 	double seconds;	   /* 0: until stopped, or the targets' end */
 	double interval;   /* show each so many seconds; 0: once, at the end */
-	/* Is given each request as it ends, and the run, instead; NULL: show() at the end. */
+	/* Is given each request as it ends, and the run; then show() tells no more than losses. */
 	void (*each)(void *arg, const struct request_seen *r);
 	struct targets targets;
 	struct session_options options;

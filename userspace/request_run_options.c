@@ -22,7 +22,8 @@ static const struct argp_option options[] = {
 	 "Show what came in each such interval, instead of all at the end", 2},
 	{"all", OPT_ALL, NULL, 0, "Every Python on this machine, those too that start later", 2},
 	{"rate", OPT_RATE, "HZ", 0,
-	 "Sample as well, so that names of views are known (default: 99 a second; 0: do not)", 2},
+	 "Sample as well, so that names of views are known (default: 99 a second; of imports and gc, "
+	 "0: do not)", 2},
 	{"metric", OPT_METRIC, "METRIC", 0,
 	 "instructions, cycles or task-clock (default: the first of them that this machine counts)", 2},
 	{"no-follow", OPT_NO_FOLLOW, NULL, 0, "Leave the processes alone that the targets fork", 2},

@@ -379,6 +379,7 @@ int request_table_compute(const struct profile *p, const struct request_query *q
 		return err;
 	}
 	t.seconds = (p->duration_ns > since ? p->duration_ns - since : 0) / 1e9;
+	t.later = since;
 	workers_add(&t);
 	*ret = t;
 	return 0;

@@ -66,6 +66,7 @@ struct request_table {
 	size_t row_count;
 	struct request_row total; /* of all rows */
 	double seconds;
+	bool later; /* since a moment that was not the beginning */
 	/* Of all workers, whatever is filtered: units of the metric. */
 	bool has_workers;
 	uint64_t workers_cost, workers_request_cost;

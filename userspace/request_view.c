@@ -247,7 +247,7 @@ void request_print_header(const struct request_table *t, const struct report_sty
 
 	fprintf(out, "metric:      %s (%s): %s\n", metric_name(meta->metric),
 		metric_unit(meta->metric), report_metric_meaning(meta));
-	if (start && localtime_r(&start, &tm))
+	if (start && !t->later && localtime_r(&start, &tm))
 		strftime(when, sizeof(when), " from %Y-%m-%d %H:%M:%S", &tm);
 	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", t->seconds, when, *meta->host ? " on " : "",
 		meta->host, *meta->kernel ? ", Linux " : "", meta->kernel);
@@ -275,8 +275,12 @@ static void print_probed_note(const struct request_table *t, const char *warn, c
 		fprintf(out,
 			"%snote: all requests were probed: the probes' own cost is taken out of sums "
 			"and means by the calibration, and quantiles are scaled by as much; latencies "
-			"have it in them%s\n",
-			warn, end);
+			"have it in them%s%s\n",
+			warn,
+			t->profile->meta.metric == METRIC_TASK_CLOCK
+				? ", and so has time on a CPU in part: what the programs themselves take"
+				: "",
+			end);
 	else
 		fprintf(out,
 			"%snote: %" PRIu64 " of the requests were probed: means, errors and quantiles "
@@ -289,9 +293,15 @@ void request_print_notes(const struct request_table *t, const struct recording_s
 {
 	const char *warn = style->color ? "\033[33m" : "", *end = style->color ? "\033[0m" : "";
 
-	fputs("\nOf a request: mean cost with its 95 % confidence interval; a quantile is exact to "
-	      "1.6 %, beside what chance makes of it\n",
-	      out);
+	if (!t->total.count)
+		fprintf(out,
+			"%sno request was seen: were the workers idle, or behind a protocol that is not "
+			"HTTP/1.1 or uwsgi?%s\n",
+			warn, end);
+	else
+		fputs("\nOf a request: mean cost with its 95 % confidence interval; a quantile is "
+		      "exact to 1.6 %, beside what chance makes of it\n",
+		      out);
 	if (status->corrupt)
 		fprintf(out, "%sdamaged file: what came after byte %" PRIu64 " is missing%s\n", warn,
 			status->corrupt_offset, end);

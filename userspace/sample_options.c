@@ -74,6 +74,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->sample = !strcmp(arg, "sample");
 		if (!o->sample && strcmp(arg, "exact"))
 			argp_error(state, "'%s' is neither exact nor sample", arg);
+		if (o->no_samples)
+			argp_error(state, "--requests-only is a mode of its own: leave --mode out");
 		return 0;
 	case OPT_RATE:
 		o->rate = number_of(state, arg, 1, SAMPLE_RATE_MAX);

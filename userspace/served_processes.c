@@ -108,7 +108,7 @@ int served_process_born(struct served_processes *s, pid_t pid, pid_t parent)
 	p->told = false;
 	p->list.count = 0;
 	if (from) {
-		p->list = from->list;
+		tag_list_copy(&p->list, &from->list);
 		p->tags = from->tags;
 		p->told = from->told;
 		return 0;
@@ -155,7 +155,7 @@ int served_process_tags(struct served_processes *s, pid_t pid, struct tag_list *
 			return err;
 		p->told = true;
 	}
-	*ret = p->list;
+	tag_list_copy(ret, &p->list);
 	*ret_id = p->tags;
 	return 0;
 }

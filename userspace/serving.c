@@ -22,9 +22,12 @@
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
 #include "userspace/request_config.h"
+#include "userspace/tasks.h"
 
 struct serving {
 	struct requests_bpf *programs;
+	struct tasks *tasks;
+	bool no_follow;
 	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
 };
@@ -167,6 +170,25 @@ static int armed_map(struct serving *s)
 	return 0;
 }
 
+static int tasks_begin(struct serving *s)
+{
+	const struct bpf_program *const by_kind[SWITCH_KINDS] = {
+		[SWITCH_RUN] = s->programs->progs.on_context_run,
+		[SWITCH_ENTER] = s->programs->progs.on_context_enter,
+		[SWITCH_STEP] = s->programs->progs.on_task_step,
+		[SWITCH_WAKEUP] = s->programs->progs.on_task_wakeup,
+		[SWITCH_RESULT] = s->programs->progs.on_future_result,
+		[SWITCH_TASK] = s->programs->progs.on_task_new,
+		[SWITCH_GREENLET] = s->programs->progs.on_greenlet,
+		[SWITCH_GREENLET_NEW] = s->programs->progs.on_greenlet_new,
+	};
+	int programs[SWITCH_KINDS];
+
+	for (int i = 0; i < SWITCH_KINDS; i++)
+		programs[i] = bpf_program__fd(by_kind[i]);
+	return tasks_open(programs, &s->tasks);
+}
+
 static int serving_load(struct serving *s, const struct serving_options *o)
 {
 	int err;
@@ -194,6 +216,8 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = backends_fill(s, o->config);
 	if (!err)
 		err = counters_connect(s, o);
+	if (!err)
+		err = tasks_begin(s);
 	return err ? err : requests_bpf__attach(s->programs);
 }
 
@@ -206,6 +230,7 @@ int serving_open(const struct serving_options *o, struct serving **ret, char *te
 		free(s);
 		return err;
 	}
+	s->no_follow = o->no_follow;
 	err = serving_load(s, o);
 	if (err) {
 		kernel_explain(err, o->exact ? RIGHTS_EXACT : RIGHTS_SAMPLE, text, len);
@@ -222,6 +247,7 @@ void serving_close(struct serving *s)
 		return;
 	if (s->armed)
 		munmap(s->armed, sizeof(*s->armed));
+	tasks_close(s->tasks); /* which end in its programs */
 	requests_bpf__destroy(s->programs);
 	free(s);
 }
@@ -243,7 +269,7 @@ static bool lives(pid_t pid)
 	return !access(path, F_OK);
 }
 
-int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
+static int served_set(struct serving *s, pid_t pid, const struct interpreter *in)
 {
 	int fd = bpf_map__fd(s->programs->maps.served);
 	uint64_t runtime = in && in->runtime_size ? in->runtime : 0;
@@ -255,6 +281,9 @@ int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
 		return 0;
 	p.runtime = runtime;
 	p.runtime_end = runtime ? runtime + in->runtime_size : 0;
+	p.flags &= ~WIRE_SERVED_FREE_THREADED;
+	if (in && in->free_threaded)
+		p.flags |= WIRE_SERVED_FREE_THREADED;
 	if (known)
 		return bpf_map_update_elem(fd, &tgid, &p, BPF_EXIST) ? -errno : 0;
 	hint(s, pid, 1);
@@ -296,10 +325,18 @@ static void threads_forget(struct serving *s, pid_t pid)
 		closedir(dir);
 }
 
+int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
+{
+	int err = served_set(s, pid, in);
+
+	return err || !in ? err : tasks_follow(s->tasks, pid, in, !s->no_follow);
+}
+
 void serving_unfollow(struct serving *s, pid_t pid)
 {
 	uint32_t tgid = pid;
 
+	tasks_unfollow(s->tasks, pid);
 	/* Whoever deletes it takes the hint back: here, or in on_exit(). */
 	if (bpf_map_delete_elem(bpf_map__fd(s->programs->maps.served), &tgid))
 		return;
@@ -473,6 +510,7 @@ void serving_pass(struct serving *s)
 {
 	uint64_t deaths = __atomic_load_n(&s->programs->bss->served_deaths, __ATOMIC_RELAXED);
 
+	tasks_pass(s->tasks);
 	if (deaths == s->deaths)
 		return;
 	s->deaths = deaths;

@@ -31,8 +31,7 @@ struct tag_list {
  */
 bool tag_list_set(struct tag_list *l, const char *key, size_t key_length, const char *value,
 		  size_t value_length);
-/* All of `from`, which replace those of the same keys. */
-void tag_list_add(struct tag_list *l, const struct tag_list *from);
+void tag_list_copy(struct tag_list *to, const struct tag_list *from);
 const char *tag_list_get(const struct tag_list *l, const char *key); /* NULL: none */
 
 struct tag_sets;

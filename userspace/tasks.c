@@ -179,7 +179,8 @@ static int process_look(struct tasks *t, struct process *p)
 	return err;
 }
 
-static void process_try(struct tasks *t, struct process *p, uint64_t now)
+/* -ESRCH: it is gone. */
+static int process_try(struct tasks *t, struct process *p, uint64_t now)
 {
 	int err = process_look(t, p);
 
@@ -191,6 +192,7 @@ static void process_try(struct tasks *t, struct process *p, uint64_t now)
 		snprintf(t->reason, sizeof(t->reason),
 			 "tasks of process %d are not told apart: its event loop cannot be watched: %s",
 			 (int)p->pid, strerror(-err));
+	return err;
 }
 
 static struct process **process_find(struct tasks *t, pid_t pid)
@@ -201,12 +203,20 @@ static struct process **process_find(struct tasks *t, pid_t pid)
 	return NULL;
 }
 
+static bool is_same(const struct interpreter *a, const struct interpreter *b)
+{
+	return a->dev == b->dev && a->inode == b->inode && a->bias == b->bias;
+}
+
 int tasks_follow(struct tasks *t, pid_t pid, const struct interpreter *in, bool children)
 {
 	struct process **v, *p;
 
-	if (process_find(t, pid))
+	if (process_find(t, pid)) {
+		if (is_same(&(*process_find(t, pid))->in, in))
+			return 0;
 		tasks_unfollow(t, pid); /* it has executed another program */
+	}
 	v = realloc(t->v, (t->n + 1) * sizeof(*v));
 	if (!v)
 		return -ENOMEM;
@@ -228,7 +238,7 @@ int tasks_follow(struct tasks *t, pid_t pid, const struct interpreter *in, bool 
 
 void tasks_unfollow(struct tasks *t, pid_t pid)
 {
-	struct process **at = process_find(t, pid);
+	struct process **at = t ? process_find(t, pid) : NULL;
 
 	if (!at)
 		return;
@@ -240,9 +250,9 @@ void tasks_pass(struct tasks *t)
 {
 	uint64_t now = clock_ns();
 
-	for (size_t i = 0; i < t->n; i++)
-		if (now >= t->v[i]->look_at)
-			process_try(t, t->v[i], now);
+	for (size_t i = t->n; i-- > 0;)
+		if (now >= t->v[i]->look_at && process_try(t, t->v[i], now) == -ESRCH)
+			tasks_unfollow(t, t->v[i]->pid);
 }
 
 const char *tasks_reason(const struct tasks *t)

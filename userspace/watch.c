@@ -2,6 +2,7 @@
 #include "userspace/watch.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 
@@ -11,6 +12,7 @@
 #include "userspace/request_config.h"
 #include "userspace/serving.h"
 #include "userspace/session.h"
+#include "userspace/tls.h"
 
 /* How often processes are looked at that have become another program. */
 #define LOOK_MS 20
@@ -25,6 +27,45 @@ static int marks_prepare(struct watch *w, const struct watch_options *o, char *t
 	return marks_open(&mo, &w->marks, text, len);
 }
 
+/* Without it, requests over TLS are missing, but no others. */
+static void tls_prepare(struct watch *w)
+{
+	char why[200] = "";
+
+	if (!tls_open(w->serving, &w->tls, why, sizeof(why)))
+		return;
+	snprintf(w->why, sizeof(w->why), "requests over TLS are not seen: %s", why);
+	w->no_tls = w->why;
+}
+
+static void on_class(void *arg, uint64_t class_id, const char *method, const char *name)
+{
+	const struct watch_options *o = &((struct watch *)arg)->options;
+
+	if (o->on_class)
+		o->on_class(o->arg, class_id, method, name);
+}
+
+static void on_request(void *arg, const struct wire_request *r, const char *method, const char *name)
+{
+	const struct watch_options *o = &((struct watch *)arg)->options;
+
+	if (o->on_request)
+		o->on_request(o->arg, r, method, name);
+}
+
+static void on_life(void *arg, const struct wire_event_life *e)
+{
+	struct watch *w = arg;
+
+	if (w->tls && e->head.kind == WIRE_EVENT_BORN)
+		tls_follow(w->tls, e->head.tgid, true);
+	else if (w->tls)
+		tls_unfollow(w->tls, e->head.tgid);
+	if (w->options.on_life)
+		w->options.on_life(w->options.arg, e);
+}
+
 int watch_open(const struct watch_options *o, struct watch **ret, char *text, size_t len)
 {
 	const struct session_options *so = o->session;
@@ -34,8 +75,8 @@ int watch_open(const struct watch_options *o, struct watch **ret, char *text, si
 					  .wanted_only = o->wanted_only};
 	struct requests_options ro = {.config = so->requests,
 				      .kernel_mode = o->kernel_counter != NULL,
-				      .on_class = o->on_class, .on_request = o->on_request,
-				      .on_life = o->on_life, .arg = o->arg, .each = so->each,
+				      .on_class = on_class, .on_request = on_request,
+				      .on_life = on_life, .each = so->each,
 				      .each_arg = so->each_arg};
 	struct watch *w = calloc(1, sizeof(*w));
 	int err = -ENOMEM;
@@ -43,7 +84,9 @@ int watch_open(const struct watch_options *o, struct watch **ret, char *text, si
 	if (!w)
 		return err;
 	err = serving_open(&serving, &w->serving, text, len);
+	w->options = *o;
 	ro.serving = w->serving;
+	ro.arg = w;
 	if (!err)
 		err = requests_open(&ro, o->sink, &w->requests, text, len);
 	if (!err)
@@ -52,6 +95,7 @@ int watch_open(const struct watch_options *o, struct watch **ret, char *text, si
 		watch_close(w);
 		return err;
 	}
+	tls_prepare(w);
 	*ret = w;
 	return 0;
 }
@@ -60,6 +104,7 @@ void watch_close(struct watch *w)
 {
 	if (!w)
 		return;
+	tls_close(w->tls);
 	marks_close(w->marks);
 	requests_close(w->requests);
 	serving_close(w->serving);
@@ -87,6 +132,8 @@ int watch_follow(struct watch *w, pid_t pid, const struct interpreter *in)
 	/* Marks are more than nothing, but no more than that: their notice says why not. */
 	if (!err)
 		marks_follow(w->marks, pid);
+	if (!err && w->tls)
+		tls_follow(w->tls, pid, !w->options.session->no_follow);
 	return err;
 }
 
@@ -107,6 +154,8 @@ int watch_pass(struct watch *w, bool last)
 	int err = requests_pass(w->requests, last);
 	int marks_err = marks_pass(w->marks, last);
 
+	if (w->tls && !last)
+		tls_pass(w->tls);
 	return err ? err : marks_err;
 }
 
@@ -123,5 +172,8 @@ void watch_losses(const struct watch *w, uint64_t losses[LOSS_MAX])
 
 const char *watch_notice(struct watch *w)
 {
-	return marks_notice(w->marks);
+	const char *said = w->tls ? tls_notice(w->tls) : w->no_tls;
+
+	w->no_tls = NULL;
+	return said ? said : marks_notice(w->marks);
 }

@@ -37,9 +37,13 @@ struct watch_options {
 };
 
 struct watch {
+	struct watch_options options;
 	struct serving *serving;
 	struct requests *requests;
 	struct marks *marks;
+	struct tls *tls; /* NULL: it cannot be had, as the notice says */
+	const char *no_tls; /* yet to be told; NULL: nothing */
+	char why[256];
 };
 
 /* Errors in words in err. What it is given must outlive it. */

@@ -8,66 +8,37 @@ of workers, and the standard library's server where there is no gunicorn.
 """
 import collections
 import http.client
+import json
 import math
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
 
 import lib
+import server
 
-sys.path.insert(0, os.path.join(lib.TOP, "tests", "web"))
+sys.path.insert(0, server.WEB)
 import known  # noqa: E402
 
-WEB = os.path.join(lib.TOP, "tests", "web")
-SYNC = ("-k", "sync")
-THREADS = ("-k", "gthread", "--threads", "4")
 # Traps on 3.11, probes on the others.
 SERVERS = {
-    "3.9 wsgiref": ("3.9", None), "3.11 sync": ("3.11", SYNC), "3.11 gthread": ("3.11", THREADS),
-    "3.15 sync": ("3.15", SYNC), "3.15 gthread": ("3.15", THREADS),
+    "3.9 wsgiref": ("wsgiref", "3.9"), "3.11 sync": ("sync", "3.11"),
+    "3.11 gthread": ("gthread", "3.11"), "3.15 sync": ("sync", "3.15"),
+    "3.15 gthread": ("gthread", "3.15"),
 }
 GLOBS = {"cheap": "GET /cheap", "dear": "GET /dear/*", "heavy": "GET /heavy",
          "light": "GET /light"}
 KNOWN = {name for calls in known.CALLS.values() for name in calls}
 
 
-class Server:
-    """`workers` is the PIDs that serve."""
-
-    def __init__(self, version, worker, workers=1):
-        self.port = lib.free_port()
-        if worker is None:
-            command = lib.python(version, "known.py", self.port)
-        else:
-            command = lib.python(version, "-m", "gunicorn", "-b", "127.0.0.1:%d" % self.port, "-w",
-                                 workers, "--no-control-socket", *worker, "known:app")
-            command = [part for part in command if part != "--no-control-socket"]
-        self.process = lib.start(*command, cwd=WEB, stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.DEVNULL)
-        lib.until(self.answers, "the server")
-        self.pids = [self.process.pid]
-        if worker is not None:
-            told = lib.until(lambda: self.children(workers), "the workers")
-            self.pids += told
-
-    def children(self, workers):
-        told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)],
-                              stdout=subprocess.PIPE)
-        pids = [int(pid) for pid in told.stdout.split()]
-        return pids if len(pids) == workers else None
-
-    def answers(self):
-        try:
-            return Client(self.port).get("/cheap")
-        except OSError:
-            return False
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait(lib.PATIENCE)
+def serve(name, workers=1):
+    """A server, and the PIDs of its processes."""
+    made = server.Server(*SERVERS[name], app="known", workers=workers)
+    made.port = int(made.where)
+    made.pids = sorted({made.pid, *made.workers()})
+    return made
 
 
 class Client:
@@ -138,17 +109,29 @@ def expected(served):
     return made
 
 
-def record(server, *arguments):
-    recording = lib.Recording("-p", ",".join(map(str, server.pids)), "--no-calibration", *arguments)
+def record(site, *arguments):
+    recording = lib.Recording("-p", ",".join(map(str, site.pids)), "--no-calibration", *arguments)
     lib.until(recording.serves, "the recorder")
     return recording
 
 
+def told_of(report):
+    """{endpoint: requests whose function costs are in it, and all of it}"""
+    globs = {glob: endpoint for endpoint, glob in GLOBS.items()}
+    told = {}
+    for e in report.json["endpoints"]:
+        name = globs.get("%s %s" % (e["method"], e["name"]))
+        if name:
+            told[name] = e["requests"], e["served"]
+    return told
+
+
 def exact(name):
-    server = Server(*SERVERS[name])
-    recording = record(server, "--requests")
-    recording.attached(*server.pids)
-    served = send(server.port, mixed(200, name))
+    site = serve(name)
+    recording = record(site, "--requests")
+    recording.attached(*site.pids)
+    served = send(site.port, mixed(200, name))
+    time.sleep(0.3)  # what a worker does after its answer is the request's, too
     recording.stop()
     lib.equal(name + ": all requests are answered", sum(served.values()), 200)
     whole = recording.report()
@@ -158,7 +141,9 @@ def exact(name):
                   calls_of(recording.report("--endpoint", GLOBS[endpoint])),
                   expected({endpoint: served[endpoint]}))
     lib.check(name + ": nothing lost", not whole.losses, whole.losses)
-    server.end()
+    lib.equal(name + ": requests of each endpoint", told_of(whole),
+              {endpoint: (served[endpoint], served[endpoint]) for endpoint in served})
+    site.end()
 
 
 def all_requests():
@@ -167,9 +152,10 @@ def all_requests():
 
 
 def one_in(name, every, count):
-    server = Server(*SERVERS[name], *([] if SERVERS[name][1] is None else [2]))
-    recording = record(server, "--requests=1/%d" % every)
-    served = send(server.port, mixed(count, name), rate=250)
+    site = serve(name, 1 if "wsgiref" in name else 2)
+    recording = record(site, "--requests=1/%d" % every)
+    served = send(site.port, mixed(count, name), rate=250)
+    time.sleep(0.3)
     recording.stop()
     lib.equal("%s 1/%d: all requests are answered" % (name, every), sum(served.values()), count)
     captured = {}
@@ -178,8 +164,12 @@ def one_in(name, every, count):
         captured[endpoint] = got[endpoint]
         lib.equal("%s 1/%d: whole requests of %s" % (name, every, endpoint), got,
                   expected({endpoint: got[endpoint]}))
-    lib.equal("%s 1/%d: nothing else" % (name, every), calls_of(recording.report()),
-              expected(captured))
+    whole = recording.report()
+    lib.equal("%s 1/%d: nothing else" % (name, every), calls_of(whole), expected(captured))
+    lib.equal("%s 1/%d: how many they are is told" % (name, every), whole.json["captured"],
+              {"requests": sum(captured.values()), "of": count})
+    lib.equal("%s 1/%d: and of each endpoint" % (name, every), told_of(whole),
+              {endpoint: (captured[endpoint], served[endpoint]) for endpoint in captured})
     total = sum(captured.values())
     error = math.sqrt(count / every * (1 - 1 / every))
     lib.check("%s: one in %d" % (name, every), abs(total - count / every) <= 3 * error,
@@ -187,9 +177,10 @@ def one_in(name, every, count):
     share, error = captured["cheap"] / total, 0.5 / math.sqrt(total)
     lib.check("%s 1/%d: of each kind as many as there are" % (name, every),
               abs(share - 0.5) < 4 * error, captured)
-    lib.check("%s 1/%d: the probes are off" % (name, every),
-              all(lib.probes_off(pid) for pid in server.pids))
-    server.end()
+    # A busy kernel takes its time.
+    lib.until(lambda: all(lib.probes_off(pid) for pid in site.pids), "the probes are on")
+    lib.ok("%s 1/%d: the probes are off" % (name, every))
+    site.end()
 
 
 def some_requests():
@@ -198,17 +189,47 @@ def some_requests():
 
 
 def one_endpoint():
-    server = Server(*SERVERS["3.15 sync"])
-    recording = record(server, "--requests", "1/5", "--endpoint", GLOBS["dear"])
-    served = send(server.port, mixed(1200, "one"), rate=250)
+    site = serve("3.15 sync")
+    recording = record(site, "--requests", "1/5", "--endpoint", GLOBS["dear"])
+    served = send(site.port, mixed(1200, "one"), rate=250)
     recording.stop()
     got = calls_of(recording.report())
     lib.equal("one endpoint: nothing but it", got, expected({"dear": got["dear"]}))
     error = math.sqrt(served["dear"] / 5 * 0.8)
     lib.check("one endpoint: one in 5 of it", abs(got["dear"] - served["dear"] / 5) < 3 * error,
               "%d of %d" % (got["dear"], served["dear"]))
-    server.end()
+    site.end()
+
+
+def by_samples():
+    """Shares of endpoints, by samples and by the time that their requests took on a CPU."""
+    site = serve("3.15 gthread")
+    recording = record(site, "--mode", "sample", "--rate", "997", "--requests")
+    served = send(site.port, ["heavy", "light", "light"] * 60)
+    time.sleep(0.3)
+    recording.stop()
+    lib.equal("samples: all requests are answered", sum(served.values()), 180)
+    report = recording.report()
+    period = report.json["sampling"]["period"]
+    total = report.json["total"]
+    told = lib.pycost("requests", recording.file, "--format", "json", "--by", "endpoint")
+    rows = {row["keys"]["endpoint"]: row for row in json.loads(told.stdout)["rows"]}
+    for endpoint in ("heavy", "light"):
+        e, = [e for e in report.json["endpoints"] if e["name"] == "/" + endpoint]
+        cpu, samples = rows[GLOBS[endpoint]]["cpu"]["sum"], e["total"] / period
+        # Each sample falls into the endpoint or not; what is beside it is the clock's.
+        error = math.sqrt(samples) * period + 0.02 * cpu
+        lib.check("samples: time of %s" % endpoint, abs(e["total"] - cpu) < 4 * error,
+                  "%.1f of %.1f ms, ± %.1f" % (e["total"] / 1e6, cpu / 1e6, error / 1e6))
+    within = sum(e["total"] for e in report.json["endpoints"] if e["name"])
+    lib.check("samples: nearly all are of requests", within > 0.8 * total,
+              "%.1f of %.1f ms" % (within / 1e6, total / 1e6))
+    inside = {f["qualname"] for f in recording.report("--endpoint", GLOBS["heavy"])
+              .functions.values() if os.path.basename(f["file"]) == "known.py"}
+    lib.check("samples: an endpoint has its own functions only",
+              "heavy" in inside and "light" not in inside, inside)
+    site.end()
 
 
 if __name__ == "__main__":
-    lib.run(all_requests, some_requests, one_endpoint)
+    lib.run(all_requests, some_requests, one_endpoint, by_samples)

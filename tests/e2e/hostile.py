@@ -210,7 +210,7 @@ def judge(kind, evil, load, watched):
     wrong = [(name, [told["status"] for told in all_told], evil.answers.get(name))
              for name, all_told in theirs.items()
              if len(all_told) > 1 or name not in evil.answers
-             or all_told[0]["status"] not in (evil.answers[name], 0)]
+             or all_told[0]["status"] not in (evil.answers[name], None)]
     lib.check("%s: none of %d hostile requests has another's answer" % (kind, len(theirs)),
               not wrong, "%d have: %r" % (len(wrong), wrong[:5]))
     plain = [name for name in evil.answers if name.startswith(("split", "half", "bytewise"))]
@@ -220,10 +220,10 @@ def judge(kind, evil, load, watched):
     for number in range(FLOODS):
         names = ["flood-%d-%d" % (number, n) for n in range(FLOOD)]
         seen = [name in theirs for name in names if evil.answers[name]]
-        lost = watched.losses().get("garbled", 0)
+        lost = watched.losses.get("garbled", 0)
         lib.check("%s: a flood is seen, or its beginning is and its connection given up" % kind,
                   all(seen) or (sum(seen) >= 32 and all(seen[:sum(seen)]) and lost >= FLOODS),
-                  "%d of %d, %r" % (sum(seen), len(seen), watched.losses()))
+                  "%d of %d, %r" % (sum(seen), len(seen), watched.losses))
 
 
 def attack(kind, version, idlers):

@@ -167,6 +167,27 @@ static void compare_objects(const struct cpython_layout *l)
 	compare("PY_CO_ASYNC_GENERATOR", PY_CO_ASYNC_GENERATOR, CO_ASYNC_GENERATOR);
 }
 
+/* What bpf/cpython.h holds as constants of types and callables. */
+static void compare_types(void)
+{
+	compare("PY_FREE_THREADED_HEAD", EXTRA ? PY_FREE_THREADED_HEAD : 0, EXTRA);
+	compare("PY_TYPE_NAME", PY_TYPE_NAME + EXTRA, offsetof(PyTypeObject, tp_name));
+	compare("PY_TYPE_CALL", PY_TYPE_CALL + EXTRA, offsetof(PyTypeObject, tp_call));
+	compare("PY_TYPE_METHODS", PY_TYPE_METHODS + EXTRA, offsetof(PyTypeObject, tp_methods));
+	compare("PY_TYPE_INIT", PY_TYPE_INIT + EXTRA, offsetof(PyTypeObject, tp_init));
+	compare("PY_METHOD_FUNCTION", PY_METHOD_FUNCTION, offsetof(PyMethodDef, ml_meth));
+	compare("PY_METHOD_SIZE", PY_METHOD_SIZE, sizeof(PyMethodDef));
+	compare("PyType_Spec.name", 0, offsetof(PyType_Spec, name));
+	compare("PY_SPEC_SLOTS", PY_SPEC_SLOTS, offsetof(PyType_Spec, slots));
+	compare("PY_SLOT_SIZE", PY_SLOT_SIZE, sizeof(PyType_Slot));
+	compare("PyType_Slot.pfunc", 8, offsetof(PyType_Slot, pfunc));
+	compare("PY_SLOT_CALL", PY_SLOT_CALL, Py_tp_call);
+	compare("PY_SLOT_INIT", PY_SLOT_INIT, Py_tp_init);
+	compare("PY_SLOT_METHODS", PY_SLOT_METHODS, Py_tp_methods);
+	compare("PyCFunctionObject.m_self", PY_CALLABLE_SELF + EXTRA,
+		offsetof(PyCFunctionObject, m_self));
+}
+
 static void compare_str_state(const struct cpython_layout *l)
 {
 	union {
@@ -199,6 +220,7 @@ int main(void)
 	compare_frame(l);
 	compare_code(l);
 	compare_objects(l);
+	compare_types();
 	compare_str_state(l);
 	compare_runtime(r);
 	compare_debug_offsets();

@@ -20,8 +20,11 @@
 
 #include "bpf/wire_request.h" /* the skeletons hold some of it, */
 #include "symbolizer/layout.h" /* and of this */
+#include "audit.skel.h"
 #include "exact.skel.h"
 #include "life.skel.h"
+#include "marked.skel.h"
+#include "marks.skel.h"
 #include "proof.skel.h"
 #include "requests.skel.h"
 #include "sample.skel.h"
@@ -207,6 +210,80 @@ static void requests_try(const char *program, bool task_clock, const char *metri
 	requests_bpf__destroy(r);
 }
 
+static void marked_try(const char *program)
+{
+	struct marked_bpf *m = marked_bpf__open();
+
+	if (!m)
+		return;
+	object_try(m->obj, program, "any", "marks");
+	marked_bpf__destroy(m);
+}
+
+/* Arguments in memory take most. */
+static void args_set(const volatile struct wire_arg *args, size_t n)
+{
+	struct wire_arg arg = {.kind = WIRE_ARG_MEMORY, .reg = 13, .size = 4, .is_signed = 1,
+			       .offset = 112};
+
+	for (size_t i = 0; i < n; i++)
+		memcpy((void *)&args[i], &arg, sizeof(arg));
+}
+
+static void marks_try(const char *program, const char *python, int minor, bool free_threaded)
+{
+	struct marks_bpf *m = marks_bpf__open();
+
+	if (!m)
+		return;
+	memcpy((void *)&m->rodata->layout, layout_for_build(minor, free_threaded),
+	       sizeof(struct cpython_layout));
+	memcpy((void *)&m->rodata->runtime, runtime_for(minor, free_threaded),
+	       sizeof(struct cpython_runtime));
+	args_set(m->rodata->gc_start_args, 1);
+	args_set(m->rodata->gc_done_args, 1);
+	args_set(m->rodata->import_start_args, 1);
+	args_set(m->rodata->import_done_args, 1);
+	object_try(m->obj, program, python, "marks");
+	marks_bpf__destroy(m);
+}
+
+static void audit_try(const char *python, int minor, bool free_threaded)
+{
+	struct audit_bpf *a = audit_bpf__open();
+
+	if (!a)
+		return;
+	memcpy((void *)&a->rodata->layout, layout_for_build(minor, free_threaded),
+	       sizeof(struct cpython_layout));
+	args_set(&a->rodata->audit_args[0][0], 2);
+	a->rodata->by_request = 1;
+	object_try(a->obj, "on_audit_0", python, "marks");
+	audit_bpf__destroy(a);
+}
+
+static void all_marks_try(void)
+{
+	static const char *const marks[] = {"on_gc_start_0", "on_gc_done_0", "on_import_start_0",
+					    "on_import_done_0"};
+	static const char *const marked[] = {"on_fork", "on_exec", "on_exit"};
+	static const struct {
+		const char *python;
+		int minor;
+		bool free_threaded;
+	} builds[] = {{"3.9", 9, false}, {"3.11", 11, false}, {"3.12", 12, false},
+		      {"3.13", 13, false}, {"3.15", 15, false}, {"3.15t", 15, true}};
+
+	for (size_t i = 0; i < sizeof(marked) / sizeof(*marked); i++)
+		marked_try(marked[i]);
+	for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
+		for (size_t k = 0; k < sizeof(marks) / sizeof(*marks); k++)
+			marks_try(marks[k], builds[i].python, builds[i].minor,
+				  builds[i].free_threaded);
+		audit_try(builds[i].python, builds[i].minor, builds[i].free_threaded);
+	}
+}
+
 static void walk_try(const char *python, int minor, bool free_threaded)
 {
 	struct walk_bpf *w = walk_bpf__open();
@@ -280,6 +357,7 @@ int main(void)
 	walk_try("3.13", 13, false);
 	walk_try("3.15", 15, false);
 	walk_try("3.15t", 15, true);
+	all_marks_try();
 	free(log_buf);
 	return failures != 0;
 }

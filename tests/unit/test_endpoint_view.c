@@ -102,6 +102,14 @@ static void test_django_wrapped(void)
 	       { 5, "shop.auth", "login_required.<locals>.inner", 0, "pay", 5 },
 	       { 6, "shop.auth", "user_of", 0, 0, 70000 },
 	       { 6, "shop.views", "pay", 0, 0, 10 });
+	/* Samples do not tell what is wrapped: by the name, and what is dear in it. */
+	EXPECT("shop.views.pay", DJANGO,
+	       { 4, "shop.tools", "counted.<locals>.wrapper", 0, 0, 5 },
+	       { 5, "shop.tools", "clock", 0, 0, 1700 },
+	       { 5, "shop.views", "pay", 0, 0, 9000 });
+	EXPECT("shop.create.<locals>.pay", DJANGO,
+	       { 4, "shop", "create.<locals>.pay", 0, 0, 5 },
+	       { 5, "shop.models", "save", 0, 0, 9000 });
 	/* ATOMIC_REQUESTS; and a decorator that does not say what it wraps. */
 	EXPECT("shop.views.pay", DJANGO,
 	       { 4, "contextlib", "ContextDecorator.__call__.<locals>.inner", 0, 0, 5 },

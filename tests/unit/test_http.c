@@ -119,6 +119,7 @@ static void test_garbage(void)
 	request_is("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", " error\n");
 	request_is("GET /a" HTTP "Cache control\r\n\r\n", "GET /a route=/a error\n");
 	check_bytes(HTTP_KIND_DETECT, "\x16\x03\x01\x02", 4, " tls\n");
+	check_bytes(HTTP_KIND_DETECT, "\x17\x03\x03\x02", 4, " tls\n");
 	check_bytes(HTTP_KIND_DETECT, "\x16\x02", 2, " error\n");
 	check_bytes(HTTP_KIND_DETECT, "\x7f" "ELF", 4, " error\n");
 	check_bytes(HTTP_KIND_DETECT, "G\0 / HTTP/1.1\r\n\r\n", 17, " error\n");
