@@ -157,6 +157,7 @@ $(BUILD)/bench/spin: tests/bench/spin.c
 install: all
 	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
 	install -D -m 0644 deploy/pycost.1 $(DESTDIR)$(prefix)/share/man/man1/pycost.1
+	install -D -m 0644 deploy/requests.yaml $(DESTDIR)$(prefix)/share/doc/pycost/requests.yaml
 
 clean:
 	rm -rf $(BUILD)

@@ -121,11 +121,11 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if (o->kernel_mode && o->metric == METRIC_TASK_CLOCK)
 		argp_error(state, "task-clock has the kernel's time in it already: leave "
 				  "--kernel out, or choose another metric");
+	if (o->endpoint && (!o->requests || o->no_samples))
+		argp_error(state, "--endpoint goes with --requests=1/N");
 	if ((o->one_in > 1 || o->endpoint) && o->sample)
 		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
 				  "all requests");
-	if (o->endpoint && (!o->requests || o->no_samples))
-		argp_error(state, "--endpoint goes with --requests=1/N");
 	if (!o->requests && r->requests.said)
 		argp_error(state, "what is said of requests needs --requests or --requests-only");
 	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))

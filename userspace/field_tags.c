@@ -11,12 +11,17 @@
 #define MARK_USER "user"
 #define MARK_USER_HASH "user_hash"
 
+/* "" is nobody. What is so long was cut: its hash is of how it begins, and says so. */
 static void hash_set(const struct request_config *c, const char *key, const char *value,
 		     size_t length, struct tag_list *to)
 {
-	char hash[USER_HASH_TEXT];
+	char hash[USER_HASH_TEXT + 1];
 
+	if (!length)
+		return;
 	user_hash(c->key, sizeof(c->key), value, length, hash);
+	if (length == WIRE_FIELD_MAX)
+		strcat(hash, "+");
 	tag_list_set(to, key, strlen(key), hash, strlen(hash));
 }
 

@@ -182,10 +182,7 @@ static int endpoint_of(struct routes *r, uint32_t source, const char *method, co
 	err = tag_sets_id(r->o.tags, &r->split, &tags);
 	if (!err)
 		err = endpoint_at(r, source, method, name, tags, ret);
-	if (err != -ENOSPC)
-		return err;
-	r->beyond++;
-	return endpoint_other(r, ret);
+	return err == -ENOSPC ? endpoint_other(r, ret) : err;
 }
 
 /* ---- patterns ---- */
@@ -309,7 +306,8 @@ int routes_class_endpoint(struct routes *r, uint64_t class_id, uint32_t *ret)
 	return class_id == WIRE_CLASS_OTHER ? endpoint_other(r, ret) : 0;
 }
 
-int routes_endpoint(struct routes *r, const struct wire_request *w, uint32_t *ret)
+/* Its class's, where that says it all; else by its path. */
+static int request_endpoint(struct routes *r, const struct wire_request *w, uint32_t *ret)
 {
 	struct request_parts q = { .method = w->method, .route = w->route, .path = w->path,
 				   .method_length = w->method_length,
@@ -320,6 +318,8 @@ int routes_endpoint(struct routes *r, const struct wire_request *w, uint32_t *re
 	const struct class *c = tally_find(&r->classes, &w->class_id);
 	const struct config_route *route = NULL;
 
+	if (c && !c->endpoint)
+		c = NULL; /* there was no memory for it */
 	if (c && !c->ambiguous) {
 		*ret = c->endpoint;
 		return 0;
@@ -334,6 +334,15 @@ int routes_endpoint(struct routes *r, const struct wire_request *w, uint32_t *re
 }
 
 
+
+int routes_endpoint(struct routes *r, const struct wire_request *w, uint32_t *ret)
+{
+	int err = request_endpoint(r, w, ret);
+
+	if (!err && r->endpoints[*ret - 1]->source == ENDPOINT_OTHER)
+		r->beyond++;
+	return err;
+}
 
 const char *routes_name(const struct routes *r, uint32_t endpoint)
 {

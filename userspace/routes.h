@@ -50,7 +50,7 @@ int routes_endpoint(struct routes *r, const struct wire_request *q, uint32_t *re
 const char *routes_name(const struct routes *r, uint32_t endpoint);
 const char *routes_method(const struct routes *r, uint32_t endpoint);
 
-/* Requests and classes that became "other", as there were too many endpoints. */
+/* Requests that are of "other", as there were too many endpoints. */
 uint64_t routes_beyond(const struct routes *r);
 
 #endif

@@ -44,6 +44,27 @@ fi
 rm -f "$out"
 says "too many paths" 2 "not a number" -- record -p "$good" --max-paths 99999999
 
+# ---- requests ----
+printf 'routes:\n  - /a\nfields:\n  - header: Authorization\n' >"$work/bad.yaml"
+printf 'short' >"$work/short.key"
+says "what is secret" 2 "the header 'cookie' is never stored" -- \
+	record -p "$good" --requests-only --field header:Cookie
+says "a file that asks for it" 2 "bad.yaml:4: the header 'authorization' is never stored" -- \
+	record -p "$good" --requests-only --config "$work/bad.yaml"
+says "no such file" 2 "cannot read" -- record -p "$good" --requests-only --config "$work/none.yaml"
+says "a key that is too short" 2 "less than 16 bytes" -- \
+	record -p "$good" --requests-only --user-key "$work/short.key"
+says "a pattern without a slash" 2 "must begin with '/'" -- \
+	record -p "$good" --requests-only --route shop
+says "a back end by name" 2 "getent hosts" -- \
+	record -p "$good" --requests-only --backend db=database:5432
+says "routes of what is not looked at" 2 "needs --requests" -- record -p "$good" --route /shop
+says "samples and no samples" 2 "takes none" -- record -p "$good" --requests-only --rate 99
+says "two modes" 2 "a mode of its own" -- record -p "$good" --requests-only --mode sample
+says "an endpoint of no requests" 2 "goes with --requests=1/N" -- \
+	record -p "$good" --requests-only --endpoint '/shop/*'
+says "a share that is none" 2 "neither 1/N nor all" -- record -p "$good" --requests=2/3
+
 # A process that ends while pycost attaches: at any moment, so some are recorded.
 ends() {
 	local i bad=

@@ -33,6 +33,14 @@ def certificate():
                 pem.write(file.read())
 
 
+class Watched(Requests):
+    def watches(self):
+        """It says so only to those at a terminal; its events are on by then."""
+        super().watches()
+        return any(line.startswith("p:pycost_%d/" % self.pid) for line in events()) and \
+            not time.sleep(0.5)
+
+
 class TlsServer(server.Server):
     """One with `command`, told how by a function of its port."""
 
@@ -101,7 +109,7 @@ def seen(name, version, command, mix=MIX, workers=1, before=0, expected_flag=Tru
     if before:
         kept.request("GET", "/before", headers={"X-Request-Id": "before"})
         kept.getresponse().read()
-    watched = Requests([served.pid, *served.workers()])
+    watched = Watched([served.pid, *served.workers()])
     if before:
         kept.request("GET", "/after?q", headers={"X-Request-Id": "kept"})
         kept.getresponse().read()
@@ -136,7 +144,8 @@ def plain(kind, *more):
 def sockets():
     """Sessions that have the socket: SSL_read_ex() and SSL_write_ex() from 3.10 on."""
     seen("sync", "3.11", gunicorn(), workers=2)
-    seen("gthread", "3.11", gunicorn("-k", "gthread", "--threads", "8"), workers=2, before=1)
+    seen("gthread", "3.11", gunicorn("-k", "gthread", "--threads", "8", "--keep-alive", "30"),
+         workers=2, before=1)
     seen("gthread", "3.15", gunicorn("-k", "gthread", "--threads", "8", "--no-control-socket"),
          workers=2)
 
@@ -146,7 +155,8 @@ def memory():
     seen("uvicorn", "3.11",
          lambda port: ["-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--log-level",
                        "critical", "--no-access-log", "--loop", "asyncio", "--ssl-certfile", PEM,
-                       "many_async:app"], before=1)
+                       "--ssl-keyfile", PEM, "--timeout-keep-alive", "30", "many_async:app"],
+         before=1)
     seen("hypercorn", "3.11",
          lambda port: ["-m", "hypercorn", "--bind", "127.0.0.1:%d" % port, "--log-level",
                        "CRITICAL", "--certfile", PEM, "--keyfile", PEM, "many_async:app"])
@@ -175,7 +185,7 @@ def asking():
 def killed():
     """A worker that pycost was killed beside goes on, and has none of its breakpoints."""
     served = TlsServer("left", "3.11", gunicorn(), 2)
-    watched = Requests([served.pid, *served.workers()])
+    watched = Watched([served.pid, *served.workers()])
     watched.process.send_signal(signal.SIGKILL)
     watched.process.wait()
     client = Client(served.where, 0, MIX)

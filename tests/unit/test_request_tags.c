@@ -102,6 +102,14 @@ static void test_fields(void)
 	/* Neither a user nor a cookie is anywhere in it. */
 	CU_ASSERT_PTR_NULL(memmem(&list, sizeof(list), "alice", 5));
 	CU_ASSERT_PTR_NULL(memmem(&list, sizeof(list), "s3cr3t", 6));
+	/* Nobody; and one whose name was cut. */
+	list.count = 0;
+	lengths[2] = 0;
+	memset(values[1], 'x', WIRE_FIELD_MAX);
+	lengths[1] = WIRE_FIELD_MAX;
+	field_tags(&c, lengths, values, false, &list);
+	CU_ASSERT(!tag_list_get(&list, "user") && strlen(tag_list_get(&list, "sid")) == 17);
+	CU_ASSERT(tag_list_get(&list, "sid")[16] == '+');
 	tags_without_users(&c, &list);
 	CU_ASSERT(list.count == 3 && !tag_list_get(&list, "user") && has("platform", "ios"));
 	list.count = 0;

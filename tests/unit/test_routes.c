@@ -195,12 +195,15 @@ static void test_cap(void)
 	}
 	CU_ASSERT_STRING_EQUAL(routes_name(routes, other), "other");
 	CU_ASSERT(p->requests.endpoints[other].source == ENDPOINT_OTHER);
-	CU_ASSERT(routes_beyond(routes) == 94 && p->requests.endpoint_count == 8);
+	CU_ASSERT(routes_beyond(routes) == 0 && p->requests.endpoint_count == 8);
 	CU_ASSERT(united_count == 94 && united[0][1] == WIRE_CLASS_OTHER);
 	CU_ASSERT(class(300, "GET", "/p1") == 8 && class(301, "GET", "/p2") == other);
 	CU_ASSERT(class(302, "GET", "/guess3") == 4);
 	CU_ASSERT(request(1, "GET", "/p1", "/p1") == 8);
+	CU_ASSERT(routes_beyond(routes) == 0);
 	CU_ASSERT(request(1, "GET", "/unknown", "/unknown") == other);
+	CU_ASSERT(request(150, "GET", "/guess50", "/guess50") == other);
+	CU_ASSERT(routes_beyond(routes) == 2);
 	end();
 }
 
