@@ -8,7 +8,7 @@
 # The whole output is kept in BUILD/check.log.  PYCOST_TEST_COSTS=1 adds the test of
 # calibrated costs as time, which wants a quiet machine; as instructions, they are
 # tested in the section "emulated". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
-# as else all together.
+# as else all together, and sends a million requests in "request_truth".
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8
@@ -97,7 +97,7 @@ echo "== setup =="
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 }
-make -s -j2 BUILD="$BUILD" all "$BUILD/unit" || {
+make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" || {
 	echo "FAIL build"
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
@@ -120,7 +120,7 @@ again=1
 for test in tests/e2e/*.py tests/e2e/*.sh; do
 	name=$(basename "${test%.*}")
 	case $name in
-	lib | pprof | rig | samples) continue ;;
+	lib | pprof | rig | samples | server | watched) continue ;;
 	costs) [ "${PYCOST_TEST_COSTS:-}" = 1 ] || continue ;;
 	esac
 	section "$name" "$test"

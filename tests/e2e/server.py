@@ -10,6 +10,7 @@ import sys
 import lib
 
 WEB = os.path.join(lib.TOP, "tests", "web")
+FORKING = ("sync", "gthread", "gevent", "uwsgi", "hypercorn")
 LOAD = os.path.join(lib.TOP, os.environ.get("BUILD", "build"), "load")
 
 
@@ -50,6 +51,8 @@ def commands(kind, port, path, app, workers):
         "hypercorn": ["-m", "hypercorn", "--bind", tcp, "--log-level", "CRITICAL",
                       asynchronous],
         "aiohttp": ["many_async.py", str(port)],
+        "gunicorn-uvicorn": gunicorn(asynchronous, tcp, workers, "-k",
+                                     "uvicorn.workers.UvicornWorker"),
     }
     return table[kind], path if kind.endswith("-unix") else str(port)
 
@@ -91,7 +94,8 @@ class Server:
     def listens(self, workers):
         if self.process.poll() is not None:
             raise AssertionError("%s ended: %s" % (self.kind, self.said()))
-        return answers(self.where) and len(self.workers()) >= workers
+        aside = self.kind in ("uwsgi-http", "hypercorn")
+        return answers(self.where) and len(self.workers()) >= workers + aside
 
     def said(self):
         with open(self.log, encoding="utf-8", errors="replace") as log:
@@ -100,9 +104,11 @@ class Server:
     def workers(self):
         """Those that serve: the children of a server that has some, else itself. The router
         of uWSGI is one of them, and so is what keeps count of hypercorn's resources."""
+        if not self.kind.startswith(FORKING):
+            return [self.pid]
         told = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.pid)],
                               stdout=subprocess.PIPE)
-        return sorted(int(pid) for pid in told.stdout.split()) or [self.pid]
+        return sorted(int(pid) for pid in told.stdout.split())
 
     def end(self):
         self.process.send_signal(signal.SIGTERM)
