@@ -81,12 +81,16 @@ static __always_inline void mark_name(__u64 id, __u64 name)
 	r->flags |= WIRE_REQUEST_MARKED;
 }
 
-/* The request that the current thread works for. */
+/*
+ * The request that the current thread works for.  One that has been answered keeps the
+ * thread until that waits, but what it marks by then may be the next one's.
+ */
 static __always_inline struct wire_request *request_here(void)
 {
 	struct server *s = server_here();
+	struct inflight *f = s ? inflight_find(s->owner) : 0;
 
-	return s ? request_find(s->owner) : 0;
+	return f && !f->done ? &f->r : 0;
 }
 
 __noinline int mark_endpoint(__u64 args)

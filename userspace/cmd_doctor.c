@@ -113,6 +113,7 @@ int cmd_doctor(int argc, char **argv)
 	doctor_uprobes(&d);
 	doctor_counter(&d);
 	doctor_programs(&d);
+	doctor_requests(&d);
 	if (o.pid)
 		doctor_process(&d, o.pid);
 	else if (o.python)

@@ -40,6 +40,8 @@ void doctor_uprobes(struct doctor *d);
 void doctor_counter(struct doctor *d);
 void doctor_programs(struct doctor *d); /* after the counter: they need it */
 
+void doctor_requests(struct doctor *d); /* likewise; never a "no" */
+
 /* A process and the Python in it. */
 void doctor_process(struct doctor *d, pid_t pid);
 /* An interpreter on disk: a path, or a name in PATH. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Marks: what applications say of their requests, by sys.audit and by the middleware."""
-import json
+import concurrent.futures
 import os
 import shutil
 import signal
@@ -164,6 +164,47 @@ sys.stdin.readline()
 '''
 
 
+POOL = '''
+import os, sys, time
+sys.path.insert(0, os.environ["MIDDLEWARE"])
+import pycost_marks
+from pycost_marks.wsgi import Marks
+
+def application(environ, start_response):
+    time.sleep(0.01)
+    pycost_marks.tag(who=environ["PATH_INFO"][3:])
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+
+app = Marks(application, tags=lambda e: {"first": e["PATH_INFO"][3:]},
+            endpoint=lambda e: e["PATH_INFO"][:3] + "<n>")
+'''
+
+ASGI = '''
+import asyncio, os, sys
+sys.path.insert(0, os.environ["MIDDLEWARE"])
+import pycost_marks
+from pycost_marks.asgi import Marks
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+async def view(request):
+    n = request.path_params["n"]
+    pycost_marks.tag(before=n)
+    await asyncio.sleep(0.01 * (n % 7))
+    pycost_marks.tag(after=n)
+    return PlainTextResponse("ok")
+
+async def home(request):
+    return PlainTextResponse("ok")
+
+app = Marks(Starlette(routes=[Route("/", home), Route("/a/{n:int}", view),
+                              Route("/b/{n:int}", view)]),
+            tags=lambda scope: {"path": scope["path"]})
+'''
+
+
 def get(port, path):
     with urllib.request.urlopen("http://127.0.0.1:%d%s" % (port, path)) as answer:
         return answer.read()
@@ -275,6 +316,65 @@ def answers(port):
         return None
 
 
+def pooled():
+    """One thread reads requests, others work for them: it is not known for which."""
+    for version in FRAMEWORKS:
+        port = lib.free_port()
+        lib.script("pool.py", POOL)
+        server = lib.start(*lib.python(version, "-m", "waitress", "--listen",
+                                       "127.0.0.1:%d" % port, "--threads", "4", "pool:app"),
+                           cwd=lib.work, env=dict(os.environ, MIDDLEWARE=MIDDLEWARE,
+                                                  PYTHONDONTWRITEBYTECODE="1"),
+                           stderr=subprocess.DEVNULL)
+        lib.until(lambda: answers(port), "waitress does not answer")
+        watch = rig.Rig("-a", server.pid)
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            list(pool.map(lambda n: get(port, "/%s/%d" % ("ab"[n % 2], n)), range(60)))
+        watch.end()
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+        title = "waitress %s: " % version
+        told = {r["path"]: (rig.text(r["route"]), rig.marks(r)) for r in watch.requests}
+        lib.equal(title + "each request once", (len(watch.requests), len(told)), (60, 60))
+        wrong = {path: (route, marks) for path, (route, marks) in told.items()
+                 if marks and (route, marks) != (path[:3] + "<n>",
+                                                 {"first": path[3:], "who": path[3:]})}
+        lib.check(title + "none has another's marks", not wrong,
+                  "%d of %d have: %s" % (len(wrong), len(told), sorted(wrong.items())[:4]))
+
+
+def interleaved():
+    """An event loop, with requests that take turns: each mark is its own request's."""
+    for version in FRAMEWORKS:
+        port = lib.free_port()
+        lib.script("asgi_site.py", ASGI)
+        server = lib.start(*lib.python(version, "-m", "uvicorn", "--port", str(port), "--log-level",
+                                       "critical", "--loop", "asyncio", "asgi_site:app"),
+                           cwd=lib.work, env=dict(os.environ, MIDDLEWARE=MIDDLEWARE,
+                                                  PYTHONDONTWRITEBYTECODE="1"))
+        lib.until(lambda: answers(port), "uvicorn does not answer")
+        watch = rig.Rig("-a", server.pid)
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            list(pool.map(lambda n: get(port, "/%s/%d" % ("ab"[n % 2], n)), range(60)))
+        watch.end()
+        server.send_signal(signal.SIGTERM)
+        server.wait()
+        # An older Starlette does not tell the route.
+        endpoint = "/%s/{n:int}" if version == "3.15" else "asgi_site.view%.0s"
+        judge_apart("uvicorn %s: " % version, watch, endpoint, lambda n: {
+            "path": "/%s/%d" % ("ab"[n % 2], n), "before": str(n), "after": str(n)})
+
+
+def judge_apart(title, watch, endpoint, expected):
+    told = {r["path"]: (rig.text(r["route"]), rig.marks(r)) for r in watch.requests}
+    lib.equal(title + "each request once", (len(watch.requests), len(told)), (60, 60))
+    wrong = {path: found for path, found in told.items()
+             if found != (endpoint % path[1], expected(int(path[3:])))}
+    lib.check(title + "each has its own marks", not wrong,
+              "%d of %d have not: %s" % (len(wrong), len(told), sorted(wrong.items())[:4]))
+    lib.equal(title + "nothing lost", watch.lost, {})
+
+
 def celery():
     """Tasks in the children of a worker that was there before, and in itself."""
     version = "3.11"
@@ -356,4 +456,4 @@ def unheard():
 
 
 if __name__ == "__main__":
-    lib.run(plain, django, celery, command, unheard)
+    lib.run(plain, django, pooled, interleaved, celery, command, unheard)

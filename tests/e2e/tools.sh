@@ -216,6 +216,7 @@ check doctor_machine doctor 0 '^ok +verdict +exact mode works on this machine.*;
 check doctor_py39 doctor 0 "^ok +verdict +exact mode works for PID $burn39 .*; sampling works$" -p "$burn39"
 check doctor_py315 doctor 0 "^ok +verdict +exact mode works for PID $burn315" -p "$burn315"
 check doctor_py315_live doctor 0 '^ok +function probes +present and live' -p "$burn315"
+check doctor_requests doctor 0 '^ok +requests +can be seen'
 check doctor_jit doctor 1 '^no +JIT' -p "$jit"
 check doctor_path doctor 0 '^ok +verdict .*python3.9 and counts' -p "$py39"
 if [ -x /usr/bin/python3.11 ]; then
