@@ -51,6 +51,8 @@ def commands(kind, port, path, app, workers):
         "hypercorn": ["-m", "hypercorn", "--bind", tcp, "--log-level", "CRITICAL",
                       asynchronous],
         "aiohttp": ["many_async.py", str(port)],
+        "gunicorn-uvicorn": gunicorn(asynchronous, tcp, workers, "-k",
+                                     "uvicorn.workers.UvicornWorker"),
     }
     return table[kind], path if kind.endswith("-unix") else str(port)
 

@@ -130,6 +130,12 @@ def respond(environ, kind, much):
     if kind == "sleep":
         time.sleep(much / 1000)
         return Answer(body=b"slept\n")
+    if kind == "pauses":
+        # As much as /work/; with greenlets others have their turns in between.
+        for _ in range(10):
+            work(much // 10)
+            time.sleep(0.001)
+        return Answer(body=b"done\n")
     if kind == "threads":
         fan_out(much)
         return Answer(body=b"done\n")

@@ -14,6 +14,12 @@ async def ask_store(times):
     return times
 
 
+async def pause(times):
+    await asyncio.sleep(0.001)
+    many.work(times)
+    await asyncio.sleep(0.001)
+
+
 async def respond(kind, much, body):
     if kind == "echo":
         return many.Answer(body=b"%d\n" % body)
@@ -27,6 +33,16 @@ async def respond(kind, much, body):
         for _ in range(10):
             many.work(much // 10)
             await asyncio.sleep(0)
+        return many.Answer(body=b"done\n")
+    if kind == "pauses":
+        # The same, and each time somebody else wakes it.
+        for _ in range(10):
+            many.work(much // 10)
+            await asyncio.sleep(0.001)
+        return many.Answer(body=b"done\n")
+    if kind == "children":
+        # The same in tasks of its own.
+        await asyncio.gather(*(pause(much // 10) for _ in range(10)))
         return many.Answer(body=b"done\n")
     if kind == "threads":
         await asyncio.gather(*(asyncio.to_thread(many.work, 20000) for _ in range(much)))
