@@ -29,6 +29,7 @@
 #include "requests.skel.h"
 #include "sample.skel.h"
 #include "survey.skel.h"
+#include "tls.skel.h"
 #include "walk.skel.h"
 
 #define LOG_SIZE (16 << 20)
@@ -190,24 +191,52 @@ static void sample_try(const char *program)
 	sample_bpf__destroy(s);
 }
 
-/* With all that can be configured: each header field, and whose classes they split. */
+/* All that can be configured, of each kind; and they split classes. */
+static void fields_set(const volatile struct wire_field *fields)
+{
+	struct wire_field field = {.length = 6, .split = 1, .name = "x-name"};
+
+	for (int i = 0; i < WIRE_FIELDS; i++) {
+		field.kind = WIRE_FIELD_HEADER + i % 3;
+		memcpy((void *)&fields[i], &field, sizeof(field));
+	}
+}
+
+static void tls_try(const char *program, const char *metric)
+{
+	struct tls_bpf *t = tls_bpf__open();
+
+	if (!t)
+		return;
+	t->rodata->by_request = !strcmp(metric, BY_REQUEST);
+	fields_set(t->rodata->request_fields);
+	object_try(t->obj, program, "serve", metric);
+	tls_bpf__destroy(t);
+}
+
 static void requests_try(const char *program, bool task_clock, const char *metric)
 {
 	struct requests_bpf *r = requests_bpf__open();
-	struct wire_field field = {.kind = WIRE_FIELD_HEADER, .length = 6, .split = 1,
-				   .name = "x-name"};
 
 	if (!r)
 		return;
 	r->rodata->task_clock = task_clock;
 	r->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
 	r->rodata->by_request = !strcmp(metric, BY_REQUEST);
-	for (int i = 0; i < WIRE_FIELDS; i++) {
-		field.kind = WIRE_FIELD_HEADER + i % 3;
-		memcpy((void *)&r->rodata->request_fields[i], &field, sizeof(field));
-	}
+	fields_set(r->rodata->request_fields);
 	object_try(r->obj, program, "serve", metric);
 	requests_bpf__destroy(r);
+}
+
+static void all_tls_try(void)
+{
+	static const char *const programs[] = {"on_tls_read", "on_tls_read_ex", "on_tls_write",
+					       "on_tls_write_ex", "on_tls_write_ex2",
+					       "on_tls_return"};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
+		tls_try(programs[i], "tls");
+	tls_try("on_tls_return", BY_REQUEST);
 }
 
 static void marked_try(const char *program)
@@ -358,6 +387,7 @@ int main(void)
 	walk_try("3.15", 15, false);
 	walk_try("3.15t", 15, true);
 	all_marks_try();
+	all_tls_try();
 	free(log_buf);
 	return failures != 0;
 }
