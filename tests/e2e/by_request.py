@@ -216,7 +216,7 @@ def by_samples():
     recording.stop()
     lib.equal("samples: all requests are answered", sum(served.values()), 180)
     report = recording.report()
-    period = report.json["sampling"]["period"]
+    period = report.json["period"]
     total = report.json["total"]
     told = lib.pycost("requests", recording.file, "--format", "json", "--by", "endpoint")
     rows = {row["keys"]["endpoint"]: row for row in json.loads(told.stdout)["rows"]}
