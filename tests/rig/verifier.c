@@ -36,6 +36,7 @@
 #define LOG_TAIL 3000
 #define WITH_KERNEL "instr+kernel"
 #define BY_REQUEST "requests" /* costs are kept apart by the class of requests */
+#define IN_PART "in-part" /* and measured of some of them only */
 #define TRAPPED "trapped" /* at instructions that stand for probes */
 #define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
 
@@ -142,7 +143,8 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	x->rodata->trapped = !strcmp(metric, TRAPPED);
 	x->rodata->task_clock = task_clock;
 	x->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
-	x->rodata->by_request = !strcmp(metric, BY_REQUEST);
+	x->rodata->whole_requests = !strcmp(metric, IN_PART);
+	x->rodata->by_request = x->rodata->whole_requests || !strcmp(metric, BY_REQUEST);
 	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
 	x->rodata->entry_frame_reg = b->entry;
 	x->rodata->return_frame_reg = b->returns;
@@ -222,7 +224,10 @@ static void requests_try(const char *program, bool task_clock, const char *metri
 		return;
 	r->rodata->task_clock = task_clock;
 	r->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
-	r->rodata->by_request = !strcmp(metric, BY_REQUEST);
+	r->rodata->whole_requests = !strcmp(metric, IN_PART);
+	r->rodata->wanted_only = r->rodata->whole_requests;
+	r->rodata->by_request = r->rodata->whole_requests || !strcmp(metric, BY_REQUEST);
+	r->rodata->exact_mode = r->rodata->by_request;
 	fields_set(r->rodata->request_fields);
 	object_try(r->obj, program, "serve", metric);
 	requests_bpf__destroy(r);
@@ -351,7 +356,7 @@ int main(void)
 	static const char *const requests[] = {"on_sys_enter", "on_sys_exit", "on_switch",
 					       "on_fork", "on_exec", "on_exit", "on_reap"};
 	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL,
-					      BY_REQUEST};
+					      BY_REQUEST, IN_PART};
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
 
 	log_buf = malloc(LOG_SIZE);
@@ -360,7 +365,7 @@ int main(void)
 	setrlimit(RLIMIT_MEMLOCK, &memory);
 	libbpf_set_print(on_print);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int m = 0; m < 4; m++) {
+	for (int m = 0; m < 5; m++) {
 		bool clock = m == 1;
 
 		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
