@@ -191,20 +191,34 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
+/* Has its answer; what its thread went on to do is not the request's any more. */
+static __always_inline void request_finish(struct inflight *f)
+{
+	__u32 tid = f->done;
+	struct server *s = server_of(tid);
+
+	if (!s || s->owner != f->r.id)
+		return;
+	server_settle(s, &f->r);
+	s->owner = 0;
+}
+
 /*
  * Run by user space, never attached: a request whose process is gone, or is not served
- * any more, which is not told.
+ * any more, which is not told; or, at the end of all, one that has its answer.
  */
 SEC("raw_tp")
-int BPF_PROG(on_reap, __u64 id, __u64 is_gone)
+int BPF_PROG(on_reap, __u64 id, __u64 how)
 {
 	struct inflight *f = inflight_find(id);
 
-	if (!f)
+	if (!f || (how == WIRE_REAP_FINISH && !f->done))
 		return 0;
-	if (!f->done)
+	if (how == WIRE_REAP_FINISH)
+		request_finish(f);
+	else if (!f->done)
 		request_died(f);
-	if (is_gone)
+	if (how != WIRE_REAP_FORGET)
 		request_send(f);
 	request_forget(f);
 	return 0;

@@ -130,6 +130,13 @@ enum wire_protocol {
 #define WIRE_REQUEST_DIED 0x40	 /* its process ended in it */
 #define WIRE_REQUEST_MARKED 0x80 /* the route is an endpoint's name by a mark */
 
+/* What on_reap does with a request. */
+enum wire_reap {
+	WIRE_REAP_FORGET = 0,
+	WIRE_REAP_GONE,	  /* its process has ended */
+	WIRE_REAP_FINISH, /* all ends: it is told if it has its answer */
+};
+
 /* WIRE_EVENT_CLASS, before any sample or node of that class. */
 struct wire_event_class {
 	struct wire_event head;

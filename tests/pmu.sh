@@ -10,10 +10,11 @@
 # the counts repeat, beside a competitor and among threads too, whether they add up to
 # what the counter saw, what is left of each kind of code when the profiler is taken
 # out, whether kernel mode is told apart, whether samples find what the counter saw, what
-# becomes of it all when others hold the counters, and, once more with two processors,
-# what a thread costs that moves between them.  On the others whether the counts repeat,
+# becomes of it all when others hold the counters, whether a request costs the same each
+# time and all add up, and, once more with two processors, what a thread costs that moves
+# between them.  On the others whether the counts repeat,
 # add up, and are the same on all, and whether threads and children can be sampled.
-# PMU_FULL=1 tries everything everywhere; RIG_LOGS=DIR keeps the consoles' output there.
+# PMU_FULL=1 tries everything everywhere, PMU_ONLY=part|moving|site so much and no more; RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh
@@ -21,7 +22,7 @@ cd "$(dirname "$0")/.."
 
 # What runs in the guest.
 proof=({proof,common,stopped,same,table,pressure,migrate,kernel_mode,sampled}.py
-    {rounds,work,planted,workers,family,moving,profiled,in_turn,natively}.py)
+    {rounds,work,planted,workers,family,moving,profiled,in_turn,natively,site,serves}.py)
 
 skip_all() {
     local name
@@ -62,6 +63,10 @@ pmu_run() {
         result SKIP "arm64-$1: $suite's kernel cannot be fetched"
         return 0
     }
+    if [ -n "${PMU_ONLY:-}" ]; then
+        pmu_boot "$1" "$kernel" "$PMU_ONLY"
+        return
+    fi
     if [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
         pmu_boot "$1" "$kernel" part
         return

@@ -379,7 +379,9 @@ int requests_pass(struct requests *r, bool last)
 {
 	int err;
 
-	if (r->o.serving)
+	if (r->o.serving && last)
+		serving_finish(r->o.serving);
+	else if (r->o.serving)
 		serving_pass(r->o.serving);
 	err = requests_consume(r);
 	if (err && !r->error)

@@ -449,16 +449,18 @@ static bool is_served(const struct serving *s, uint32_t tgid)
 #define REAP_BATCH 32
 
 /* As in bpf/inflight.bpf.h, whose row begins with the request. */
-static void request_reap(struct serving *s, const struct wire_request *r)
+static void request_reap(struct serving *s, const struct wire_request *r, bool finish)
 {
-	__u64 args[2] = {r->id, !lives(r->head.tgid)};
+	__u64 args[2] = {r->id, finish		      ? WIRE_REAP_FINISH
+				: lives(r->head.tgid) ? WIRE_REAP_FORGET
+						      : WIRE_REAP_GONE};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	if (r->id && !is_served(s, r->head.tgid))
+	if (r->id && (finish || !is_served(s, r->head.tgid)))
 		bpf_prog_test_run_opts(bpf_program__fd(s->programs->progs.on_reap), &run);
 }
 
-static void requests_reap(struct serving *s)
+static void requests_reap(struct serving *s, bool finish)
 {
 	struct bpf_map *map = s->programs->maps.inflight;
 	size_t size = bpf_map__value_size(map);
@@ -474,7 +476,7 @@ static void requests_reap(struct serving *s)
 		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
 		in = &next;
 		for (uint32_t i = 0; i < count && (!err || errno == ENOENT); i++)
-			request_reap(s, (const struct wire_request *)(rows + i * size));
+			request_reap(s, (const struct wire_request *)(rows + i * size), finish);
 	} while (!err && count);
 	free(rows);
 }
@@ -514,6 +516,13 @@ void serving_pass(struct serving *s)
 	if (deaths == s->deaths)
 		return;
 	s->deaths = deaths;
-	requests_reap(s);
+	requests_reap(s, false);
 	connections_reap(s);
+}
+
+void serving_finish(struct serving *s)
+{
+	serving_pass(s);
+	requests_bpf__detach(s->programs);
+	requests_reap(s, true);
 }

@@ -48,11 +48,13 @@ void serving_unfollow(struct serving *s, pid_t pid);
  * full, so it is to be read once a second, too.
  */
 int serving_events_fd(const struct serving *s);
-/*
- * To be called about once a second, and before the ring is read for the last time: ends
- * the requests of processes that are gone.
- */
+/* To be called about once a second: ends the requests of processes that are gone. */
 void serving_pass(struct serving *s);
+/*
+ * To be called before the ring is read for the last time: nothing more is seen, and of
+ * requests that have their answers none is missing, whatever their threads do by now.
+ */
+void serving_finish(struct serving *s);
 
 /*
  * Gives `object`, open and not yet loaded, the maps and the constants of these programs

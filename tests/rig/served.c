@@ -198,7 +198,7 @@ int main(int argc, char **argv)
 		serving_pass(s);
 		served_marks_pass(false);
 	}
-	serving_pass(s);
+	serving_finish(s);
 	ring_buffer__consume(ring);
 	served_marks_pass(true);
 	print_end(s, argv + 2);

@@ -61,15 +61,14 @@ class Site:
         self.counted.wait()
 
 
-def watch(site, paths):
-    """Rounds of these paths: what they took, the requests, what is said of the worker."""
-    with open("each.json", "wb") as out:
+def watch(site, paths, *options):
+    """Rounds of these paths, and what they took, while pycost runs with these options."""
+    with open("told", "wb") as out:
         watcher = subprocess.Popen(
-            [COUNTED, "fixed", PYCOST, "requests", "--each", "--format", "json", "--metric",
-             "instructions", "-p", str(site.pid)],
+            [COUNTED, "fixed", PYCOST, *options, "--metric", "instructions", "-p", str(site.pid)],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.PIPE, universal_newlines=True)
     said, line = "", " "
-    while line and "watching" not in line:
+    while line and "measuring" not in line:
         line = watcher.stderr.readline()
         said += line
     took = [site.round(path) for path in paths]
@@ -78,15 +77,47 @@ def watch(site, paths):
     if watcher.returncode:
         check(False, "requests", " ".join(said.split()))
         sys.exit(1)
-    each, summary = [], {}
-    with open("each.json") as file:
-        for line in file:
-            told = json.loads(line)
-            if "latency_ns" in told:
-                each.append(told)
-            else:
-                summary.update(told)
-    return took, each, summary
+    return sum(took)
+
+
+def prove_same(version, site, paths):
+    watch(site, paths, "requests", "--each", "--format", "json", "--rate", "0")
+    with open("told") as file:
+        *each, last = map(json.loads, file)
+    check([(told["path"], told["status"]) for told in each] ==
+          [(path.decode(), 404 if b"none" in path else 200) for path in paths
+           for _ in range(REQUESTS)] and not any(last["losses"].values()),
+          version + " requests", "%d were seen, lost %s" % (
+              len(each), {kind: n for kind, n in last["losses"].items() if n}))
+    medians = []
+    for number, path in enumerate(paths):
+        costs = [told["cost"] for told in each[number * REQUESTS:(number + 1) * REQUESTS]][1:-1]
+        medians.append(statistics.median(costs))
+        spread = (max(costs) - min(costs)) / medians[-1]
+        check(spread <= SPREAD, version + " the same request",
+              "%s: %d times %d to %d instructions, spread %.4f %%"
+              % (path.decode(), len(costs), min(costs), max(costs), 100 * spread))
+    note("%s requests: %s" % (version, medians))
+
+
+def told(*options):
+    return json.loads(subprocess.check_output(
+        [PYCOST, "requests", *options, "--format", "json", "site.pycost"]))
+
+
+def prove_sums(version, site, paths):
+    took = watch(site, paths, "record", "--requests-only", "-o", "site.pycost")
+    rows = told("--by", "endpoint")["rows"]
+    worker, = told("--workers")["workers"]
+    inside = sum(row["cost"]["sum"] for row in rows)
+    count = sum(row["requests"] for row in rows)
+    check(worker["request_cost"] == inside and count == worker["requests"] == len(paths) * REQUESTS,
+          version + " sum of requests", "%d of %d requests, the worker's %d of %d"
+          % (inside, count, worker["request_cost"], worker["requests"]))
+    off = worker["cost"] / took - 1
+    check(abs(off) <= SPREAD, version + " requests and the rest",
+          "%d within requests, %d outside, %d counted: off by %+.4f %%"
+          % (inside, worker["cost"] - inside, took, 100 * off))
 
 
 def prove(version):
@@ -94,28 +125,9 @@ def prove(version):
     for _ in range(3):
         site.round(b"/price/2000")
     paths = (b"/price/2000", b"/none/2000", b"/price/4000")
-    took, each, summary = watch(site, paths)
+    prove_same(version, site, paths)
+    prove_sums(version, site, paths)
     site.end()
-    check([(told["path"], told["status"]) for told in each] ==
-          [(path.decode(), 404 if b"none" in path else 200) for path in paths
-           for _ in range(REQUESTS)], version + " requests", "%d were seen" % len(each))
-    medians = []
-    for number, path in enumerate(paths):
-        costs = [told["cost"] for told in each[number * REQUESTS:(number + 1) * REQUESTS]][1:-1]
-        medians.append(statistics.median(costs))
-        spread = (max(costs) - min(costs)) / medians[-1]
-        check(spread <= SPREAD, "%s the same request" % version,
-              "%s: %d times %d to %d instructions, spread %.4f %%"
-              % (path.decode(), len(costs), min(costs), max(costs), 100 * spread))
-    note("%s requests: %s" % (version, medians))
-    inside = sum(told["cost"] for told in each)
-    worker, = (w for w in summary["workers"] if w["pid"] == site.pid)
-    check(worker["request_cost"] == inside, version + " sum of requests",
-          "%d, told %d" % (inside, worker["request_cost"]))
-    off = worker["cost"] / sum(took) - 1
-    check(abs(off) <= SPREAD, version + " requests and the rest",
-          "%d within requests, %d outside, %d counted: off by %+.4f %%"
-          % (inside, worker["cost"] - inside, sum(took), 100 * off))
 
 
 if __name__ == "__main__":
