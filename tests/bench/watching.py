@@ -72,7 +72,8 @@ class Watch(overhead.Recorder):
         self.complaint = room.work / "complaint"
         with open(self.complaint, "w") as complaint:
             self.process = room.start(
-                [room.pycost, "requests", "-p", ",".join(map(str, pids)), "-o", "/dev/null"],
+                [room.pycost, "record", "-q", "--requests-only", "-p", ",".join(map(str, pids)),
+                 "-o", str(self.output)],
                 stdout=subprocess.DEVNULL, stderr=complaint)
         self.pid = self.process.pid
         lab.pin_all(self.pid, 1)
