@@ -114,16 +114,17 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 	return 1;
 }
 
-/* From path to route, at HTTP_LINE.  `c` lends some room; its bytes are not touched. */
-__attribute__((unused)) static __noinline int http_route(struct wire_request *r, struct http_chunk *c)
+static __always_inline void http_route_begin(struct http_chunk *c)
 {
-	__u32 length;
-	int more = 1;
-
 	c->path_at = c->route_at = 0;
 	http_segment_begin(c);
-	for (int i = 0; i < HTTP_ROUTE_STEPS && more; i++)
-		more = http_route_step(r, c);
+}
+
+/* more: it was given up in the middle. */
+static __always_inline void http_route_end(struct wire_request *r, struct http_chunk *c, int more)
+{
+	__u32 length;
+
 	if (more)
 		c->route_at = c->segment_at;
 	if (!r->path_length)
@@ -133,7 +134,17 @@ __attribute__((unused)) static __noinline int http_route(struct wire_request *r,
 	for (__u32 i = 0; i < WIRE_ROUTE_MAX; i += 8)
 		http_store(r->route + i, http_load(r->route + i) &
 						 (length > i ? http_mask(length - i) : 0));
-	return 0;
+}
+
+/* From path to route, at HTTP_LINE.  `c` lends some room; its bytes are not touched. */
+static __always_inline void http_route(struct wire_request *r, struct http_chunk *c)
+{
+	int more = 1;
+
+	http_route_begin(c);
+	for (int i = 0; i < HTTP_ROUTE_STEPS && more; i++)
+		more = http_route_step(r, c);
+	http_route_end(r, c, more);
 }
 
 /* ---- which requests are alike ---- */

@@ -83,6 +83,25 @@ static __always_inline void inbound_undo(struct connection *c)
 	request_drop(id);
 }
 
+/* By itself: the verifier goes through it once, however often it is called. */
+__noinline int route_step(__u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+
+	return feed ? http_route_step(feed_request(feed), &feed->chunk) : 0;
+}
+
+/* As http_route(). */
+static __always_inline void feed_route(struct feed *feed, __u32 which)
+{
+	int more = 1;
+
+	http_route_begin(&feed->chunk);
+	for (int i = 0; i < HTTP_ROUTE_STEPS && more; i++)
+		more = route_step(which);
+	http_route_end(feed_request(feed), &feed->chunk, more);
+}
+
 /* It was no request, or is none any more. */
 static __always_inline void inbound_error(struct connection *c)
 {
@@ -97,7 +116,7 @@ static __always_inline void inbound_error(struct connection *c)
 
 /* What the parser met while something was received. */
 static __always_inline void inbound_events(struct server *s, struct connection *c,
-					   struct feed *feed, __u32 events)
+					   struct feed *feed, __u32 which, __u32 events)
 {
 	if (events & HTTP_BEGIN) {
 		c->receiving = 1;
@@ -111,7 +130,7 @@ static __always_inline void inbound_events(struct server *s, struct connection *
 		c->lined = 1;
 		c->guessed = 0;
 		c->role = ROLE_INBOUND;
-		http_route(feed_request(feed), &feed->chunk);
+		feed_route(feed, which);
 	}
 	if (events & HTTP_HEAD)
 		request_class(feed->request);
@@ -186,7 +205,7 @@ __noinline int feed_events(__u32 sent, __u32 which, __u32 events)
 	if (sent)
 		outbound_events(s, c, feed, events);
 	else
-		inbound_events(s, c, feed, events);
+		inbound_events(s, c, feed, which, events);
 	return c->role != ROLE_OTHER &&
 	       !(c->role == ROLE_OUTBOUND && feed->parser.kind == HTTP_KIND_RESPONSE);
 }

@@ -120,6 +120,7 @@ static __always_inline void object_look(__u64 object, struct mark_object *ret)
  */
 __noinline int mark_text(__u64 id, __u32 where, __u32 max, __u64 object)
 {
+	__u64 size = max < MARK_TEXT_MAX ? max : MARK_TEXT_MAX;
 	struct mark_object o;
 	char *room;
 	long n;
@@ -134,11 +135,11 @@ __noinline int mark_text(__u64 id, __u32 where, __u32 max, __u64 object)
 		if (room)
 			*room = 0;
 	} else {
-		asm volatile("" : "+r"(max));
-		if (max > MARK_TEXT_MAX)
-			max = MARK_TEXT_MAX;
-		n = bpf_probe_read_user_str(room, max, (void *)o.data) - 1;
-		if (n + 1 == max && o.length > n)
+		asm volatile("" : "+r"(size)); /* the verifier has to see its bound */
+		if (size > MARK_TEXT_MAX)
+			return 0;
+		n = bpf_probe_read_user_str(room, size, (void *)o.data) - 1;
+		if (n + 1 == size && o.length > n)
 			mark_cut(id);
 	}
 	return n > 0 ? n : 0;

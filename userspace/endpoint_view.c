@@ -20,7 +20,7 @@ struct vote {
 	uint32_t endpoint;
 	uint32_t second; /* by a dispatcher that runs other things too */
 	uint32_t function;
-	uint32_t zero;
+	uint32_t of_class; /* it stands for its class, whose other methods are the framework's */
 	uint64_t cost;
 };
 
@@ -44,10 +44,10 @@ static enum framework_role role_of(const struct election *e, uint32_t node)
 	return e->roles[e->p->nodes[node].function];
 }
 
-static void vote(struct election *e, uint32_t node, bool second)
+static void vote(struct election *e, uint32_t node, bool second, bool of_class)
 {
 	const struct profile_node *n = &e->p->nodes[node];
-	struct vote key = { n->endpoint, second, n->function }, *at;
+	struct vote key = { n->endpoint, second, n->function, of_class }, *at;
 
 	e->is_view[node] = true;
 	if (!e->err)
@@ -59,6 +59,27 @@ static void vote(struct election *e, uint32_t node, bool second)
 static void search_callees(struct election *e, uint32_t node, bool second, unsigned depth);
 
 /*
+ * Below a method that is the framework's, methods of the application's class say which it
+ * is.  False: there are none.
+ */
+static bool search_class(struct election *e, uint32_t node, bool second, unsigned depth)
+{
+	bool any = false;
+
+	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c]) {
+		enum framework_role role = role_of(e, c);
+
+		if (role == FRAMEWORK_NONE && *function_of(e, c)->class_name) {
+			vote(e, c, second, true);
+			any = true;
+		} else if (role == FRAMEWORK_GENERIC && depth < WRAPPERS_MAX) {
+			any |= search_class(e, c, second, depth + 1);
+		}
+	}
+	return any;
+}
+
+/*
  * Looks for the view from a function on that was called by a dispatcher or a wrapper.
  * Dispatchers on the way are found by themselves.
  */
@@ -67,7 +88,9 @@ static void search(struct election *e, uint32_t node, bool second, unsigned dept
 	enum framework_role role = role_of(e, node);
 
 	if (role == FRAMEWORK_NONE)
-		vote(e, node, second);
+		vote(e, node, second, false);
+	else if (role == FRAMEWORK_GENERIC && !search_class(e, node, second, depth))
+		vote(e, node, second, false);
 	else if (role == FRAMEWORK_WRAPPER && depth < WRAPPERS_MAX)
 		search_callees(e, node, second, depth + 1);
 }
@@ -134,6 +157,11 @@ static void cost_add_up(struct election *e)
 
 /* ---- who has won ---- */
 
+static const char *view_name(const struct sink_function *f, bool of_class)
+{
+	return of_class ? f->class_name : f->qualname;
+}
+
 static int vote_compare(const void *a, const void *b, void *arg)
 {
 	const struct profile *p = arg;
@@ -148,7 +176,7 @@ static int vote_compare(const void *a, const void *b, void *arg)
 		return x->second ? 1 : -1;
 	order = strcmp(f->module, g->module);
 	if (!order)
-		order = strcmp(f->qualname, g->qualname);
+		order = strcmp(view_name(f, x->of_class), view_name(g, y->of_class));
 	if (order)
 		return order;
 	return x->function < y->function ? -1 : x->function > y->function;
@@ -156,12 +184,15 @@ static int vote_compare(const void *a, const void *b, void *arg)
 
 static bool is_same_view(const struct profile *p, const struct vote *a, const struct vote *b)
 {
+	const struct sink_function *f = &p->functions[a->function], *g = &p->functions[b->function];
+
 	return a->endpoint == b->endpoint && a->second == b->second &&
-	       !strcmp(p->functions[a->function].module, p->functions[b->function].module) &&
-	       !strcmp(p->functions[a->function].qualname, p->functions[b->function].qualname);
+	       !strcmp(f->module, g->module) &&
+	       !strcmp(view_name(f, a->of_class), view_name(g, b->of_class));
 }
 
-static int text_set(struct endpoint_views *views, struct endpoint_view *v, const struct profile *p)
+static int text_set(struct endpoint_views *views, struct endpoint_view *v, const struct profile *p,
+		    bool of_class)
 {
 	const struct sink_function *f = &p->functions[v->function];
 	size_t size = strlen(f->module) + strlen(f->qualname) + 32;
@@ -170,7 +201,8 @@ static int text_set(struct endpoint_views *views, struct endpoint_view *v, const
 	if (!text)
 		return -ENOMEM;
 	if (v->function)
-		snprintf(text, size, "%s%s%s", f->module, *f->module ? "." : "", f->qualname);
+		snprintf(text, size, "%s%s%s", f->module, *f->module ? "." : "",
+			 view_name(f, of_class));
 	else if (v->count)
 		snprintf(text, size, "%u views", v->count);
 	v->text = text;
@@ -179,11 +211,12 @@ static int text_set(struct endpoint_views *views, struct endpoint_view *v, const
 
 /*
  * Of one endpoint's votes, those of the same view together.  The second ones count where
- * there are no others.
+ * there are no others.  Returns whether the winner stands for its class.
  */
-static void votes_count(const struct profile *p, const struct vote *votes, size_t count,
+static bool votes_count(const struct profile *p, const struct vote *votes, size_t count,
 			struct endpoint_view *v)
 {
+	bool of_class = false;
 	uint64_t all = 0, best = 0, cost = 0;
 
 	for (size_t i = 0; i < count && votes[i].second == votes[0].second; i++) {
@@ -195,11 +228,13 @@ static void votes_count(const struct profile *p, const struct vote *votes, size_
 		if (cost > best || !v->function) {
 			best = cost;
 			v->function = votes[i].function;
+			of_class = votes[i].of_class;
 		}
 	}
 	v->share = all ? (double)best / all : v->count == 1;
 	if (v->share < ENDPOINT_VIEW_SHARE)
 		v->function = 0;
+	return of_class;
 }
 
 static int views_make(struct election *e, struct endpoint_views *ret)
@@ -220,8 +255,7 @@ static int views_make(struct election *e, struct endpoint_views *ret)
 
 		for (n = 1; i + n < e->votes.count && votes[i + n].endpoint == votes[i].endpoint;)
 			n++;
-		votes_count(e->p, votes + i, n, v);
-		err = text_set(ret, v, e->p);
+		err = text_set(ret, v, e->p, votes_count(e->p, votes + i, n, v));
 	}
 	return err;
 }

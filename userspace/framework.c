@@ -63,18 +63,25 @@ static const struct function_name wrappers[] = {
 	{ "bottle", "view.<locals>*" },
 };
 
+/* Modules of views to be made one's own by a class. */
+static const char *const generics[] = {
+	"django.views.generic", "rest_framework.generics", "rest_framework.mixins",
+	"rest_framework.viewsets",
+};
+
 /* Modules, and all below them, in which there is no view but by those tables. */
 static const char *const plumbing[] = {
 	"django.core",	 "django.urls",	     "django.conf",   "django.template", "django.utils",
 	"django.db",	 "django.dispatch",  "django.http",   "django.middleware",
-	"django.test",	 "django.apps",	     "asgiref",	      "flask",		 "werkzeug",
+	"django.test",	 "django.apps", "django.forms", "django.shortcuts",	     "asgiref",	      "flask",		 "werkzeug",
 	"starlette",	 "fastapi",	     "pydantic",      "anyio",		 "aiohttp",
 	"asyncio",	 "concurrent",	     "bottle",	      "pyramid",	 "threading",
 	"zope",		 "webob",
 	"logging",	 "contextlib",	     "functools",     "inspect",	 "importlib",
 	"gunicorn",	 "uvicorn",	     "opentelemetry", "sentry_sdk",	 "weakref",
 	"rest_framework.views", "rest_framework.request", "rest_framework.settings",
-	"rest_framework.negotiation", "rest_framework.compat", "typing", "enum", "abc",
+	"rest_framework.negotiation", "rest_framework.compat", "rest_framework.serializers",
+	"rest_framework.response", "rest_framework.pagination", "rest_framework.fields", "typing", "enum", "abc",
 };
 
 /* Methods of middleware and the like, which frameworks call beside the view. */
@@ -114,6 +121,14 @@ static bool is_within(const char *module, const char *package)
 	return !strncmp(module, package, size) && (!module[size] || module[size] == '.');
 }
 
+static bool is_within_any(const char *module, const char *const *packages, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (is_within(module, packages[i]))
+			return true;
+	return false;
+}
+
 static bool qualname_matches(const char *qualname, const char *pattern)
 {
 	size_t size;
@@ -145,9 +160,10 @@ enum framework_role framework_role(const struct sink_function *f)
 		return FRAMEWORK_WRAPPER;
 	if (IS_ONE_OF(f->name, other_methods))
 		return FRAMEWORK_PLUMBING;
-	for (size_t i = 0; i < sizeof(plumbing) / sizeof(*plumbing); i++)
-		if (is_within(f->module, plumbing[i]))
-			return FRAMEWORK_PLUMBING;
+	if (is_within_any(f->module, generics, sizeof(generics) / sizeof(*generics)))
+		return FRAMEWORK_GENERIC;
+	if (is_within_any(f->module, plumbing, sizeof(plumbing) / sizeof(*plumbing)))
+		return FRAMEWORK_PLUMBING;
 	/* Samples do not tell what a closure wraps.  Views of an application factory are closures. */
 	if (strstr(f->qualname, ".<locals>.") && IS_ONE_OF(f->name, wrapper_names))
 		return FRAMEWORK_WRAPPER;

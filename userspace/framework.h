@@ -23,6 +23,7 @@ enum framework_role {
 	FRAMEWORK_DISPATCH, /* calls views, through wrappers or not */
 	FRAMEWORK_RUNNER,   /* runs views among other things: threads for an event loop */
 	FRAMEWORK_WRAPPER,  /* what it calls may be the view: decorators, class-based views */
+	FRAMEWORK_GENERIC,  /* a class-based view's method that is not the application's own */
 	FRAMEWORK_PLUMBING, /* neither it nor what it calls is a view of the request */
 };
 enum framework_role framework_role(const struct sink_function *f);

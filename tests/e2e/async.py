@@ -7,12 +7,16 @@ pause after each; a hundred requests are under way at once.  The truth is a rati
 work: time on a CPU is noisy, and what a request takes beside its work is alike for all.
 """
 import collections
+import json
+import os
+import signal
+import socket
 import statistics
+import subprocess
 import time
 
 import lib
 from server import Load, Server
-from watched import Requests, compare
 
 CHEAP, DEAR = 20000, 80000
 CONNECTIONS = 100
@@ -26,65 +30,94 @@ def mix_of(what):
     return "".join("1 GET /%s/%d\n" % (what, n) for n in (0, CHEAP, DEAR))
 
 
+class Watch:
+    """pycost requests --each of one process, in the background."""
+
+    def __init__(self, pid, where):
+        self.file = os.path.join(lib.work, "each.json")
+        with open(self.file, "wb") as out:
+            self.process = lib.start(
+                lib.PYCOST, "requests", "--each", "--format", "json", "--rate", "0", "--metric",
+                "task-clock", "-p", str(pid), stdin=subprocess.DEVNULL, stdout=out,
+                stderr=subprocess.PIPE)
+        lib.until(lambda: lib.traps(pid) > 0 and self.sees(where), "the loop is not watched")
+
+    def sees(self, where):
+        """Whether it has told of a request that is sent now and then until it does."""
+        with socket.create_connection(("127.0.0.1", int(where))) as asked:
+            asked.sendall(b"GET /status/204 HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            while asked.recv(4096):
+                pass
+        time.sleep(0.5)
+        return os.path.getsize(self.file) > 0
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        told = self.process.communicate()[1].decode()
+        lib.processes.remove(self.process)
+        if self.process.returncode:
+            raise AssertionError("pycost: " + told)
+        with open(self.file, encoding="utf-8") as file:
+            told = [json.loads(line) for line in file]
+        return [line for line in told if line.get("path", "/status/204") != "/status/204"]
+
+
 def watch(kind, version, mix, *options):
-    """(mean cost by path, of the worker: what it took, what pycost says of it)"""
+    """(mean cost by path, the sum of all costs, what the worker took)"""
+    name = "%s on %s" % (kind, version)
     served = Server(kind, version)
-    worker = served.workers()[0] if kind in ("gevent", "gunicorn-uvicorn") else served.pid
-    if kind == "hypercorn":
-        worker = max(served.workers(), key=lib.cpu_ns)
-    watched = Requests([worker], "--metric", "task-clock")
+    # hypercorn has a process beside its worker that does nothing.
+    worker = max(served.workers(), key=lib.cpu_ns)
+    watched = Watch(worker, served.where)
     before = lib.cpu_ns(worker)
     load = Load(served.where, mix, "-n", REQUESTS, "-c", CONNECTIONS, *options).done()
-    time.sleep(0.3)
+    time.sleep(1)
     took = lib.cpu_ns(worker) - before
-    watched.stop()
-    lib.check("%s on %s: the load was served" % (kind, version),
-              load.status == 0 and load.told["answered"] == REQUESTS, load.told)
-    compare("%s on %s" % (kind, version), load, watched)
-    row, = [w for w in watched.summary["workers"] if w["pid"] == worker]
-    by_path = collections.defaultdict(list)
-    for told in watched.each:
-        by_path[told["path"]].append(told["cost"])
+    each = watched.stop()
     served.end()
-    return {path: statistics.fmean(v) for path, v in by_path.items()}, took, row
+    lib.check(name + ": the load was served",
+              load.status == 0 and load.told["answered"] == REQUESTS, load.told)
+    sent = collections.Counter((path, status) for _, path, status, _ in load.requests().values())
+    lib.equal(name + ": requests seen are requests sent",
+              collections.Counter((told["path"], told["status"]) for told in each), sent)
+    by_path = collections.defaultdict(list)
+    for told in each:
+        by_path[told["path"]].append(told["cost"])
+    shared = sum("shared" in told["flags"] for told in each)
+    lib.equal(name + ": none was taken for another's", shared, 0)
+    return {path: statistics.fmean(v) for path, v in by_path.items()}, \
+        sum(told["cost"] for told in each), took
 
 
-def ratio_of(what, mean):
+def ratio_is(name, what, mean, inside, took, least):
     alone, cheap, dear = (mean["/%s/%d" % (what, n)] for n in (0, CHEAP, DEAR))
-    return (dear - alone) / (cheap - alone)
+    ratio = (dear - alone) / (cheap - alone)
+    print("# %s: ratio %.3f, %.1f %% of the worker's time" % (name, ratio, 100 * inside / took))
+    lib.check("%s: four times the work is four times the cost" % name, 3.8 < ratio < 4.2,
+              (ratio, mean))
+    lib.check("%s: little is nobody's, and nothing is counted twice" % name,
+              least * took < inside < 1.01 * took, (inside, took))
 
 
 def interleaved():
     for kind, version in KINDS:
-        name = "%s on %s" % (kind, version)
-        mean, took, row = watch(kind, version, mix_of("pauses"))
-        ratio = ratio_of("pauses", mean)
-        lib.check("%s: four times the work is four times the cost" % name,
-                  3.8 < ratio < 4.2, (ratio, mean))
-        lib.check("%s: the worker's total is what its clock says" % name,
-                  abs(row["cost"] - took) < 0.01 * took, (row["cost"], took))
-        lib.check("%s: little is nobody's" % name,
-                  0.8 * took < row["request_cost"] <= row["cost"], (row, took))
+        ratio_is("%s on %s" % (kind, version), "pauses",
+                 *watch(kind, version, mix_of("pauses")), 0.8)
 
 
 def connections():
     """Tasks and greenlets end with each request, and others come to be where they were."""
     for kind, version in (("uvicorn", "3.11"), ("gevent", "3.11"), ("aiohttp", "3.15")):
-        mean, _, _ = watch(kind, version, mix_of("pauses"), "-k", 2)
-        ratio = ratio_of("pauses", mean)
-        lib.check("%s on %s, two requests a connection: four times the cost" % (kind, version),
-                  3.8 < ratio < 4.2, (ratio, mean))
+        ratio_is("%s on %s, two requests a connection" % (kind, version), "pauses",
+                 *watch(kind, version, mix_of("pauses"), "-k", 2), 0.75)
 
 
 def children():
     """Tasks that a request has made are its own."""
     for kind, version in (("uvicorn", "3.11"), ("uvicorn-uvloop", "3.11"), ("hypercorn", "3.11"),
                           ("aiohttp", "3.11"), ("uvicorn", "3.15")):
-        name = "%s on %s" % (kind, version)
-        mean, took, row = watch(kind, version, mix_of("children"))
-        ratio = ratio_of("children", mean)
-        lib.check("%s: the work of child tasks is the request's" % name,
-                  3.8 < ratio < 4.2 and row["request_cost"] > 0.75 * took, (ratio, mean, row, took))
+        ratio_is("children of %s on %s" % (kind, version), "children",
+                 *watch(kind, version, mix_of("children")), 0.75)
 
 
 if __name__ == "__main__":

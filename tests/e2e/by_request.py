@@ -110,8 +110,14 @@ def expected(served):
 
 
 def record(site, *arguments):
-    recording = lib.Recording("-p", ",".join(map(str, site.pids)), "--no-calibration", *arguments)
-    lib.until(recording.serves, "the recorder")
+    recording = lib.Recording("-p", ",".join(map(str, site.pids)), *arguments)
+
+    def serves():
+        if recording.process.poll() is not None:
+            raise AssertionError("record ended: " + recording.said())
+        return recording.serves()
+
+    lib.until(serves, "the recorder")
     return recording
 
 
@@ -128,7 +134,7 @@ def told_of(report):
 
 def exact(name):
     site = serve(name)
-    recording = record(site, "--requests")
+    recording = record(site, "--no-calibration", "--requests")
     recording.attached(*site.pids)
     served = send(site.port, mixed(200, name))
     time.sleep(0.3)  # what a worker does after its answer is the request's, too
@@ -153,7 +159,7 @@ def all_requests():
 
 def one_in(name, every, count):
     site = serve(name, 1 if "wsgiref" in name else 2)
-    recording = record(site, "--requests=1/%d" % every)
+    recording = record(site, "--no-calibration", "--requests=1/%d" % every)
     served = send(site.port, mixed(count, name), rate=250)
     time.sleep(0.3)
     recording.stop()
@@ -190,7 +196,7 @@ def some_requests():
 
 def one_endpoint():
     site = serve("3.15 sync")
-    recording = record(site, "--requests", "1/5", "--endpoint", GLOBS["dear"])
+    recording = record(site, "--no-calibration", "--requests", "1/5", "--endpoint", GLOBS["dear"])
     served = send(site.port, mixed(1200, "one"), rate=250)
     recording.stop()
     got = calls_of(recording.report())

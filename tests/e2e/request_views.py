@@ -26,7 +26,8 @@ MIX = """
 ROUTES = ("--route", "/shop/**=shop", "--route", "/status/*=status")
 # Django's; the endpoint's name, and who serves it.
 SHOP = {"GET /search": "shop.search", "GET /product/*": "shop.ProductView.get",
-        "GET /api/products": "shop.as_json", "GET /receipt": "shop.receipt"}
+        "GET /api/products": "shop.as_json", "GET /receipt": "shop.receipt",
+        "GET /report": "shop.ReportView"}
 SMALL = {"GET /": "small.hello", "GET /user/*": "small.user", "GET /status/*": "small.status"}
 
 
@@ -96,9 +97,11 @@ def views():
     recording = recorded("sync", "small", "3.11", flask, *route)
     lib.equal("Flask on 3.11: views", views_of(recording.file), SMALL)
     parts(recording.file)
-    django = ["/search/?q=a", "/product/3/", "/product/7/", "/api/products/", "/receipt/"]
+    django = ["/search/?q=a", "/product/3/", "/product/7/", "/api/products/", "/receipt/",
+              "/report/"]
     route = ["--requests", "--route", "/search/=/search", "--route", "/product/*/=/product/*",
-             "--route", "/api/products/=/api/products", "--route", "/receipt/=/receipt"]
+             "--route", "/api/products/=/api/products", "--route", "/receipt/=/receipt", "--route",
+             "/report/=/report"]
     recording = recorded("sync", "shop", "3.15", django, *route)
     lib.equal("Django on 3.15: views", views_of(recording.file), SHOP)
     parts(recording.file)

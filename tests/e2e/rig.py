@@ -49,6 +49,7 @@ class Rig:
         for fact in told:
             kinds.setdefault(fact["kind"], []).append(fact)
         self.requests, self.imports = kinds["request"], kinds["import"]
+        self.totals, self.died = kinds.get("total", []), kinds.get("died", [])
         self.collections = kinds["collection"]
         self.notices = [fact["text"] for fact in kinds["notice"]]
         self.lost = {k: v for k, v in kinds["lost"][0].items() if k != "kind"}

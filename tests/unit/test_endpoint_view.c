@@ -132,6 +132,23 @@ static void test_django_class(void)
 	       { 8, "shop.cart", "Cart.add", "Cart", 0, 5000 });
 }
 
+/* Its get() is the framework's: the class says which view it is. */
+static void test_django_generic(void)
+{
+	EXPECT("shop.views.ReportView", DJANGO,
+	       { 4, "django.views.generic.base", "View.as_view.<locals>.view", 0, 0, 5 },
+	       { 5, "django.views.generic.base", "View.dispatch", "View", 0, 5 },
+	       { 6, "django.views.generic.list", "BaseListView.get", "BaseListView", 0, 100 },
+	       { 7, "shop.views", "ReportView.get_queryset", "ReportView", 0, 400 },
+	       { 7, "django.views.generic.list", "MultipleObjectMixin.get_context_data",
+		 "MultipleObjectMixin", 0, 50 },
+	       { 8, "shop.views", "ReportView.get_paginate_by", "ReportView", 0, 400 });
+	EXPECT("django.views.generic.base.RedirectView.get", DJANGO,
+	       { 4, "django.views.generic.base", "View.as_view.<locals>.view", 0, 0, 5 },
+	       { 5, "django.views.generic.base", "View.dispatch", "View", 0, 5 },
+	       { 6, "django.views.generic.base", "RedirectView.get", "RedirectView", 0, 100 });
+}
+
 static void test_django_async(void)
 {
 	EXPECT("shop.views.feed",
@@ -237,6 +254,7 @@ int suite_endpoint_view(void)
 		{ "Django", test_django },
 		{ "Django, wrapped", test_django_wrapped },
 		{ "Django, class-based", test_django_class },
+		{ "Django, generic", test_django_generic },
 		{ "Django, asynchronous", test_django_async },
 		{ "Flask", test_flask },
 		{ "Starlette, FastAPI, aiohttp", test_asgi },
