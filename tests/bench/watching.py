@@ -67,14 +67,15 @@ class Site:
 class Watch(overhead.Recorder):
     """pycost, watching the requests of some processes and nothing else."""
 
-    ARGUMENTS, SETTLE = ("requests",), SETTLE
+    ARGUMENTS, SETTLE = ("record", "-q", "--requests-only"), SETTLE
 
     def __init__(self, room, pids, output="watched.pycost"):
         self.room, self.output = room, room.work / output
         self.complaint = room.work / "complaint"
         with open(self.complaint, "w") as complaint:
             self.process = room.start(
-                [room.pycost, *self.ARGUMENTS, "-p", ",".join(map(str, pids)), "-o", "/dev/null"],
+                [room.pycost, *self.ARGUMENTS, "-p", ",".join(map(str, pids)),
+                 "-o", str(self.output)],
                 stdout=subprocess.DEVNULL, stderr=complaint)
         self.pid = self.process.pid
         lab.pin_all(self.pid, 1)
