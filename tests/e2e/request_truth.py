@@ -189,6 +189,10 @@ def costs():
                   and median["/sleep/20"] < 2e6, median)
         if kind == "waitress":
             continue  # its threads learn whom they work for when they answer
+        waits = [told for told in watched.each
+                 if told["threads"] == 1
+                 and max(told["run_queue"], told["gil"]) > 1.05 * told["latency"] + 1e5]
+        lib.check("%s: none waited longer than it took" % kind, not waits, waits[:1])
         # Its two threads do two fifths of what /work/100000 does.
         lib.check("%s: a request has its threads' cost" % kind,
                   0.3 < (median["/threads/2"] - alone) / (median["/work/100000"] - alone) < 0.8,
