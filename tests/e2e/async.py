@@ -18,7 +18,7 @@ import time
 import lib
 from server import Load, Server
 
-CHEAP, DEAR = 20000, 80000
+CHEAP, DEAR = 4, 16
 CONNECTIONS = 100
 REQUESTS = 1500
 KINDS = (("uvicorn", "3.11"), ("uvicorn-uvloop", "3.11"), ("hypercorn", "3.11"),
