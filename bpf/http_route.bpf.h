@@ -24,17 +24,39 @@
 /* Words and ends of segments that are looked at. */
 #define HTTP_ROUTE_STEPS 48
 
+/*
+ * A number that the verifier knows nothing of any more: where two ways meet, it need not
+ * follow both.
+ */
+static __always_inline __u32 http_forget(struct http_chunk *c, __u32 number)
+{
+	*(volatile __u32 *)&c->forgotten = number;
+	return *(volatile __u32 *)&c->forgotten;
+}
+
 /* Beyond the room it is only counted. */
 static __always_inline void http_route_put(struct wire_request *r, struct http_chunk *c, __u64 word,
 					   __u32 count)
 {
-	__u64 used = c->route_at, at = used <= WIRE_ROUTE_MAX - 8 ? used : WIRE_ROUTE_MAX - 8;
+	__u64 used = c->route_at;
+	__u64 at = http_forget(c, used <= WIRE_ROUTE_MAX - 8 ? used : WIRE_ROUTE_MAX - 8);
 	__u64 held = used - at;
 
 	c->route_at = used + count;
 	asm volatile("" : "+r"(at));
 	if (held < 8 && at <= WIRE_ROUTE_MAX - 8)
 		http_put(r->route + at, word, held);
+}
+
+static __always_inline void http_route_put_byte(struct wire_request *r, struct http_chunk *c,
+						char byte)
+{
+	__u64 at = c->route_at;
+
+	c->route_at = at + 1;
+	asm volatile("" : "+r"(at));
+	if (at < WIRE_ROUTE_MAX)
+		r->route[at] = byte;
 }
 
 static __always_inline void http_segment_begin(struct http_chunk *c)
@@ -76,7 +98,7 @@ static __always_inline int http_segment_end(struct wire_request *r, struct http_
 	if (c->varies || length > HTTP_SEGMENT_MAX || cut ||
 	    (length >= HTTP_SEGMENT_HEX && !c->worded)) {
 		c->route_at = c->segment_at;
-		http_route_put(r, c, '*', 1);
+		http_route_put_byte(r, c, '*');
 	}
 	if (c->route_at <= WIRE_ROUTE_MAX)
 		return 1;
@@ -94,10 +116,9 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 	if (at >= WIRE_PATH_MAX || !left)
 		return http_segment_end(r, c, at >= WIRE_PATH_MAX) & 0;
 	word = http_load(r->path + at);
-	first = http_first(http_hits(word, '/') | http_hits(word, c->delimiter ? '/' : ';'));
-	left = count;
-	if (first < count)
-		count = first;
+	first = http_first(http_hits(word, '/') | http_hits(word, http_forget(c, c->delimiter ? '/' : ';')));
+	left = http_forget(c, count);
+	count = http_forget(c, first < left ? first : left);
 	if (!c->delimiter && count)
 		http_segment_add(r, c, word & http_mask(count), count);
 	c->path_at = at + count;
@@ -109,7 +130,7 @@ static __always_inline int http_route_step(struct wire_request *r, struct http_c
 		return 1;
 	if (!http_segment_end(r, c, 0) || c->route_at >= WIRE_ROUTE_MAX)
 		return 0;
-	http_route_put(r, c, '/', 1);
+	http_route_put_byte(r, c, '/');
 	http_segment_begin(c);
 	return 1;
 }
@@ -128,7 +149,7 @@ static __always_inline void http_route_end(struct wire_request *r, struct http_c
 	if (more)
 		c->route_at = c->segment_at;
 	if (!r->path_length)
-		http_route_put(r, c, '/', 1);
+		http_route_put_byte(r, c, '/');
 	length = c->route_at;
 	r->route_length = length;
 	for (__u32 i = 0; i < WIRE_ROUTE_MAX; i += 8)

@@ -24,7 +24,7 @@ struct http_chunk {
 	__u32 path_at, route_at, segment_at, segment_length;
 	__u64 varies, worded; /* not 0: it has bytes of that kind */
 	__u64 letter, digit;  /* the last byte of the word before is one: 0x80 */
-	__u64 delimiter;
+	__u32 delimiter, forgotten;
 };
 
 #define HTTP_TEXT 40 /* a name of WIRE_FIELD_NAME_MAX behind "HTTP_", in whole words */
@@ -138,11 +138,12 @@ static __always_inline __u64 http_lower(__u64 word)
 
 /* ---- what is kept ---- */
 
+/* A word whose first `held` bytes, fewer than 8, stay what they are. */
 static __always_inline void http_put(void *at, __u64 word, __u32 held)
 {
-	if (held)
-		word = (http_load(at) & http_mask(held)) | word << 8 * (held & 7);
-	http_store(at, word);
+	__u32 shift = 8 * (held & 7);
+
+	http_store(at, (http_load(at) & ((1ull << shift) - 1)) | word << shift);
 }
 
 /*

@@ -30,9 +30,13 @@ static __always_inline char *mark_room(__u64 id, __u64 where)
 __noinline int mark_char(__u64 id, __u64 where, __u64 address, __u32 kind)
 {
 	char *room = mark_room(id, where);
+	__u64 size = kind;
 	__u32 c = 0;
 
-	if (!room || kind > 4 || !kind || bpf_probe_read_user(&c, kind, (void *)address) || !c)
+	asm volatile("" : "+r"(size)); /* the verifier has to see its bound */
+	if (size > sizeof(c) || !room)
+		return 0;
+	if (bpf_probe_read_user(&c, size, (void *)address) || !c)
 		return 0;
 	if (c < 0x80) {
 		room[0] = c;

@@ -199,6 +199,8 @@ static __always_inline void request_finish(struct inflight *f)
 
 	if (!s || s->owner != f->r.id)
 		return;
+	s->since.run_queue_ns = s->now.run_queue_ns;
+	s->since.gil_ns = s->now.gil_ns;
 	server_settle(s, &f->r);
 	s->owner = 0;
 }

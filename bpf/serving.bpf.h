@@ -305,6 +305,15 @@ static __always_inline void server_account(struct server *s)
 	server_account_at(s, bpf_ktime_get_ns());
 }
 
+/* What was waited since the thread began to work for it; not what it waits after that. */
+static __always_inline void server_settle_waits(struct server *s, struct wire_request *r)
+{
+	__sync_fetch_and_add(&r->run_queue_ns, s->now.run_queue_ns - s->since.run_queue_ns);
+	__sync_fetch_and_add(&r->gil_ns, s->now.gil_ns - s->since.gil_ns);
+	s->since.run_queue_ns = s->now.run_queue_ns;
+	s->since.gil_ns = s->now.gil_ns;
+}
+
 /* The request gets what was added since the thread began to work for it. */
 static __always_inline void server_settle(struct server *s, struct wire_request *r)
 {
@@ -377,6 +386,11 @@ __noinline int server_change(__u64 request, __u32 how)
 	}
 	old = inflight_find(s->owner);
 	if (old) {
+		/* It has its answer: waits are not for it any more. */
+		if (old->done) {
+			s->since.run_queue_ns = s->now.run_queue_ns;
+			s->since.gil_ns = s->now.gil_ns;
+		}
 		server_settle(s, &old->r);
 		if (old->done == s->tid && !s->born) {
 			request_send(old);
@@ -432,16 +446,18 @@ __noinline int request_close(__u64 id, __u32 flags)
 	struct inflight *f = inflight_find(id);
 	struct server *s = server_here();
 	__u32 tid = bpf_get_current_pid_tgid();
+	__u64 ns = bpf_ktime_get_ns();
 
 	if (!f || f->done)
 		return 0;
 	f->done = tid;
 	f->r.flags |= flags;
-	f->r.latency = bpf_ktime_get_ns() - f->r.begin;
-	if (s && s->owner == id && !s->born)
-		return 0;
+	f->r.latency = ns - f->r.begin;
 	if (s && s->owner == id) {
-		server_account(s);
+		server_account_at(s, ns);
+		server_settle_waits(s, &f->r);
+		if (!s->born)
+			return 0;
 		server_settle(s, &f->r);
 	}
 	request_send(f);

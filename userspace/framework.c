@@ -71,17 +71,16 @@ static const char *const generics[] = {
 
 /* Modules, and all below them, in which there is no view but by those tables. */
 static const char *const plumbing[] = {
-	"django.core",	 "django.urls",	     "django.conf",   "django.template", "django.utils",
-	"django.db",	 "django.dispatch",  "django.http",   "django.middleware",
-	"django.test",	 "django.apps", "django.forms", "django.shortcuts",	     "asgiref",	      "flask",		 "werkzeug",
-	"starlette",	 "fastapi",	     "pydantic",      "anyio",		 "aiohttp",
-	"asyncio",	 "concurrent",	     "bottle",	      "pyramid",	 "threading",
-	"zope",		 "webob",
-	"logging",	 "contextlib",	     "functools",     "inspect",	 "importlib",
-	"gunicorn",	 "uvicorn",	     "opentelemetry", "sentry_sdk",	 "weakref",
+	"django.core", "django.urls", "django.conf", "django.template", "django.utils",
+	"django.db", "django.dispatch", "django.http", "django.middleware", "django.test",
+	"django.apps", "django.forms", "django.shortcuts", "asgiref", "flask", "werkzeug",
+	"starlette", "fastapi", "pydantic", "anyio", "aiohttp", "asyncio", "concurrent",
+	"bottle", "pyramid", "threading", "zope", "webob", "logging", "contextlib", "functools",
+	"inspect", "importlib", "gunicorn", "uvicorn", "opentelemetry", "sentry_sdk", "weakref",
 	"rest_framework.views", "rest_framework.request", "rest_framework.settings",
 	"rest_framework.negotiation", "rest_framework.compat", "rest_framework.serializers",
-	"rest_framework.response", "rest_framework.pagination", "rest_framework.fields", "typing", "enum", "abc",
+	"rest_framework.response", "rest_framework.pagination", "rest_framework.fields",
+	"typing", "enum", "abc",
 };
 
 /* Methods of middleware and the like, which frameworks call beside the view. */

@@ -85,8 +85,7 @@ static void dropped_close(void *arg)
 {
 	struct dropped *d = arg;
 
-	for (size_t i = 0; i < d->n; i++)
-		semaphores_drop(&d->v[i]);
+	semaphores_drop_many(d->v, d->n);
 	free(d);
 }
 
@@ -121,21 +120,22 @@ static void process_drop(struct marks *m, struct marked_process *p)
 	process_forget(m, p);
 }
 
-static void dead_drop(struct marks *m)
+/* All that are dead, or just all; NULL: there is no memory. */
+static struct dropped *processes_take(struct marks *m, bool living)
 {
-	struct dropped *d = malloc(sizeof(*d) + m->dead * sizeof(d->v[0]));
+	struct dropped *d = malloc(sizeof(*d) + HASH_COUNT(m->processes) * sizeof(d->v[0]));
 	struct marked_process *p, *next;
 
 	if (!d)
-		return;
+		return NULL;
 	d->n = 0;
 	HASH_ITER(hh, m->processes, p, next) {
-		if (!p->dead)
+		if (!p->dead && !living)
 			continue;
 		d->v[d->n++] = p->held;
 		process_forget(m, p);
 	}
-	behind(dropped_close, d);
+	return d;
 }
 
 static int process_hold(struct marked_process *p)
@@ -360,8 +360,12 @@ int marks_pass(struct marks *m, bool last)
 {
 	marks_consume(m);
 	tell(m, mark_tally_tell(m->tally, m->options.sink, m->options.endpoint, m->options.arg, last));
-	if (m->dead >= DROP_BATCH)
-		dead_drop(m);
+	if (m->dead >= DROP_BATCH) {
+		struct dropped *d = processes_take(m, false);
+
+		if (d)
+			behind(dropped_close, d);
+	}
 	return m->sink_error;
 }
 
@@ -396,13 +400,15 @@ int marks_open(const struct marks_options *o, struct marks **ret, char *text, si
 void marks_close(struct marks *m)
 {
 	struct marked_process *p, *next;
+	struct dropped *d;
 
 	if (!m)
 		return;
-	HASH_ITER(hh, m->processes, p, next) {
-		semaphores_drop(&p->held);
-		process_forget(m, p);
-	}
+	d = processes_take(m, true);
+	if (d)
+		dropped_close(d);
+	HASH_ITER(hh, m->processes, p, next) /* no memory */
+		process_drop(m, p);
 	ring_buffer__free(m->ring);
 	mark_tally_free(m->tally);
 	mark_programs_close(m->programs);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -138,4 +139,35 @@ void semaphores_drop(struct semaphores *s)
 {
 	for (int use = SEMAPHORE_USES; use-- > 0;)
 		semaphore_drop(s, use);
+}
+
+#define DROPPERS 16
+
+struct drop {
+	struct semaphores *v;
+	size_t n, next; /* of all their descriptors */
+};
+
+static void *drop_some(void *arg)
+{
+	struct drop *d = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->n)
+		semaphore_drop(&d->v[i / SEMAPHORE_USES], i % SEMAPHORE_USES);
+	return NULL;
+}
+
+void semaphores_drop_many(struct semaphores *v, size_t n)
+{
+	struct drop d = {.v = v, .n = n * SEMAPHORE_USES};
+	pthread_t droppers[DROPPERS];
+	unsigned started = 0;
+
+	while (n && started < DROPPERS &&
+	       !pthread_create(&droppers[started], NULL, drop_some, &d))
+		started++;
+	drop_some(&d);
+	while (started--)
+		pthread_join(droppers[started], NULL);
 }

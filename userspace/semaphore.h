@@ -61,5 +61,7 @@ int semaphore_raise(const struct interpreter *in, enum semaphore_use use, pid_t 
 void semaphore_drop(struct semaphores *s, enum semaphore_use use);
 /* In the order of their uses, from the last to the first. */
 void semaphores_drop(struct semaphores *s);
+/* Of many processes, in no order: each takes the kernel a while, but all at once. */
+void semaphores_drop_many(struct semaphores *v, size_t n);
 
 #endif

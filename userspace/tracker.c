@@ -119,14 +119,6 @@ void tracker_adopt(struct tracker *t, pid_t pid)
 	closedir(tasks);
 }
 
-/* A parent's probes that were on when it forked are on in the child. */
-static void fork_dismiss(const struct process *parent, pid_t pid)
-{
-	const struct build *b = parent->build->build;
-
-	hold_dismiss_forked(build_interpreter(b), build_traps(b), pid);
-}
-
 /*
  * A child of a followed process.  It is being measured already; what is opened
  * here keeps its probes on should its parent's be closed.
@@ -137,8 +129,9 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 	struct process *old = process_find(t->processes, pid);
 
 	if (t->no_follow) {
-		if (parent && parent->build)
-			fork_dismiss(parent, pid);
+		if (parent && parent->build && !t->on_demand)
+			hold_dismiss_forked(build_interpreter(parent->build->build),
+					    build_traps(parent->build->build), pid);
 		return;
 	}
 	if (old) { /* a PID come round again */
@@ -155,9 +148,8 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 		if (!*p->comm)
 			strcpy(p->comm, parent->comm);
 		p->build = parent->build;
-		if (p->build && t->on_demand)
-			fork_dismiss(parent, pid);
-		else if (p->build)
+		/* On demand, what the child has of probes goes with its parent's, in a moment. */
+		if (p->build && !t->on_demand)
 			hold_open_forked(build_interpreter(p->build->build), &parent->hold, pid,
 					 &p->hold);
 	}

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import capturing
 import lab
 import overhead
 import sampling
@@ -190,6 +191,7 @@ CRITERIA = {
     **overhead.CRITERIA,
     **sampling.CRITERIA,
     **watching.CRITERIA,
+    **capturing.CRITERIA,
 }
 
 

@@ -67,26 +67,29 @@ class Site:
 class Watch(overhead.Recorder):
     """pycost, watching the requests of some processes and nothing else."""
 
+    ARGUMENTS, SETTLE = ("record", "-q", "--requests-only"), SETTLE
+
     def __init__(self, room, pids, output="watched.pycost"):
         self.room, self.output = room, room.work / output
         self.complaint = room.work / "complaint"
         with open(self.complaint, "w") as complaint:
             self.process = room.start(
-                [room.pycost, "requests", "-p", ",".join(map(str, pids)), "-o", "/dev/null"],
+                [room.pycost, *self.ARGUMENTS, "-p", ",".join(map(str, pids)),
+                 "-o", str(self.output)],
                 stdout=subprocess.DEVNULL, stderr=complaint)
         self.pid = self.process.pid
         lab.pin_all(self.pid, 1)
-        time.sleep(SETTLE)
+        time.sleep(self.SETTLE)
         self.check()
 
 
-def turns(room, pids, measures):
+def turns(room, pids, measures, watch_of=Watch):
     """{name: [with / without]} of measures {name: function}, each phase with over the two
     beside it that are without; and what they are without."""
     phases, shares, peaks = [], [], []
     for number in range(2 * CYCLES + 1):
         if number % 2:
-            with Watch(room, pids) as watch:
+            with watch_of(room, pids) as watch:
                 begin, before = time.monotonic(), watch.cpu()
                 phases.append({name: measure() for name, measure in measures.items()})
                 shares.append(100 * (watch.cpu() - before) / (time.monotonic() - begin))
@@ -103,10 +106,10 @@ def turns(room, pids, measures):
     return changes, plain, shares, peaks
 
 
-def tell(name, changes, what, limit):
+def tell(name, changes, what, limit, against="with / without"):
     for which, kind in enumerate(what):
         values = [change[which] for change in changes]
-        row("%s: %s, with / without" % (name, kind), values, limit, "%.4f", overhead.error(values))
+        row("%s: %s, %s" % (name, kind, against), values, limit, "%.4f", overhead.error(values))
 
 
 def programs(room, site):

@@ -12,6 +12,7 @@ import json
 import math
 import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -207,6 +208,30 @@ def one_endpoint():
     site.end()
 
 
+def respawned():
+    """A worker that comes in another's place is armed in its turn."""
+    site = serve("3.15 sync")
+    recording = record(site, "--no-calibration", "--requests=1/5")
+    before = send(site.port, mixed(500, "before"), rate=250)
+    worker, = site.workers()
+    os.kill(worker, signal.SIGKILL)
+    lib.until(lambda: site.workers() and site.workers() != [worker], "another worker")
+    after = send(site.port, mixed(500, "after"), rate=250)
+    time.sleep(0.3)
+    new, = site.workers()
+    recording.stop()
+    got = calls_of(recording.report())
+    lib.equal("respawned: whole requests", got,
+              expected({"cheap": got["cheap"], "dear": got["dear"]}))
+    sent = sum((before + after).values())
+    error = math.sqrt(sent / 5 * 0.8)
+    lib.check("respawned: one in 5", abs(got["app"] - sent / 5) < 3 * error,
+              "%d of %d" % (got["app"], sent))
+    lib.check("respawned: the new worker's too",
+              calls_of(recording.report("--pid", str(new)))["app"] > 20)
+    site.end()
+
+
 def by_samples():
     """Shares of endpoints, by samples and by the time that their requests took on a CPU."""
     site = serve("3.15 gthread")
@@ -216,7 +241,7 @@ def by_samples():
     recording.stop()
     lib.equal("samples: all requests are answered", sum(served.values()), 180)
     report = recording.report()
-    period = report.json["sampling"]["period"]
+    period = report.json["period"]
     total = report.json["total"]
     told = lib.pycost("requests", recording.file, "--format", "json", "--by", "endpoint")
     rows = {row["keys"]["endpoint"]: row for row in json.loads(told.stdout)["rows"]}
@@ -238,4 +263,4 @@ def by_samples():
 
 
 if __name__ == "__main__":
-    lib.run(all_requests, some_requests, one_endpoint, by_samples)
+    lib.run(all_requests, some_requests, one_endpoint, respawned, by_samples)

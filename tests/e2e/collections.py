@@ -5,6 +5,7 @@ import collections
 import json
 import os
 import subprocess
+import time
 import urllib.request
 
 import lib
@@ -210,5 +211,27 @@ def import_counts():
         imported(version)
 
 
+def views():
+    """The same through a recording, and the commands that show it."""
+    version = "3.15"
+    server = Served(version)
+    server.end()
+    recording = lib.Recording("--requests-only", "-p", str(server.server.pid))
+    lib.until(recording.serves, "record does not measure")
+    for path in "/collect/3", "/import/one":
+        server.get(path)
+    time.sleep(1.2)
+    recording.stop()
+    rows = {name: json.loads(lib.pycost(name, "--format", "json", recording.file).stdout)["rows"]
+            for name in ("imports", "gc")}
+    told = sorted((r["endpoint"], r["function"], r["module"], r["count"]) for r in rows["imports"])
+    lib.equal("views: imports by endpoint and importing function", told, [
+        ("GET /import/one", "litter.import_one", "outer_module", 1),
+        ("GET /import/one", "outer_module.<module>", "inner_module", 1)])
+    told = [(r["endpoint"], r["function"], r["generation"], r["count"]) for r in rows["gc"]
+            if r["function"].endswith("collect")]
+    lib.equal("views: collections likewise", told, [("GET /collect/*", "litter.collect", "2", 3)])
+
+
 if __name__ == "__main__":
-    lib.run(collection_counts, import_counts)
+    lib.run(collection_counts, import_counts, views)

@@ -38,19 +38,40 @@ def table(file, *options):
     return json.loads(made.stdout)
 
 
+def begun(*command, **options):
+    """pycost in the background, once it measures."""
+    log = os.path.join(lib.work, "begun.log")
+    with open(log, "wb") as said:
+        process = lib.start(lib.PYCOST, *command, stdin=subprocess.DEVNULL, stderr=said, **options)
+
+    def measures():
+        with open(log, encoding="utf-8") as said:
+            text = said.read()
+        if process.poll() is not None:
+            raise AssertionError("pycost ended: " + text)
+        return "measuring" in text
+    lib.until(measures, "pycost does not begin")
+    return process
+
+
+def end(process):
+    # The last request is over when its worker waits for the next.
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    if process.wait(lib.PATIENCE):
+        raise AssertionError("pycost ended with %d" % process.returncode)
+
+
 def live():
     """A table of what is measured now: each request in its row."""
     served = Server("sync", workers=2)
     file = os.path.join(lib.work, "live.json")
     pids = ",".join(map(str, [served.pid, *served.workers()]))
     with open(file, "wb") as out:
-        watch = lib.start(lib.PYCOST, "requests", "-p", pids, "--rate", 0, "--format", "json", "--by",
-                          "endpoint,status,pid", *ROUTES, stdout=out, stderr=subprocess.PIPE)
-    time.sleep(3)
+        watch = begun("requests", "-p", pids, "--rate", 0, "--format", "json", "--by",
+                      "endpoint,status,pid", *ROUTES, stdout=out)
     load = Load(served.where, MIX, "-n", 2000, "-c", 4).done()
-    time.sleep(0.5)
-    watch.send_signal(signal.SIGINT)
-    watch.communicate(timeout=lib.PATIENCE)
+    end(watch)
     with open(file, encoding="utf-8") as told:
         shown = json.load(told)
     sent = collections.Counter(
@@ -111,14 +132,10 @@ def sampled():
     served = Server("sync", "3.15", app="shop")
     pids = ",".join(map(str, served.workers()))
     file = os.path.join(lib.work, "sampled.pycost")
-    recording = lib.start(lib.PYCOST, "record", "--mode", "sample", "--rate", 4999, "--requests", "-o",
-                          file, "-p", pids, "--route", "/search/=/search", "--route",
-                          "/product/*/=/product/*", stderr=subprocess.PIPE)
-    time.sleep(3)
+    recording = begun("record", "--mode", "sample", "--rate", 4999, "--requests", "-o", file, "-p",
+                      pids, "--route", "/search/=/search", "--route", "/product/*/=/product/*")
     Load(served.where, "1 GET /search/?q=a\n1 GET /product/3/\n", "-n", 300, "-c", 1).done()
-    time.sleep(0.5)
-    recording.send_signal(signal.SIGINT)
-    recording.communicate(timeout=lib.PATIENCE)
+    end(recording)
     served.end()
     lib.equal("Django on 3.15, sampled: views", views_of(file),
               {name: SHOP[name] for name in ("GET /search", "GET /product/*")})

@@ -40,11 +40,19 @@ class Server:
     def __init__(self, workers, life, version="3.15"):
         self.port = lib.free_port()
         self.process = lib.start(*lib.python(version, PREFORK, self.port, workers, life),
-                                 stdout=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                  env=dict(os.environ, GIT_COMMIT="c0ffee", SECRET="not-asked-for"))
         line = self.process.stdout.readline().decode().split()
         self.workers = [int(pid) for pid in line[1:]]
         self.pids = [self.process.pid] + self.workers
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """With its workers, which no one else ends."""
+        self.process.terminate()
+        self.process.wait(lib.PATIENCE)
 
     def get(self, path, method="GET", **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=lib.PATIENCE)
@@ -105,7 +113,11 @@ ENDPOINTS = {("GET /leak/*", "200"): 10, ("GET the shop", "200"): 8, ("POST /sho
 
 def kept():
     """What is told, and what is nowhere in the file."""
-    server, config = Server(2, 1000), config_file()
+    with Server(2, 1000) as server:
+        kept_of(server, config_file())
+
+
+def kept_of(server, config):
     record = recording(server, "--requests-only", "--config", config)
     ask(server)
     record.stop()
@@ -143,16 +155,16 @@ def kept():
 
 def lives():
     """Who died of what, who took its place, and what each served."""
-    server = Server(2, 10)
-    record = recording(server, "--requests-only")
-    for _ in range(20):
+    with Server(2, 10) as server:
+        record = recording(server, "--requests-only")
+        for _ in range(20):
+            server.get("/x")
+        # Both have served their ten, but for how they took turns.
+        for _ in range(4):
+            server.get("/leak/4096")
+        server.get("/die/%d" % signal.SIGKILL)
         server.get("/x")
-    # Both have served their ten, but for how they took turns.
-    for _ in range(4):
-        server.get("/leak/4096")
-    server.get("/die/%d" % signal.SIGKILL)
-    server.get("/x")
-    record.stop()
+        record.stop()
     told = table(record.file, "--workers")["workers"]
     lib.equal("each request is of one of them", sum(worker["requests"] for worker in told), 26)
     lib.check("who has served enough exits",
@@ -171,10 +183,10 @@ def lives():
 
 
 def beside(name, *arguments):
-    server = Server(2, 1000)
-    record = recording(server, "--config", config_file(), *arguments)
-    ask(server)
-    record.stop()
+    with Server(2, 1000) as server:
+        record = recording(server, "--config", config_file(), *arguments)
+        ask(server)
+        record.stop()
     lib.equal("%s: the same requests" % name, counts(record.file, "endpoint", "status"), ENDPOINTS)
 
 
@@ -203,8 +215,9 @@ def launched():
     record.process.send_signal(signal.SIGINT)
     record.wait()
     lib.equal("a command: each request", sum(counts(record.file, "endpoint").values()), 10)
-    ends = [worker["end"] for worker in table(record.file, "--workers")["workers"]]
-    lib.equal("a command: its workers' ends", ends.count("exit 3"), 3)
+    told = table(record.file, "--workers")["workers"]
+    lib.equal("a command: its workers' ends", [worker["end"] for worker in told].count("exit 3"), 3)
+    os.kill(next(worker["ppid"] for worker in told if worker["end"] == "exit 3"), signal.SIGTERM)
 
 
 lib.run(kept, lives, modes, launched)

@@ -154,7 +154,7 @@ def memory():
                        "critical", "--no-access-log", "--loop", "asyncio", "--ssl-certfile", PEM,
                        "--ssl-keyfile", PEM, "--timeout-keep-alive", "30", "many_async:app"],
          before=1)
-    seen("hypercorn", "3.11",
+    seen("hypercorn", "3.15",
          lambda port: ["-m", "hypercorn", "--bind", "127.0.0.1:%d" % port, "--log-level",
                        "CRITICAL", "--certfile", PEM, "--keyfile", PEM, "many_async:app"])
 
@@ -181,7 +181,7 @@ def asking():
 
 def killed():
     """A worker that pycost was killed beside goes on, and has none of its breakpoints."""
-    served = TlsServer("left", "3.11", gunicorn(), 2)
+    served = TlsServer("sync", "3.11", gunicorn(), 2)
     watched = Watched([served.pid, *served.workers()])
     watched.process.send_signal(signal.SIGKILL)
     watched.process.wait()

@@ -29,12 +29,14 @@
 #include "requests.skel.h"
 #include "sample.skel.h"
 #include "survey.skel.h"
+#include "tls.skel.h"
 #include "walk.skel.h"
 
 #define LOG_SIZE (16 << 20)
 #define LOG_TAIL 3000
 #define WITH_KERNEL "instr+kernel"
 #define BY_REQUEST "requests" /* costs are kept apart by the class of requests */
+#define IN_PART "in-part" /* and measured of some of them only */
 #define TRAPPED "trapped" /* at instructions that stand for probes */
 #define LOG_STATS 4 /* BPF_LOG_STATS: kernel/bpf, include/linux/bpf_verifier.h */
 
@@ -141,7 +143,8 @@ static void exact_try(const struct build_like *b, const char *program, bool task
 	x->rodata->trapped = !strcmp(metric, TRAPPED);
 	x->rodata->task_clock = task_clock;
 	x->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
-	x->rodata->by_request = !strcmp(metric, BY_REQUEST);
+	x->rodata->whole_requests = !strcmp(metric, IN_PART);
+	x->rodata->by_request = x->rodata->whole_requests || !strcmp(metric, BY_REQUEST);
 	memcpy((void *)&x->rodata->layout, layout_for(b->minor), sizeof(struct cpython_layout));
 	x->rodata->entry_frame_reg = b->entry;
 	x->rodata->return_frame_reg = b->returns;
@@ -190,24 +193,55 @@ static void sample_try(const char *program)
 	sample_bpf__destroy(s);
 }
 
-/* With all that can be configured: each header field, and whose classes they split. */
+/* All that can be configured, of each kind; and they split classes. */
+static void fields_set(const volatile struct wire_field *fields)
+{
+	struct wire_field field = {.length = 6, .split = 1, .name = "x-name"};
+
+	for (int i = 0; i < WIRE_FIELDS; i++) {
+		field.kind = WIRE_FIELD_HEADER + i % 3;
+		memcpy((void *)&fields[i], &field, sizeof(field));
+	}
+}
+
+static void tls_try(const char *program, const char *metric)
+{
+	struct tls_bpf *t = tls_bpf__open();
+
+	if (!t)
+		return;
+	t->rodata->by_request = !strcmp(metric, BY_REQUEST);
+	fields_set(t->rodata->request_fields);
+	object_try(t->obj, program, "serve", metric);
+	tls_bpf__destroy(t);
+}
+
 static void requests_try(const char *program, bool task_clock, const char *metric)
 {
 	struct requests_bpf *r = requests_bpf__open();
-	struct wire_field field = {.kind = WIRE_FIELD_HEADER, .length = 6, .split = 1,
-				   .name = "x-name"};
 
 	if (!r)
 		return;
 	r->rodata->task_clock = task_clock;
 	r->rodata->kernel_mode = !strcmp(metric, WITH_KERNEL);
-	r->rodata->by_request = !strcmp(metric, BY_REQUEST);
-	for (int i = 0; i < WIRE_FIELDS; i++) {
-		field.kind = WIRE_FIELD_HEADER + i % 3;
-		memcpy((void *)&r->rodata->request_fields[i], &field, sizeof(field));
-	}
+	r->rodata->whole_requests = !strcmp(metric, IN_PART);
+	r->rodata->wanted_only = r->rodata->whole_requests;
+	r->rodata->by_request = r->rodata->whole_requests || !strcmp(metric, BY_REQUEST);
+	r->rodata->exact_mode = r->rodata->by_request;
+	fields_set(r->rodata->request_fields);
 	object_try(r->obj, program, "serve", metric);
 	requests_bpf__destroy(r);
+}
+
+static void all_tls_try(void)
+{
+	static const char *const programs[] = {"on_tls_read", "on_tls_read_ex", "on_tls_write",
+					       "on_tls_write_ex", "on_tls_write_ex2",
+					       "on_tls_return"};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
+		tls_try(programs[i], "tls");
+	tls_try("on_tls_return", BY_REQUEST);
 }
 
 static void marked_try(const char *program)
@@ -322,7 +356,7 @@ int main(void)
 	static const char *const requests[] = {"on_sys_enter", "on_sys_exit", "on_switch",
 					       "on_fork", "on_exec", "on_exit", "on_reap"};
 	static const char *const metrics[] = {"instructions", "task-clock", WITH_KERNEL,
-					      BY_REQUEST};
+					      BY_REQUEST, IN_PART};
 	struct rlimit memory = {RLIM_INFINITY, RLIM_INFINITY};
 
 	log_buf = malloc(LOG_SIZE);
@@ -331,7 +365,7 @@ int main(void)
 	setrlimit(RLIMIT_MEMLOCK, &memory);
 	libbpf_set_print(on_print);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	for (int m = 0; m < 4; m++) {
+	for (int m = 0; m < 5; m++) {
 		bool clock = m == 1;
 
 		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
@@ -358,6 +392,7 @@ int main(void)
 	walk_try("3.15", 15, false);
 	walk_try("3.15t", 15, true);
 	all_marks_try();
+	all_tls_try();
 	free(log_buf);
 	return failures != 0;
 }

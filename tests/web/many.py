@@ -25,6 +25,12 @@ def work(times):
     return total
 
 
+def pieces(count):
+    """The same work so often, to the last instruction."""
+    for _ in range(count):
+        work(500)
+
+
 def words(size):
     return (b"0123456789abcdef" * (size // 16 + 1))[:size]
 
@@ -131,9 +137,9 @@ def respond(environ, kind, much):
         time.sleep(much / 1000)
         return Answer(body=b"slept\n")
     if kind == "pauses":
-        # As much as /work/; with greenlets others have their turns in between.
+        # With greenlets, others have their turns in between.
         for _ in range(10):
-            work(much // 10)
+            pieces(much)
             time.sleep(0.001)
         return Answer(body=b"done\n")
     if kind == "threads":

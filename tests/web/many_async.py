@@ -14,9 +14,9 @@ async def ask_store(times):
     return times
 
 
-async def pause(times):
+async def pause(count):
     await asyncio.sleep(0.001)
-    many.work(times)
+    many.pieces(count)
     await asyncio.sleep(0.001)
 
 
@@ -35,14 +35,13 @@ async def respond(kind, much, body):
             await asyncio.sleep(0)
         return many.Answer(body=b"done\n")
     if kind == "pauses":
-        # The same, and each time somebody else wakes it.
         for _ in range(10):
-            many.work(much // 10)
+            many.pieces(much)
             await asyncio.sleep(0.001)
         return many.Answer(body=b"done\n")
     if kind == "children":
         # The same in tasks of its own.
-        await asyncio.gather(*(pause(much // 10) for _ in range(10)))
+        await asyncio.gather(*(pause(much) for _ in range(10)))
         return many.Answer(body=b"done\n")
     if kind == "threads":
         await asyncio.gather(*(asyncio.to_thread(many.work, 20000) for _ in range(much)))

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 
+LONGEST = 300  # seconds that any of them lives, should nobody end it
 kept = []
 
 
@@ -58,6 +59,7 @@ def spawn(listener, life):
     pid = os.fork()
     if not pid:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.alarm(LONGEST)
         work(listener, life)
     return pid
 
@@ -75,6 +77,7 @@ def main(port, workers, life):
         os._exit(0)
 
     signal.signal(signal.SIGTERM, end)
+    signal.alarm(LONGEST)
     print("READY", *living, flush=True)
     while True:
         living.discard(os.wait()[0])
