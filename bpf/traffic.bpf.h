@@ -240,19 +240,33 @@ static __always_inline void traffic_connected(struct server *s, long ret)
 		traffic_begins(ROLE_OUTBOUND, 0);
 }
 
+/* The oldest request is the current process's own. */
+static __always_inline int oldest_is_ours(const struct server *s, const struct connection *c)
+{
+	struct wire_request *r = request_find(connection_oldest(c));
+
+	return r && r->head.tgid == s->tgid;
+}
+
 /*
- * At the entry of close(), when nobody else has the socket open, and of shutdown().  What
- * has no end but this has it now; what has no answer by now will have none.
+ * At the entry of close() and of shutdown().  What has no end but this has it now; what
+ * has no answer by now will have none.  Where others have the socket open, too, it goes
+ * on; but not what this process was to answer, as those are children that got it along
+ * with all else.
  */
 __noinline int traffic_closes(__u32 fd, __u32 whole)
 {
 	struct server *s = server_here();
 	struct connection *c;
+	int last;
 
 	if (!s || socket_key(fd, &s->key))
 		return 0;
 	c = connection_find(&s->key);
-	if (!c || (whole && !socket_is_last(&s->key)))
+	if (!c)
+		return 0;
+	last = !whole || socket_is_last(&s->key);
+	if (!last && !oldest_is_ours(s, c))
 		return 0;
 	if (c->first != c->end && http_close(&c->out) & HTTP_END)
 		inbound_answered(0);
@@ -261,7 +275,8 @@ __noinline int traffic_closes(__u32 fd, __u32 whole)
 	for (int i = 0; i < PIPELINE; i++)
 		if (!inbound_answered(WIRE_REQUEST_ABORTED))
 			break;
-	bpf_map_delete_elem(&connections, &s->key);
+	if (last)
+		bpf_map_delete_elem(&connections, &s->key);
 	return 0;
 }
 

@@ -21,6 +21,7 @@
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
+#include "userspace/reap.h"
 #include "userspace/request_config.h"
 #include "userspace/tasks.h"
 
@@ -261,14 +262,6 @@ static void hint(struct serving *s, pid_t pid, int add)
 	__atomic_fetch_add(&hints[(uint32_t)pid % n], add, __ATOMIC_RELAXED);
 }
 
-static bool lives(pid_t pid)
-{
-	char path[32];
-
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	return !access(path, F_OK);
-}
-
 static int served_set(struct serving *s, pid_t pid, const struct interpreter *in)
 {
 	int fd = bpf_map__fd(s->programs->maps.served);
@@ -293,7 +286,7 @@ static int served_set(struct serving *s, pid_t pid, const struct interpreter *in
 		hint(s, pid, -1);
 		return err == -EEXIST ? 0 : err;
 	}
-	if (lives(pid))
+	if (process_lives(pid))
 		return 0;
 	serving_unfollow(s, pid);
 	return -ESRCH;
@@ -438,76 +431,6 @@ int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
 	return 0;
 }
 
-static bool is_served(const struct serving *s, uint32_t tgid)
-{
-	struct wire_served p;
-
-	return !serving_totals(s, tgid, &p);
-}
-
-/* Rows read at a time. */
-#define REAP_BATCH 32
-
-/* As in bpf/inflight.bpf.h, whose row begins with the request. */
-static void request_reap(struct serving *s, const struct wire_request *r, bool finish)
-{
-	__u64 args[2] = {r->id, finish		      ? WIRE_REAP_FINISH
-				: lives(r->head.tgid) ? WIRE_REAP_FORGET
-						      : WIRE_REAP_GONE};
-	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
-
-	if (r->id && (finish || !is_served(s, r->head.tgid)))
-		bpf_prog_test_run_opts(bpf_program__fd(s->programs->progs.on_reap), &run);
-}
-
-static void requests_reap(struct serving *s, bool finish)
-{
-	struct bpf_map *map = s->programs->maps.inflight;
-	size_t size = bpf_map__value_size(map);
-	char *rows = malloc(REAP_BATCH * size);
-	uint32_t keys[REAP_BATCH], next = 0, count;
-	void *in = NULL;
-	int err;
-
-	if (!rows)
-		return;
-	do {
-		count = REAP_BATCH;
-		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
-		in = &next;
-		for (uint32_t i = 0; i < count && (!err || errno == ENOENT); i++)
-			request_reap(s, (const struct wire_request *)(rows + i * size), finish);
-	} while (!err && count);
-	free(rows);
-}
-
-/* Where struct connection of bpf/connection.bpf.h has the process. */
-#define CONNECTION_TGID 8
-
-static void connections_reap(struct serving *s)
-{
-	struct bpf_map *map = s->programs->maps.connections;
-	size_t key_size = bpf_map__key_size(map);
-	char *value = malloc(bpf_map__value_size(map)), *keys = malloc(2 * key_size);
-	char *key = keys, *next = keys ? keys + key_size : NULL, *swap;
-	bool more = value && keys && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
-	uint32_t tgid;
-
-	while (more) {
-		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
-		if (!bpf_map_lookup_elem(bpf_map__fd(map), key, value)) {
-			memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
-			if (!lives(tgid))
-				bpf_map_delete_elem(bpf_map__fd(map), key);
-		}
-		swap = key;
-		key = next;
-		next = swap;
-	}
-	free(value);
-	free(keys);
-}
-
 void serving_pass(struct serving *s)
 {
 	uint64_t deaths = __atomic_load_n(&s->programs->bss->served_deaths, __ATOMIC_RELAXED);
@@ -516,13 +439,12 @@ void serving_pass(struct serving *s)
 	if (deaths == s->deaths)
 		return;
 	s->deaths = deaths;
-	requests_reap(s, false);
-	connections_reap(s);
+	reap(s->programs, false);
 }
 
 void serving_finish(struct serving *s)
 {
 	serving_pass(s);
 	requests_bpf__detach(s->programs);
-	requests_reap(s, true);
+	reap(s->programs, true);
 }

@@ -37,6 +37,12 @@ def application(environ, start_response):
             for _ in range(int(number)):
                 s.sendall(b"ask")
                 s.recv(10)
+    elif word == "heir":  # a child has the connection open, too, and goes on
+        if not os.fork():
+            time.sleep(3)
+            os._exit(0)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"until the end"]
     elif word == "fan":
         threads = [threading.Thread(target=burn, args=(20,)) for _ in range(int(number))]
         [t.start() for t in threads]
@@ -243,6 +249,17 @@ def fan_out():
     lib.check("and what they cost", 60e6 <= told["cost"] < 90e6, told["cost"])
 
 
+def inherited():
+    """An answer that ends with its connection, which a child of the worker keeps open."""
+    served = Served("sync")
+    with served.connect() as s:
+        s.sendall(b"GET /heir HTTP/1.0\r\n\r\n")
+        time.sleep(0.5)
+    served.ask(head("GET", "/next"))
+    told = [(r["path"], r["status"], r["flags"]) for r in served.end().requests]
+    lib.equal("each is told once", told, [("/heir", 200, 0), ("/next", 200, 0)])
+
+
 def ends():
     """Given up by the client, killed in the middle, and one that nobody works for yet."""
     for kind in ("sync", "waitress"):
@@ -265,4 +282,5 @@ def ends():
         lib.end_all()
 
 
-lib.run(asked_in_all_ways, garbage, costs, backends, fan_out, ends)
+lib.run(asked_in_all_ways, garbage, costs, backends, fan_out, inherited,
+        ends)

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "userspace/reap.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bpf/wire_request.h" /* the skeleton holds some of it, */
+#include "symbolizer/layout.h" /* and of this */
+#include "requests.skel.h"
+
+bool process_lives(pid_t pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return !access(path, F_OK);
+}
+
+static bool is_served(const struct requests_bpf *p, uint32_t tgid)
+{
+	struct wire_served served;
+
+	return !bpf_map_lookup_elem(bpf_map__fd(p->maps.served), &tgid, &served);
+}
+
+/* Rows read at a time. */
+#define REAP_BATCH 32
+
+/* As in bpf/inflight.bpf.h, whose row begins with the request. */
+static void request_reap(struct requests_bpf *p, const struct wire_request *r, bool finish)
+{
+	__u64 how = process_lives(r->head.tgid) ? WIRE_REAP_FORGET : WIRE_REAP_GONE;
+	__u64 args[2] = {r->id, finish ? WIRE_REAP_FINISH : how};
+	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
+
+	if (r->id && (finish || !is_served(p, r->head.tgid)))
+		bpf_prog_test_run_opts(bpf_program__fd(p->progs.on_reap), &run);
+}
+
+static void requests_reap(struct requests_bpf *p, bool finish)
+{
+	struct bpf_map *map = p->maps.inflight;
+	size_t size = bpf_map__value_size(map);
+	char *rows = malloc(REAP_BATCH * size);
+	uint32_t keys[REAP_BATCH], next = 0, count;
+	void *in = NULL;
+	int err;
+
+	if (!rows)
+		return;
+	do {
+		count = REAP_BATCH;
+		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
+		in = &next;
+		for (uint32_t i = 0; i < count && (!err || errno == ENOENT); i++)
+			request_reap(p, (const struct wire_request *)(rows + i * size), finish);
+	} while (!err && count);
+	free(rows);
+}
+
+/* Where struct connection of bpf/connection.bpf.h has the process. */
+#define CONNECTION_TGID 8
+
+static void connections_reap(struct requests_bpf *p)
+{
+	struct bpf_map *map = p->maps.connections;
+	size_t key_size = bpf_map__key_size(map);
+	char *value = malloc(bpf_map__value_size(map)), *keys = malloc(2 * key_size);
+	char *key = keys, *next = keys ? keys + key_size : NULL, *swap;
+	bool more = value && keys && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
+	uint32_t tgid;
+
+	while (more) {
+		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
+		if (!bpf_map_lookup_elem(bpf_map__fd(map), key, value)) {
+			memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
+			if (!process_lives(tgid))
+				bpf_map_delete_elem(bpf_map__fd(map), key);
+		}
+		swap = key;
+		key = next;
+		next = swap;
+	}
+	free(value);
+	free(keys);
+}
+
+void reap(struct requests_bpf *p, bool finish)
+{
+	requests_reap(p, finish);
+	if (!finish)
+		connections_reap(p);
+}
