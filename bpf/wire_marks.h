@@ -10,7 +10,7 @@
 
 #define WIRE_MODULE_MAX 128
 #define WIRE_MAX_MARKED 8192 /* threads that collect or import, at a time */
-#define WIRE_IMPORTS 64	     /* within one another */
+#define WIRE_IMPORTS 128	     /* within one another */
 /* Notes of one probe in one file, at most. */
 #define WIRE_GC_SITES 2
 #define WIRE_IMPORT_SITES 4

@@ -4,9 +4,11 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf/wire_marks.h"
 #include "bpf/wire_request.h" /* a skeleton holds some of it */
@@ -80,7 +82,29 @@ static void build_free(struct marked_build *b)
 	marks_bpf__destroy(b->marks);
 	audit_bpf__destroy(b->audit);
 	interpreter_clear(&b->in);
+	if (b->file >= 0)
+		close(b->file);
 	free(b);
+}
+
+/*
+ * The path leads through the root of a process that may end, while others run the same
+ * file: from here on it leads through our own descriptor.
+ */
+static int build_pin(struct marked_build *b)
+{
+	char path[64], *copy;
+
+	b->file = open(b->in.path, O_RDONLY | O_CLOEXEC);
+	if (b->file < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", b->file);
+	copy = strdup(path);
+	if (!copy)
+		return -ENOMEM;
+	free(b->in.path);
+	b->in.path = copy;
+	return 0;
 }
 
 void mark_programs_close(struct mark_programs *p)
@@ -293,7 +317,10 @@ int mark_programs_build(struct mark_programs *p, const struct interpreter *in, p
 	b = calloc(1, sizeof(*b));
 	if (!b)
 		return -ENOMEM;
+	b->file = -1;
 	err = interpreter_copy(in, &b->in);
+	if (!err)
+		err = build_pin(b);
 	if (!err)
 		err = build_make(p, b, pid, text, len);
 	if (err) {

@@ -30,6 +30,7 @@ struct marked_build {
 	unsigned uses; /* what it can be asked for: 1 << enum semaphore_use */
 	char why_not[256]; /* why it cannot be asked for all; "" */
 	/* private */
+	int file; /* the interpreter's, kept open */
 	struct marks_bpf *marks;
 	struct audit_bpf *audit;
 	struct bpf_link **links;
