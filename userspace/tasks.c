@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "symbolizer/interpreter.h"
+#include "userspace/behind.h"
 #include "userspace/clock.h"
 #include "userspace/traps.h"
 
@@ -55,8 +56,10 @@ int tasks_open(const int programs[SWITCH_KINDS], struct tasks **ret)
 	return 0;
 }
 
-static void process_free(struct process *p)
+static void process_free(void *arg)
 {
+	struct process *p = arg;
+
 	for (size_t i = 0; i < p->n; i++)
 		trapped_close(p->v[i].trapped);
 	free(p);
@@ -242,7 +245,7 @@ void tasks_unfollow(struct tasks *t, pid_t pid)
 
 	if (!at)
 		return;
-	process_free(*at);
+	behind(process_free, *at); /* the kernel's grace periods take a tenth of a second */
 	*at = t->v[--t->n];
 }
 
