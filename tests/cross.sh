@@ -13,7 +13,8 @@ cd "$(dirname "$0")/.."
 . tests/rig/rig.sh
 
 needed=(libc6 libc6-dev linux-libc-dev libgcc-12-dev libgcc-s1 libbpf-dev libelf-dev libcapstone-dev
-    zlib1g-dev liblzma-dev libiberty-dev libjansson-dev libxxhash-dev libyaml-dev libsodium-dev libprotobuf-c-dev libncurses-dev
+    zlib1g-dev liblzma-dev libiberty-dev libjansson-dev libxxhash-dev libyaml-dev libsodium-dev
+    libprotobuf-c-dev libncurses-dev
     libcap-dev uthash-dev)
 
 # Prints the directory with these packages' headers and archives.

@@ -12,9 +12,10 @@
 # out, whether kernel mode is told apart, whether samples find what the counter saw, what
 # becomes of it all when others hold the counters, whether a request costs the same each
 # time and all add up, and, once more with two processors, what a thread costs that moves
-# between them.  On the others whether the counts repeat,
-# add up, and are the same on all, and whether threads and children can be sampled.
-# PMU_FULL=1 tries everything everywhere, PMU_ONLY=part|moving|site so much and no more; RIG_LOGS=DIR keeps the consoles' output there.
+# between them.  On the others whether the counts repeat, add up, and are the same on all,
+# and whether threads and children can be sampled.
+# PMU_FULL=1 tries everything everywhere, PMU_ONLY=part|moving|site so much and no more;
+# RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=tests/rig/rig.sh

@@ -58,14 +58,14 @@ SIMPLE = """
 """
 
 
-def watch(kind, mix, requests, *options, version="3.11", workers=1):
-    served = Server(kind, version, workers=workers)
+def watch(kind, mix, requests, *options, version="3.11", workers=1, app="many"):
+    served = Server(kind, version, app, workers)
     watched = Requests([served.pid, *served.workers()])
     load = Load(served.where, mix, "-n", requests, *options).done()
     # The last is over when its worker waits for the next.
     time.sleep(0.3)
     watched.stop()
-    name = "%s on %s" % (kind, version)
+    name = "%s on %s" % (kind if app == "many" else kind + " with " + app, version)
     lib.check(name + ": the load was served", load.status == 0 and
               load.told["answered"] > 0.8 * requests, load.told)
     compare(name, load, watched)
@@ -78,6 +78,14 @@ def gunicorn():
     watch("sync-unix", MIX + CHUNKED, 2000, "-c", 16)
     watch("gthread", MIX + CHUNKED, 4000, "-c", 16)
     watch("gthread", MIX + CHUNKED, 4000, "-c", 16, version="3.15", workers=2)
+
+
+def frameworks():
+    """Flask's views and Django's, with a database."""
+    watch("sync", "3 GET /\n1 GET /status/404\n1 GET /user/{n}\n1 GET /none\n", 1500, "-c", 8,
+          app="small")
+    watch("gthread", "2 GET /\n3 GET /product/{n}/\n1 GET /search/?q=red+{n}\n1 GET /none/\n",
+          800, "-c", 8, version="3.15", app="shop")
 
 
 def waitress():
@@ -235,4 +243,5 @@ def million():
 
 
 if __name__ == "__main__":
-    lib.run(gunicorn, waitress, uwsgi, asynchronous, pipelined, killed, sums, costs, stores, million)
+    lib.run(gunicorn, frameworks, waitress, uwsgi, asynchronous, pipelined, killed, sums, costs,
+            stores, million)

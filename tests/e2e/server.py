@@ -10,7 +10,7 @@ import sys
 import lib
 
 WEB = os.path.join(lib.TOP, "tests", "web")
-FORKING = ("sync", "gthread", "gevent", "uwsgi", "hypercorn")
+FORKING = ("sync", "gthread", "gevent", "gunicorn", "uwsgi", "hypercorn")
 LOAD = os.path.join(lib.TOP, os.environ.get("BUILD", "build"), "load")
 
 

@@ -11,8 +11,11 @@
 #include <xxhash.h>
 
 #include "userspace/bytes.h"
+#include "userspace/endpoint_choice.h"
+#include "userspace/endpoint_view.h"
 #include "userspace/export.h"
 #include "userspace/recording_format.h"
+#include "userspace/request_view.h"
 
 static int (*const exports[])(const struct report *, FILE *) = {
 	export_json,  export_folded,	export_speedscope,
@@ -53,6 +56,35 @@ static void fuzz_views(const struct report *r, FILE *out)
 	}
 }
 
+/* What `pycost requests` does with it. */
+static void fuzz_requests(const struct profile *p, const struct recording_status *status, FILE *out)
+{
+	struct request_field by[] = { { .kind = FIELD_ENDPOINT, .name = "endpoint" },
+				      { .kind = FIELD_STATUS_CLASS, .name = "class" },
+				      { .kind = FIELD_VIEW, .name = "view" },
+				      { .kind = FIELD_TAG, .name = "user" } };
+	struct request_style style = { .style = { .width = 80, .limit = 7 }, .by = by,
+				       .by_count = 4, .columns = REQUEST_COLUMNS_ALL };
+	struct request_query query = { .by = by, .by_count = 4 };
+	struct endpoint_views views;
+	struct request_table t;
+
+	if (endpoint_views_compute(p, &views))
+		abort();
+	query.views = &views;
+	if (request_table_compute(p, &query, &t))
+		abort();
+	request_table_sort(&t, REQUEST_SORT_P99);
+	request_print_header(&t, &style.style, out);
+	request_print_notes(&t, status, &style.style, out);
+	if (request_print_table(&t, &style, out) || request_json(&t, status, &style, out) ||
+	    request_csv(&t, &style, out) || worker_print(p, &style.style, out) ||
+	    worker_json(p, status, out) || worker_csv(p, out))
+		abort();
+	request_table_free(&t);
+	endpoint_views_free(&views);
+}
+
 static void fuzz_report(const struct profile *p, const struct recording_status *status)
 {
 	FILE *out = fopen("/dev/null", "w");
@@ -69,6 +101,8 @@ static void fuzz_report(const struct profile *p, const struct recording_status *
 	if (report_has_kernel(&r) && export_folded_kernel(&r, out))
 		abort();
 	fuzz_views(&r, out);
+	if (p->meta.requests)
+		fuzz_requests(p, status, out);
 	if (!report_find(&r, "f", &rows, &count, err, sizeof(err)))
 		free(rows);
 	report_free(&r);
@@ -77,6 +111,7 @@ static void fuzz_report(const struct profile *p, const struct recording_status *
 
 static void fuzz_file(const uint8_t *data, size_t size)
 {
+	static const struct endpoint_choice choice = { .glob = "G*" };
 	struct recording_status status;
 	struct profile *p;
 	char err[128];
@@ -88,6 +123,8 @@ static void fuzz_file(const uint8_t *data, size_t size)
 		if (p->process_count && profile_keep_pid(p, p->processes[0].pid))
 			abort();
 		fuzz_report(p, &status);
+		if (!endpoint_choose(p, &choice, err, sizeof(err)))
+			fuzz_report(p, &status);
 	}
 	profile_free(p);
 }
