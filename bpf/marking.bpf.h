@@ -44,10 +44,12 @@ struct marking {
 	struct import imports[WIRE_IMPORTS];
 };
 
-/* By tid, from its first mark on. */
+/*
+ * By tid, from its first mark to its end.  6 KiB each, from the start: so much is seldom to
+ * be had in the middle of a program.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, WIRE_MAX_MARKED);
 	__type(key, __u32);
 	__type(value, struct marking);

@@ -88,22 +88,24 @@ __noinline int import_start(__u64 name)
 }
 
 /*
- * The one that ends here is on top, but where a greenlet was left amid an import, or
- * where there were too many.  0: none is it.
+ * The one that ends here is on top, but where a greenlet was left amid an import, or an
+ * end was not seen.  0: none is it, as its beginning was not seen.
  */
 static __always_inline struct import *import_pop(struct marking *m, __u64 name)
 {
+	__u32 depth = m->depth;
 	struct import *i;
 
 	for (int n = 0; n < WIRE_IMPORTS; n++) {
-		i = import_at(m, m->depth - 1);
+		i = import_at(m, depth - 1 - n);
 		if (!i)
-			return 0;
-		m->depth--;
-		if (i->name == name)
+			break;
+		if (i->name == name) {
+			m->depth = depth - 1 - n;
 			return i;
-		lose(WIRE_LOSS_MARKS);
+		}
 	}
+	lose(WIRE_LOSS_MARKS);
 	return 0;
 }
 

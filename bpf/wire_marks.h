@@ -9,7 +9,7 @@
 #include "bpf/wire.h"
 
 #define WIRE_MODULE_MAX 128
-#define WIRE_MAX_MARKED 8192 /* threads that collect or import, at a time */
+#define WIRE_MAX_MARKED 1024 /* threads that collect or import, at a time */
 #define WIRE_IMPORTS 128	     /* within one another */
 /* Notes of one probe in one file, at most. */
 #define WIRE_GC_SITES 2
