@@ -238,10 +238,11 @@ static __always_inline int feed_fill(struct feed *feed)
 #define FEED_THROUGH (-1) /* there is no more */
 #define FEED_UNREAD (-2)
 
-/* One run of the parser: its events, or one of these. */
+/* One run of the parser: its events, and HTTP_AGAIN when there is more; or one of these. */
 __noinline int feed_run(__u32 which)
 {
 	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+	__u32 events;
 	int err;
 
 	if (!feed)
@@ -249,18 +250,21 @@ __noinline int feed_run(__u32 which)
 	err = feed_fill(feed);
 	if (err)
 		return err < 0 ? FEED_UNREAD : FEED_THROUGH;
-	return http_run(&feed->parser, feed_request(feed), &feed->chunk) & ~HTTP_AGAIN;
+	events = http_run(&feed->parser, feed_request(feed), &feed->chunk);
+	return feed->left ? events | HTTP_AGAIN : events;
 }
 
 /* Some of it.  0: it is through; 1: there is more; < 0: it cannot be parsed. */
 __noinline int feed_some(__u32 sent, __u32 which)
 {
 	for (int i = 0; i < FEED_RUNS; i++) {
-		int events = feed_run(which);
+		int ret = feed_run(which), events = ret & ~HTTP_AGAIN;
 
-		if (events < 0)
-			return events == FEED_THROUGH ? 0 : -1;
+		if (ret < 0)
+			return ret == FEED_THROUGH ? 0 : -1;
 		if (events && !feed_events(sent, which, events))
+			return 0;
+		if (!(ret & HTTP_AGAIN))
 			return 0;
 	}
 	return 1;
