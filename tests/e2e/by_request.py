@@ -13,12 +13,14 @@ import math
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 import lib
 import server
+import truth
 
 sys.path.insert(0, server.WEB)
 import known  # noqa: E402
@@ -232,6 +234,21 @@ def respawned():
     site.end()
 
 
+def turned():
+    """Stacks that are moved from class to class all the time: no call is lost, nor its caller."""
+    turner = os.path.join(os.environ.get("BUILD", os.path.join(lib.TOP, "build")), "turner")
+    subprocess.run(["make", "-s", "-C", lib.TOP, "build/turner"], check=True)
+
+    def turns(recording):
+        process = lib.start(turner, recording.process.pid, 300, stdout=subprocess.PIPE)
+        lib.equal("turned", process.stdout.readline(), b"turning\n")
+
+    for version, name in (("3.9", "constructs"), ("3.11", "constructs"), ("3.15", "constructs"),
+                          ("3.11", "greenlets"), ("3.15", "greenlets")):
+        truth.each_construct(version, name, "--requests", during=turns)
+        lib.end_all()
+
+
 def by_samples():
     """Shares of endpoints, by samples and by the time that their requests took on a CPU."""
     site = serve("3.15 gthread")
@@ -263,4 +280,4 @@ def by_samples():
 
 
 if __name__ == "__main__":
-    lib.run(all_requests, some_requests, one_endpoint, respawned, by_samples)
+    lib.run(all_requests, some_requests, one_endpoint, respawned, turned, by_samples)
