@@ -160,10 +160,22 @@ def all_requests():
         exact(name)
 
 
+RATE = 250  # requests a second
+# A busy kernel takes seconds to switch probes off and on: what comes meanwhile is made up
+# for later, but for the last.
+LAG = 3 * RATE
+
+
+def is_share(captured, served, every):
+    """Binomial, as if each were chosen by itself; less what may lag behind at the end."""
+    error = math.sqrt(served / every * (1 - 1 / every))
+    return -3 * error - min(LAG, served / 2) / every <= captured - served / every <= 3 * error
+
+
 def one_in(name, every, count):
     site = serve(name, 1 if "wsgiref" in name else 2)
     recording = record(site, "--no-calibration", "--requests=1/%d" % every)
-    served = send(site.port, mixed(count, name), rate=250)
+    served = send(site.port, mixed(count, name), rate=RATE)
     time.sleep(0.3)
     recording.stop()
     lib.equal("%s 1/%d: all requests are answered" % (name, every), sum(served.values()), count)
@@ -180,8 +192,7 @@ def one_in(name, every, count):
     lib.equal("%s 1/%d: and of each endpoint" % (name, every), told_of(whole),
               {endpoint: (captured[endpoint], served[endpoint]) for endpoint in captured})
     total = sum(captured.values())
-    error = math.sqrt(count / every * (1 - 1 / every))
-    lib.check("%s: one in %d" % (name, every), abs(total - count / every) <= 3 * error,
+    lib.check("%s: one in %d" % (name, every), is_share(total, count, every),
               "%d of %d" % (total, count))
     share, error = captured["cheap"] / total, 0.5 / math.sqrt(total)
     lib.check("%s 1/%d: of each kind as many as there are" % (name, every),
@@ -194,18 +205,17 @@ def one_in(name, every, count):
 
 def some_requests():
     for name in SERVERS:
-        one_in(name, 10, 1500)
+        one_in(name, 10, 2500)
 
 
 def one_endpoint():
     site = serve("3.15 sync")
     recording = record(site, "--no-calibration", "--requests", "1/5", "--endpoint", GLOBS["dear"])
-    served = send(site.port, mixed(1200, "one"), rate=250)
+    served = send(site.port, mixed(1200, "one"), rate=RATE)
     recording.stop()
     got = calls_of(recording.report())
     lib.equal("one endpoint: nothing but it", got, expected({"dear": got["dear"]}))
-    error = math.sqrt(served["dear"] / 5 * 0.8)
-    lib.check("one endpoint: one in 5 of it", abs(got["dear"] - served["dear"] / 5) < 3 * error,
+    lib.check("one endpoint: one in 5 of it", is_share(got["dear"], served["dear"], 5),
               "%d of %d" % (got["dear"], served["dear"]))
     site.end()
 
@@ -214,11 +224,11 @@ def respawned():
     """A worker that comes in another's place is armed in its turn."""
     site = serve("3.15 sync")
     recording = record(site, "--no-calibration", "--requests=1/5")
-    before = send(site.port, mixed(500, "before"), rate=250)
+    before = send(site.port, mixed(500, "before"), rate=RATE)
     worker, = site.workers()
     os.kill(worker, signal.SIGKILL)
     lib.until(lambda: site.workers() and site.workers() != [worker], "another worker")
-    after = send(site.port, mixed(500, "after"), rate=250)
+    after = send(site.port, mixed(500, "after"), rate=RATE)
     time.sleep(0.3)
     new, = site.workers()
     recording.stop()
@@ -226,8 +236,7 @@ def respawned():
     lib.equal("respawned: whole requests", got,
               expected({"cheap": got["cheap"], "dear": got["dear"]}))
     sent = sum((before + after).values())
-    error = math.sqrt(sent / 5 * 0.8)
-    lib.check("respawned: one in 5", abs(got["app"] - sent / 5) < 3 * error,
+    lib.check("respawned: one in 5", is_share(got["app"], sent, 5),
               "%d of %d" % (got["app"], sent))
     lib.check("respawned: the new worker's too",
               calls_of(recording.report("--pid", str(new)))["app"] > 20)
