@@ -245,8 +245,7 @@ def respawned():
 
 def turned():
     """Stacks that are moved from class to class all the time: no call is lost, nor its caller."""
-    turner = os.path.join(os.environ.get("BUILD", os.path.join(lib.TOP, "build")), "turner")
-    subprocess.run(["make", "-s", "-C", lib.TOP, "build/turner"], check=True)
+    turner = os.path.join(os.path.dirname(lib.PYCOST), "turner")
 
     def turns(recording):
         process = lib.start(turner, recording.process.pid, 300, stdout=subprocess.PIPE)
