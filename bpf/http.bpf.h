@@ -321,6 +321,8 @@ static __always_inline int http_step(struct http_parser *p, struct wire_request 
 	if (p->matched && p->state != HTTP_PREFIX)
 		http_restore(p, r);
 	http_scan(p, r, c);
+	if (p->met != HTTP_NOT_MET && p->head <= HTTP_HEAD_MAX && http_passes_line(p, c))
+		return 1;
 	if (p->met != HTTP_NOT_MET)
 		http_on(p, r, c, p->met);
 	else if (p->head > HTTP_HEAD_MAX ||

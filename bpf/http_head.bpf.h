@@ -272,6 +272,12 @@ static __always_inline void http_on_status(struct http_parser *p, int d)
 
 /* ---- header lines ---- */
 
+/* A line that begins with this may be of interest. */
+static __always_inline int http_may_want(const struct http_parser *p, int d)
+{
+	return !(p->flags & HTTP_IN_TRAILER) && p->letters & HTTP_LETTER(d);
+}
+
 static __always_inline void http_on_line_start(struct http_parser *p, struct http_chunk *c, int d)
 {
 	if (d == '\r') {
@@ -281,10 +287,23 @@ static __always_inline void http_on_line_start(struct http_parser *p, struct htt
 	http_leave(p, c);
 	if (d == '\n')
 		http_look(p, HTTP_HEAD_END);
-	else if (!(p->flags & HTTP_IN_TRAILER) && p->letters & HTTP_LETTER(d))
+	else if (http_may_want(p, d))
 		http_take_text(p, HTTP_HEADER, HTTP_DELIMITERS(':', '\n', ':', '\n'));
 	else
 		http_pass(p, HTTP_REST, HTTP_LINE_END);
+}
+
+/*
+ * The rest of a line has been met, and that of the next is not wanted, either: it is
+ * passed over without a look at its beginning.  Most lines are of this kind.
+ */
+static __always_inline int http_passes_line(const struct http_parser *p,
+					    const struct http_chunk *c)
+{
+	__u8 d = c->data[(__u64)c->at & (HTTP_CHUNK - 1)];
+
+	return p->state == HTTP_REST && c->at < c->n && d != '\r' && d != '\n' &&
+	       !http_may_want(p, d);
 }
 
 static __always_inline void http_on_header(struct http_parser *p, int d)
@@ -391,7 +410,8 @@ static __always_inline void http_on_name(struct http_parser *p)
 		http_look(p, HTTP_TAKEN);
 	else if (http_is_uwsgi(p))
 		http_look(p, HTTP_ITEM_SIZE);
-	else if (p->name == HTTP_NAME_NONE || p->name == HTTP_NAME_SECRET)
+	else if (p->name == HTTP_NAME_NONE || p->name == HTTP_NAME_SECRET ||
+		 (p->name == HTTP_NAME_CONNECTION && p->kind == HTTP_KIND_RESPONSE))
 		http_pass(p, HTTP_REST, HTTP_LINE_END);
 	else
 		http_look(p, HTTP_VALUE_START);

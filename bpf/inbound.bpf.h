@@ -146,7 +146,7 @@ static __always_inline void inbound_events(struct server *s, struct connection *
 __noinline int inbound_answered(__u32 flags)
 {
 	struct server *s = server_here();
-	struct connection *c = s ? connection_find(&s->key) : 0;
+	struct connection *c = s ? connection_of(s) : 0;
 	__u64 id;
 
 	if (!c || c->first == c->end)
@@ -198,7 +198,7 @@ __noinline int feed_events(__u32 sent, __u32 which, __u32 events)
 {
 	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
 	struct server *s = server_here();
-	struct connection *c = s ? connection_find(&s->key) : 0;
+	struct connection *c = s ? connection_of(s) : 0;
 
 	if (!feed || !c)
 		return 0;
@@ -280,7 +280,7 @@ __noinline int feed(__u32 sent, __u32 which, __u64 at, __u32 size)
 {
 	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
 	struct server *s = server_here();
-	struct connection *c = s ? connection_find(&s->key) : 0;
+	struct connection *c = s ? connection_of(s) : 0;
 
 	if (!feed || !c)
 		return 0;

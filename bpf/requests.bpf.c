@@ -45,11 +45,14 @@ static __always_inline struct server *server_met(__u64 id)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 {
-	__u64 id = bpf_get_current_pid_tgid(), ns;
 	__u32 call = call_kind(nr);
 	struct server *s;
+	__u64 id, ns;
 
-	if (!served_maybe(id >> 32) || call == CALL_TRIVIAL)
+	if (call == CALL_TRIVIAL)
+		return 0;
+	id = bpf_get_current_pid_tgid();
+	if (!served_maybe(id >> 32))
 		return 0;
 	s = server_met(id);
 	if (!s)
@@ -89,11 +92,14 @@ int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
 {
-	__u64 id = bpf_get_current_pid_tgid(), ns, cpu;
 	struct server *s;
+	__u64 id, ns, cpu;
 	__u32 call;
 
-	if (!served_maybe(id >> 32) || call_kind(regs->CALL_NUMBER) == CALL_TRIVIAL)
+	if (call_kind(regs->CALL_NUMBER) == CALL_TRIVIAL)
+		return 0;
+	id = bpf_get_current_pid_tgid();
+	if (!served_maybe(id >> 32))
 		return 0;
 	s = server_of(id);
 	if (!s || !s->enter_ns)

@@ -43,19 +43,21 @@ struct server {
 	__u64 args[4];
 	struct connection_key key; /* of the socket it is about */
 	__u64 parsed_ns; /* when it ended */
+	__u32 connection; /* row of the one that it was last about */
 	__u32 call; /* enum call_kind */
 	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
 	__u32 tgid, tid; /* tid 0: a free slot */
 	__u32 slot;
 	__u32 switches; /* the task's own count when it was last seen on a CPU */
 	__u32 cpu;
+	__u32 pad;
 	__u8 on_cpu;
 	__u8 turns; /* the exact mode is to be told that it works for another class */
 	__u8 gil; /* it waits for the GIL */
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
 	__u8 timed; /* the next two are known */
-	__u8 pad[2];
+	__u8 pad2[2];
 	__u64 ran, ran_cpu; /* at its last switch: the scheduler's time of it, and ours */
 	__u64 calls, left_out; /* of the exact mode's, as last seen */
 	struct tls_thread tls;

@@ -133,7 +133,7 @@ static __always_inline int tls_leave(__s32 returned)
 	    bpf_probe_read_user(&size, sizeof(size), (void *)s->tls.count_at))
 		size = 0;
 	if (returned > 0 && size && size <= 0x7fffffff && !tls_connection(s)) {
-		c = connection_find(&s->key);
+		c = connection_of(s);
 		s->parsed_ns = bpf_ktime_get_ns();
 		if (!c || !c->tls || c->role == ROLE_OTHER)
 			;

@@ -67,7 +67,7 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 	if (!s)
 		return 0;
 	peer_of(&s->key, &peer);
-	c = peer.family ? connection_make(&s->key, role, s->tgid) : 0;
+	c = peer.family ? connection_make(s, role) : 0;
 	if (!c)
 		return 0;
 	c->guessed = guesses;
@@ -78,12 +78,12 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 /* The connection s->key, which may have been opened before we came.  0: none of ours. */
 static __always_inline struct connection *connection_met(struct server *s)
 {
-	struct connection *c = connection_find(&s->key);
+	struct connection *c = connection_of(s);
 
 	if (c)
 		return c;
 	traffic_begins(ROLE_UNKNOWN, GUESSES);
-	return connection_find(&s->key);
+	return connection_of(s);
 }
 
 /* Part `i` of what a call moved; 0: there is no more. */
@@ -231,7 +231,7 @@ __noinline int traffic_moved(__u32 call, __u32 size)
 static __always_inline void traffic_accepted(struct server *s, long fd)
 {
 	if (fd >= 0 && !socket_key(fd, &s->key))
-		connection_make(&s->key, ROLE_INBOUND, s->tgid);
+		connection_make(s, ROLE_INBOUND);
 }
 
 static __always_inline void traffic_connected(struct server *s, long ret)
@@ -262,7 +262,7 @@ __noinline int traffic_closes(__u32 fd, __u32 whole)
 
 	if (!s || socket_key(fd, &s->key))
 		return 0;
-	c = connection_find(&s->key);
+	c = connection_of(s);
 	if (!c)
 		return 0;
 	last = !whole || socket_is_last(&s->key);
@@ -276,7 +276,7 @@ __noinline int traffic_closes(__u32 fd, __u32 whole)
 		if (!inbound_answered(WIRE_REQUEST_ABORTED))
 			break;
 	if (last)
-		bpf_map_delete_elem(&connections, &s->key);
+		connection_forget(c);
 	return 0;
 }
 
@@ -288,7 +288,7 @@ static __always_inline void traffic_awaits(struct server *s)
 
 	if (!f || !f->done || socket_key(s->args[0], &s->key))
 		return;
-	c = connection_find(&s->key);
+	c = connection_of(s);
 	if (c && c->role == ROLE_INBOUND)
 		server_own(s, 0);
 }

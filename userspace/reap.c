@@ -65,24 +65,38 @@ static void requests_reap(struct requests_bpf *p, bool finish)
 }
 
 /* Where struct connection of bpf/connection.bpf.h has the process. */
-#define CONNECTION_TGID 8
+#define CONNECTION_TGID 16
+
+/* Whoever deletes the entry gives the row back.  value: room for one. */
+static void connection_reap(struct requests_bpf *p, const char *key, char *value)
+{
+	int rows = bpf_map__fd(p->maps.connections);
+	size_t size = bpf_map__value_size(p->maps.connections);
+	uint32_t row, tgid;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(p->maps.connection_rows), key, &row) ||
+	    bpf_map_lookup_elem(rows, &row, value))
+		return;
+	memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
+	if (process_lives(tgid) ||
+	    bpf_map_delete_elem(bpf_map__fd(p->maps.connection_rows), key))
+		return;
+	memset(value, 0, size);
+	bpf_map_update_elem(rows, &row, value, BPF_ANY);
+	bpf_map_update_elem(bpf_map__fd(p->maps.free_connections), NULL, &row, BPF_ANY);
+}
 
 static void connections_reap(struct requests_bpf *p)
 {
-	struct bpf_map *map = p->maps.connections;
+	struct bpf_map *map = p->maps.connection_rows;
 	size_t key_size = bpf_map__key_size(map);
-	char *value = malloc(bpf_map__value_size(map)), *keys = malloc(2 * key_size);
+	char *value = malloc(bpf_map__value_size(p->maps.connections)), *keys = malloc(2 * key_size);
 	char *key = keys, *next = keys ? keys + key_size : NULL, *swap;
 	bool more = value && keys && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
-	uint32_t tgid;
 
 	while (more) {
 		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
-		if (!bpf_map_lookup_elem(bpf_map__fd(map), key, value)) {
-			memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
-			if (!process_lives(tgid))
-				bpf_map_delete_elem(bpf_map__fd(map), key);
-		}
+		connection_reap(p, key, value);
 		swap = key;
 		key = next;
 		next = swap;

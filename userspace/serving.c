@@ -212,6 +212,8 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	if (!err)
 		err = rows_free(s->programs->maps.free_servers);
 	if (!err)
+		err = rows_free(s->programs->maps.free_connections);
+	if (!err)
 		err = armed_map(s);
 	if (!err && o->config)
 		err = backends_fill(s, o->config);
