@@ -231,7 +231,7 @@ static int follow(struct exact *s, pid_t pid, struct known_build *known,
 		err = watch_follow(s->watch, pid, in);
 	if (err)
 		snprintf(text, len, "%s",
-			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
+			 err == -EBUSY ? "other tracers hold all places that switch its probes on: stop them first"
 				       : strerror(-err));
 	return err;
 }
