@@ -91,6 +91,9 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+# Moves what a recorder measures from one class of requests to the next.
+$(BUILD)/turner: $(BUILD)/tests/rig/turner.o
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf
 $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 

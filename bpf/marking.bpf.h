@@ -41,6 +41,7 @@ struct marking {
 	__u8 beyond_importlib; /* frames of the import system are passed */
 	__u8 pad[2];
 	__u32 depth; /* of imports; those beyond WIRE_IMPORTS are not kept */
+	__u32 below; /* of these, not looked at yet */
 	struct import imports[WIRE_IMPORTS];
 };
 

@@ -88,25 +88,41 @@ __noinline int import_start(__u64 name)
 }
 
 /*
+ * Looks at the import below the one that was looked at last.  1: it is it; 0: there is one
+ * more; -1: there is none.
+ */
+__noinline int import_step(__u64 name)
+{
+	struct marking *m = marking_here();
+	struct import *i;
+	__u32 depth;
+
+	if (!m || !m->below)
+		return -1;
+	depth = --m->below;
+	i = import_at(m, depth);
+	if (!i)
+		return -1;
+	return i->name == name;
+}
+
+/*
  * The one that ends here is on top, but where a greenlet was left amid an import, or an
  * end was not seen.  0: none is it, as its beginning was not seen.
  */
 static __always_inline struct import *import_pop(struct marking *m, __u64 name)
 {
-	__u32 depth = m->depth;
-	struct import *i;
+	int found = 0;
 
-	for (int n = 0; n < WIRE_IMPORTS; n++) {
-		i = import_at(m, depth - 1 - n);
-		if (!i)
-			break;
-		if (i->name == name) {
-			m->depth = depth - 1 - n;
-			return i;
-		}
+	m->below = m->depth;
+	for (int n = 0; n < WIRE_IMPORTS && !found; n++)
+		found = import_step(name);
+	if (found <= 0) {
+		lose(WIRE_LOSS_MARKS);
+		return 0;
 	}
-	lose(WIRE_LOSS_MARKS);
-	return 0;
+	m->depth = m->below;
+	return import_at(m, m->depth);
 }
 
 static __always_inline void import_charge(struct server *s, struct marking *m,

@@ -54,7 +54,9 @@ struct server {
 	__u8 gil; /* it waits for the GIL */
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
-	__u8 pad2[3];
+	__u8 timed; /* the next two are known */
+	__u8 pad2[2];
+	__u64 ran, ran_cpu; /* at its last switch: the scheduler's time of it, and ours */
 	__u64 calls, left_out; /* of the exact mode's, as last seen */
 	struct tls_thread tls;
 };

@@ -15,6 +15,24 @@ static __always_inline void served_hint(__u32 tgid, int add)
 	__sync_fetch_and_add(&served_hints[tgid & (SERVED_HINTS - 1)], add);
 }
 
+/*
+ * What the scheduler has counted since the last switch, and we have not: a switch was not
+ * told to us.  Hardware counters have nothing to mend it with.
+ */
+static __always_inline void server_mends(struct server *s, __u64 ran)
+{
+	__u64 missing = ran - s->ran - (s->now.cpu_ns - s->ran_cpu);
+
+	if (s->timed && (__s64)missing > 0) {
+		s->now.cpu_ns += missing;
+		if (task_clock)
+			s->now.cost += missing;
+	}
+	s->timed = 1;
+	s->ran = ran;
+	s->ran_cpu = s->now.cpu_ns;
+}
+
 static __always_inline void switched_out(struct task_struct *task)
 {
 	__u32 tid = task->pid;
@@ -30,6 +48,7 @@ static __always_inline void switched_out(struct task_struct *task)
 	} else if (s->on_cpu) {
 		lose(WIRE_LOSS_SLICES);
 	}
+	server_mends(s, task->se.sum_exec_runtime);
 	s->on_cpu = 0;
 }
 
@@ -52,7 +71,7 @@ static __always_inline void thread_born(__u32 tgid, __u32 tid)
 
 	if (!s)
 		return;
-	s->known = 1;
+	s->known = s->timed = 1;
 	if (!f || f->done)
 		return;
 	s->owner = maker->owner;
@@ -100,7 +119,7 @@ static __always_inline void process_born(const struct wire_served *parent, __u32
 	}
 	s = server_make(tgid, tgid);
 	if (s)
-		s->known = 1;
+		s->known = s->timed = 1;
 	life_tell(WIRE_EVENT_BORN, tgid, parent_tgid, child, &new);
 }
 

@@ -76,6 +76,10 @@ struct thread_struct {
 #endif
 } __attribute__((preserve_access_index));
 
+struct sched_entity {
+	__u64 sum_exec_runtime; /* ns on CPUs; at a switch it is up to date */
+} __attribute__((preserve_access_index));
+
 struct task_struct {
 	int pid;
 	int tgid;
@@ -86,6 +90,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct task_struct *real_parent;
 	struct sched_info sched_info;
+	struct sched_entity se;
 	struct thread_struct thread;
 } __attribute__((preserve_access_index));
 

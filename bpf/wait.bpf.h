@@ -66,6 +66,20 @@ static __always_inline void wait_end(struct server *s)
 	s->span = s->now;
 }
 
+/*
+ * A thread that was born within a request: its maker may wait for what it does here, and
+ * answer before it has ended.  So the request gets its costs now.
+ */
+static __always_inline void born_pays(struct server *s)
+{
+	struct inflight *f = s->born ? inflight_find(s->owner) : 0;
+
+	if (!f)
+		return;
+	server_account(s);
+	server_settle(s, &f->r);
+}
+
 /* The GIL's is no wait for work; nor is one that ends by itself. */
 static __always_inline void futex_begin(struct server *s)
 {
@@ -73,6 +87,7 @@ static __always_inline void futex_begin(struct server *s)
 	const struct wire_served *p;
 
 	s->call = CALL_OTHER;
+	born_pays(s);
 	if (command != FUTEX_WAIT && command != FUTEX_WAIT_BITSET && command != FUTEX_LOCK_PI)
 		return;
 	p = bpf_map_lookup_elem(&served, &tgid);

@@ -90,4 +90,7 @@ run "$pycost" report "$work/shop.pycost" --callers shop.search | sed 1,/^$/d
 say "what shop.search calls"
 run "$pycost" report "$work/shop.pycost" --callees shop.search --limit 10 | sed 1,/^$/d
 
+say "what each request costs, at full speed: for $seconds seconds"
+run "$pycost" requests -p "$pids" -d "$seconds"
+
 say "done: the workers were never stopped, and nothing stays behind in them"

@@ -97,7 +97,7 @@ echo "== setup =="
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
 }
-make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" || {
+make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" || {
 	echo "FAIL build"
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1

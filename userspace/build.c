@@ -12,6 +12,7 @@
 #include "symbolizer/layout.h" /* the skeleton holds one */
 #include "exact.skel.h"
 #include "userspace/exact.h"
+#include "userspace/interpreter_pin.h"
 #include "userspace/kernel.h"
 #include "userspace/proof.h"
 #include "userspace/proof_cache.h"
@@ -28,6 +29,7 @@ struct build {
 	struct bpf_link **links;
 	size_t n_links;
 	struct traps *traps; /* NULL: it has USDT probes */
+	int file; /* the interpreter's, kept open */
 };
 
 static int survey_judge(const struct interpreter *in, const struct survey *s, char *text, size_t len)
@@ -162,8 +164,9 @@ static int traps_load(struct build *b, const struct kernel *k, char *text, size_
 static void attach_explain(const struct build *b, int err, char *text, size_t len)
 {
 	if (err == -EINVAL && !b->traps)
-		snprintf(text, len, "another tracer holds the function probes of %s: stop it first",
-			 b->in.target_path);
+		snprintf(text, len, "another tracer holds the function probes of %s: stop it first; "
+				    "or one that was killed has left the kernel's own behind there, "
+				    "up to the next boot", b->in.target_path);
 	else if (b->traps && (err == -EPERM || err == -EACCES))
 		snprintf(text, len, "no right to define uprobe events in the kernel's tracefs, "
 				    "which this Python needs: it has no USDT probes");
@@ -172,7 +175,7 @@ static void attach_explain(const struct build *b, int err, char *text, size_t le
 				    "(CONFIG_UPROBE_EVENTS), which this Python needs: it has no USDT "
 				    "probes");
 	else
-		snprintf(text, len, "cannot attach to %s: %s", b->in.path, strerror(-err));
+		snprintf(text, len, "cannot attach to %s: %s", b->in.target_path, strerror(-err));
 }
 
 static int sites_copy(const struct probe_sites *from, struct probe_sites *ret)
@@ -237,8 +240,9 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 	b->in = *in;
 	*in = (struct interpreter){0};
 	b->links = calloc(b->in.entries.n + b->in.returns.n, sizeof(*b->links));
-	if (!b->links)
-		err = -ENOMEM;
+	b->file = interpreter_pin(&b->in);
+	if (!b->links || b->file < 0)
+		err = b->links ? b->file : -ENOMEM;
 	else if (b->in.probes == PROBES_SITES)
 		err = traps_load(b, k, text, len);
 	else
@@ -264,6 +268,8 @@ void build_close(struct build *b)
 	for (size_t i = 0; i < b->n_exact; i++)
 		exact_bpf__destroy(b->exact[i]);
 	interpreter_clear(&b->in);
+	if (b->file >= 0)
+		close(b->file);
 	free(b);
 }
 

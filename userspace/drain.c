@@ -16,7 +16,7 @@
 struct told {
 	uint64_t calls, self;
 	uint32_t id; /* the sink's; 0: not told yet */
-	uint32_t function : 31, waited : 1;
+	uint32_t function; /* until told: the pass in which it began to wait; 0: it does not */
 };
 
 struct drain {
@@ -29,6 +29,7 @@ struct drain {
 	uint64_t *kernel_told; /* by node too; NULL: kernel mode is not counted */
 	uint32_t top; /* no node above this has ever been seen */
 	uint32_t next_id;
+	uint32_t pass; /* from 1 */
 	uint64_t calls;
 	bool last_pass;
 };
@@ -72,6 +73,14 @@ static uint64_t kernel_gained(const struct drain *d, uint32_t index)
 	return d->kernel_told ? kernel_self(d->kernel, index) - d->kernel_told[index] : 0;
 }
 
+/* What is looked for may still come; but not for ever. */
+static bool may_wait(const struct drain *d, struct told *t)
+{
+	if (!t->function)
+		t->function = d->pass;
+	return t->function == d->pass && !d->last_pass;
+}
+
 static int function_of(struct drain *d, struct told *t, const struct wire_node *n, uint32_t *ret)
 {
 	*ret = 0;
@@ -80,10 +89,8 @@ static int function_of(struct drain *d, struct told *t, const struct wire_node *
 	*ret = codes_function(d->codes, n);
 	if (*ret)
 		return 0;
-	if (!t->waited && !d->last_pass) {
-		t->waited = 1;
+	if (may_wait(d, t))
 		return -EAGAIN;
-	}
 	return codes_invent(d->codes, n, ret);
 }
 
@@ -97,10 +104,8 @@ static int endpoint_of(struct drain *d, struct told *t, const struct wire_node *
 	*ret = d->ops.endpoint(d->ops.endpoint_arg, class_id);
 	if (*ret)
 		return 0;
-	if (!t->waited && !d->last_pass) {
-		t->waited = 1;
+	if (may_wait(d, t))
 		return -EAGAIN;
-	}
 	/* Its announcement was lost. */
 	*ret = d->ops.endpoint(d->ops.endpoint_arg, WIRE_CLASS_OTHER);
 	return 0;
@@ -209,6 +214,7 @@ int drain_run(struct drain *d)
 	uint32_t max = d->kernel->options.max_nodes;
 	int err;
 
+	d->pass++;
 	searches_pass(d->searches, d->last_pass);
 	/* Numbers are handed out upwards, so the first hole is the end. */
 	while (d->top + 1 < max &&

@@ -231,7 +231,7 @@ static int follow(struct exact *s, pid_t pid, struct known_build *known,
 		err = watch_follow(s->watch, pid, in);
 	if (err)
 		snprintf(text, len, "%s",
-			 err == -EBUSY ? "another tracer has switched its probes on: stop it first"
+			 err == -EBUSY ? "other tracers hold all places that switch its probes on: stop them first"
 				       : strerror(-err));
 	return err;
 }
@@ -401,8 +401,9 @@ static void exact_pass(struct measurement *m, bool last)
 	/* Endpoints before the roots that are theirs. */
 	if (s->watch)
 		tell(s, watch_pass(s->watch, last));
+	/* Names before the nodes that have them: other work may have come between. */
+	ring_buffer__consume(s->ring);
 	if (last) {
-		ring_buffer__consume(s->ring);
 		tell(s, drain_finish(s->drain, s->counter));
 		s->finished = true;
 		s->running = counters_running(s);

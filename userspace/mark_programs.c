@@ -4,7 +4,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "audit.skel.h"
 #include "marked.skel.h"
 #include "marks.skel.h"
+#include "userspace/interpreter_pin.h"
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
 #include "userspace/semaphore.h"
@@ -85,26 +85,6 @@ static void build_free(struct marked_build *b)
 	if (b->file >= 0)
 		close(b->file);
 	free(b);
-}
-
-/*
- * The path leads through the root of a process that may end, while others run the same
- * file: from here on it leads through our own descriptor.
- */
-static int build_pin(struct marked_build *b)
-{
-	char path[64], *copy;
-
-	b->file = open(b->in.path, O_RDONLY | O_CLOEXEC);
-	if (b->file < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", b->file);
-	copy = strdup(path);
-	if (!copy)
-		return -ENOMEM;
-	free(b->in.path);
-	b->in.path = copy;
-	return 0;
 }
 
 void mark_programs_close(struct mark_programs *p)
@@ -251,7 +231,11 @@ static unsigned paired(unsigned uses)
 	return uses;
 }
 
-/* What another tracer has attached to in a way of its own is not ours to see. */
+/*
+ * What another tracer has attached to in a way of its own is not ours to see; nor what
+ * the kernel has leaked of one, up to the next boot ("failed to unregister, leaking
+ * uprobe": uprobe_unregister_nosync() in kernel/events/uprobes.c).
+ */
 static int build_attach(const struct mark_programs *p, struct marked_build *b)
 {
 	int err;
@@ -266,7 +250,8 @@ static int build_attach(const struct mark_programs *p, struct marked_build *b)
 			continue;
 		b->uses &= ~(1u << probes[i].use);
 		snprintf(b->why_not, sizeof(b->why_not),
-			 "another tracer holds its probe %s: stop it first", probes[i].name);
+			 "another tracer holds the place of its probe %s, or one that was "
+			 "killed has left the kernel's own behind there", probes[i].name);
 	}
 	b->uses = paired(b->uses);
 	return 0;
@@ -320,8 +305,8 @@ int mark_programs_build(struct mark_programs *p, const struct interpreter *in, p
 	b->file = -1;
 	err = interpreter_copy(in, &b->in);
 	if (!err)
-		err = build_pin(b);
-	if (!err)
+		err = b->file = interpreter_pin(&b->in);
+	if (err >= 0)
 		err = build_make(p, b, pid, text, len);
 	if (err) {
 		build_free(b);

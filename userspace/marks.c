@@ -181,7 +181,7 @@ static int python_look(struct marks *m, struct marked_process *p)
 		snprintf(m->notice, sizeof(m->notice),
 			 "PID %d: its imports and collections are not seen: %s", p->pid,
 			 *why		  ? why
-			 : err == -EBUSY ? "another tracer has switched its probes on"
+			 : err == -EBUSY ? "other tracers hold all places that switch its probes on"
 					  : strerror(-err));
 	interpreter_clear(&in);
 	return err == -ENOENT ? -ENOTSUP : err;

@@ -225,7 +225,8 @@ static void print_workers(const struct request_table *t, const struct report_sty
 	print_cost(t, style, within, out);
 	fprintf(out, " (%.1f %%) within requests and ", 100.0 * within / total);
 	print_cost(t, style, total - within, out);
-	fputs(" outside any\n", out);
+	fputs(" outside any", out);
+	fputs(t->total.probed ? "; what the probes cost is still in these\n" : "\n", out);
 }
 
 static void print_tags(const struct profile *p, FILE *out)

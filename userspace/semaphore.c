@@ -93,6 +93,16 @@ static int raise_on_probe(const struct interpreter *in, uint64_t semaphore, pid_
 	return err;
 }
 
+/*
+ * Where this session begins to look.  When another one closes an event of the same site,
+ * the kernel takes the breakpoint out of every process that no event is open for, and so
+ * out of our children until theirs are: sites are shared only when there are no others.
+ */
+static size_t own_site(enum semaphore_use use)
+{
+	return (size_t)getpid() * SEMAPHORE_USES + use;
+}
+
 /* The descriptor that keeps it raised. */
 static int raise_somewhere(const struct interpreter *in, uint64_t semaphore,
 			   enum semaphore_use use, pid_t pid)
@@ -101,7 +111,7 @@ static int raise_somewhere(const struct interpreter *in, uint64_t semaphore,
 	int err = -ENOTSUP;
 
 	for (size_t i = 0; i < in->cold.n; i++) {
-		size_t at = (use + i) % in->cold.n;
+		size_t at = (own_site(use) + i) % in->cold.n;
 
 		err = uprobe_open(in->path, in->cold.offsets[at], semaphore, pid);
 		if (err >= 0 || !is_refused(err))

@@ -17,6 +17,11 @@
  * measured from its first instruction; and when our descriptors are closed, by whatever
  * death, the kernel lowers the semaphore in every process that has it.
  * (uprobes: kernel/events/uprobes.c, update_ref_ctr() and uprobe_dup_mmap().)
+ *
+ * What was copied is nobody's until an event is open for the child: should the last one
+ * of the same site but the parent's be closed meanwhile, by whomever, the child's
+ * semaphore is lowered, and raised again when its own event is opened.
+ * (register_for_each_vma() and filter_chain(), same file.)
  */
 #ifndef PYCOST_SEMAPHORE_H
 #define PYCOST_SEMAPHORE_H
@@ -28,8 +33,8 @@
 struct interpreter;
 
 /*
- * One file offset takes one semaphore, hence a cold site for each of these.  Who raises
- * the same one finds it on the same site, another recorder too.
+ * One file offset takes one semaphore, hence a cold site for each of these; each
+ * recorder has its own as long as there are enough.
  */
 enum semaphore_use {
 	SEMAPHORE_ENTRY = 0,

@@ -450,3 +450,8 @@ void serving_finish(struct serving *s)
 	requests_bpf__detach(s->programs);
 	reap(s->programs, true);
 }
+
+const char *serving_tasks_reason(const struct serving *s)
+{
+	return tasks_reason(s->tasks);
+}

@@ -88,4 +88,7 @@ int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret);
 /* Sums over the CPUs, by enum wire_loss. */
 int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX]);
 
+/* "" or why tasks cannot be told apart in some process, the last: one plain sentence. */
+const char *serving_tasks_reason(const struct serving *s);
+
 #endif

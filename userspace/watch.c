@@ -173,7 +173,12 @@ void watch_losses(const struct watch *w, uint64_t losses[LOSS_MAX])
 const char *watch_notice(struct watch *w)
 {
 	const char *said = w->tls ? tls_notice(w->tls) : w->no_tls;
+	const char *tasks = serving_tasks_reason(w->serving);
 
 	w->no_tls = NULL;
+	if (!said && *tasks && !w->tasks_told) {
+		w->tasks_told = true;
+		said = tasks;
+	}
 	return said ? said : marks_notice(w->marks);
 }

@@ -44,6 +44,7 @@ struct watch {
 	struct tls *tls; /* NULL: it cannot be had, as the notice says */
 	const char *no_tls; /* yet to be told; NULL: nothing */
 	char why[256];
+	bool tasks_told; /* that they cannot be told apart */
 };
 
 /* Errors in words in err. What it is given must outlive it. */

@@ -13,12 +13,14 @@ import math
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 import time
 
 import lib
 import server
+import truth
 
 sys.path.insert(0, server.WEB)
 import known  # noqa: E402
@@ -158,10 +160,22 @@ def all_requests():
         exact(name)
 
 
+RATE = 250  # requests a second
+# A busy kernel takes seconds to switch probes off and on: what comes meanwhile is made up
+# for later, but for the last.
+LAG = 3 * RATE
+
+
+def is_share(captured, served, every):
+    """Binomial, as if each were chosen by itself; less what may lag behind at the end."""
+    error = math.sqrt(served / every * (1 - 1 / every))
+    return -3 * error - min(LAG, served / 2) / every <= captured - served / every <= 3 * error
+
+
 def one_in(name, every, count):
     site = serve(name, 1 if "wsgiref" in name else 2)
     recording = record(site, "--no-calibration", "--requests=1/%d" % every)
-    served = send(site.port, mixed(count, name), rate=250)
+    served = send(site.port, mixed(count, name), rate=RATE)
     time.sleep(0.3)
     recording.stop()
     lib.equal("%s 1/%d: all requests are answered" % (name, every), sum(served.values()), count)
@@ -178,8 +192,7 @@ def one_in(name, every, count):
     lib.equal("%s 1/%d: and of each endpoint" % (name, every), told_of(whole),
               {endpoint: (captured[endpoint], served[endpoint]) for endpoint in captured})
     total = sum(captured.values())
-    error = math.sqrt(count / every * (1 - 1 / every))
-    lib.check("%s: one in %d" % (name, every), abs(total - count / every) <= 3 * error,
+    lib.check("%s: one in %d" % (name, every), is_share(total, count, every),
               "%d of %d" % (total, count))
     share, error = captured["cheap"] / total, 0.5 / math.sqrt(total)
     lib.check("%s 1/%d: of each kind as many as there are" % (name, every),
@@ -192,18 +205,17 @@ def one_in(name, every, count):
 
 def some_requests():
     for name in SERVERS:
-        one_in(name, 10, 1500)
+        one_in(name, 10, 2500)
 
 
 def one_endpoint():
     site = serve("3.15 sync")
     recording = record(site, "--no-calibration", "--requests", "1/5", "--endpoint", GLOBS["dear"])
-    served = send(site.port, mixed(1200, "one"), rate=250)
+    served = send(site.port, mixed(1200, "one"), rate=RATE)
     recording.stop()
     got = calls_of(recording.report())
     lib.equal("one endpoint: nothing but it", got, expected({"dear": got["dear"]}))
-    error = math.sqrt(served["dear"] / 5 * 0.8)
-    lib.check("one endpoint: one in 5 of it", abs(got["dear"] - served["dear"] / 5) < 3 * error,
+    lib.check("one endpoint: one in 5 of it", is_share(got["dear"], served["dear"], 5),
               "%d of %d" % (got["dear"], served["dear"]))
     site.end()
 
@@ -212,11 +224,11 @@ def respawned():
     """A worker that comes in another's place is armed in its turn."""
     site = serve("3.15 sync")
     recording = record(site, "--no-calibration", "--requests=1/5")
-    before = send(site.port, mixed(500, "before"), rate=250)
+    before = send(site.port, mixed(500, "before"), rate=RATE)
     worker, = site.workers()
     os.kill(worker, signal.SIGKILL)
     lib.until(lambda: site.workers() and site.workers() != [worker], "another worker")
-    after = send(site.port, mixed(500, "after"), rate=250)
+    after = send(site.port, mixed(500, "after"), rate=RATE)
     time.sleep(0.3)
     new, = site.workers()
     recording.stop()
@@ -224,12 +236,25 @@ def respawned():
     lib.equal("respawned: whole requests", got,
               expected({"cheap": got["cheap"], "dear": got["dear"]}))
     sent = sum((before + after).values())
-    error = math.sqrt(sent / 5 * 0.8)
-    lib.check("respawned: one in 5", abs(got["app"] - sent / 5) < 3 * error,
+    lib.check("respawned: one in 5", is_share(got["app"], sent, 5),
               "%d of %d" % (got["app"], sent))
     lib.check("respawned: the new worker's too",
               calls_of(recording.report("--pid", str(new)))["app"] > 20)
     site.end()
+
+
+def turned():
+    """Stacks that are moved from class to class all the time: no call is lost, nor its caller."""
+    turner = os.path.join(os.path.dirname(lib.PYCOST), "turner")
+
+    def turns(recording):
+        process = lib.start(turner, recording.process.pid, 300, stdout=subprocess.PIPE)
+        lib.equal("turned", process.stdout.readline(), b"turning\n")
+
+    for version, name in (("3.9", "constructs"), ("3.11", "constructs"), ("3.15", "constructs"),
+                          ("3.11", "greenlets"), ("3.15", "greenlets")):
+        truth.each_construct(version, name, "--requests", during=turns)
+        lib.end_all()
 
 
 def by_samples():
@@ -253,7 +278,7 @@ def by_samples():
         lib.check("samples: time of %s" % endpoint, abs(e["total"] - cpu) < 4 * error,
                   "%.1f of %.1f ms, ± %.1f" % (e["total"] / 1e6, cpu / 1e6, error / 1e6))
     within = sum(e["total"] for e in report.json["endpoints"] if e["name"])
-    lib.check("samples: nearly all are of requests", within > 0.8 * total,
+    lib.check("samples: most are of requests", within > 0.65 * total,
               "%.1f of %.1f ms" % (within / 1e6, total / 1e6))
     inside = {f["qualname"] for f in recording.report("--endpoint", GLOBS["heavy"])
               .functions.values() if os.path.basename(f["file"]) == "known.py"}
@@ -263,4 +288,4 @@ def by_samples():
 
 
 if __name__ == "__main__":
-    lib.run(all_requests, some_requests, one_endpoint, respawned, by_samples)
+    lib.run(all_requests, some_requests, one_endpoint, respawned, turned, by_samples)

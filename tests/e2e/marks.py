@@ -303,6 +303,9 @@ def django():
                 if r["pid"] not in children]
         lib.check(title + "each request once, by workers born since", 60 <= len(told) <= 61,
                   len(told))
+        names = {fact["module"] for fact in watch.imports}
+        lib.check(title + "their imports as they start", "asgiref.sync"
+                  in names and "django" in names, sorted(names)[:50])
         routes = {(path.strip("/").partition("/")[0], route) for path, route, _ in told}
         lib.equal(title + "routes", routes, {
             ("shop", "/shop/<int:pk>/"), ("old", "^old/([0-9]+)$"), ("", "/")})
@@ -312,6 +315,7 @@ def django():
         users = {(marks.get("user"), marks.get("user_hash") is not None, marks.get("flags"))
                  for _, _, marks in told}
         lib.equal(title + "a user is a hash", users, {(None, True, "new,fast")})
+        lib.equal(title + "nothing lost", watch.lost, {})
 
 
 def answers(port):

@@ -72,15 +72,18 @@ def compare(title, got, expected, allowed):
     return lib.check(title, not told, some(told))
 
 
-def each_construct(version, name):
-    """All constructs side by side, a process each, under one recorder."""
+def each_construct(version, name, *options, during=None):
+    """All constructs side by side, a process each, under one recorder; during(recording):
+    what else happens to it."""
     known = workload(version, name)
     if not known:
         lib.skip("truth %s %s" % (version, name), "the module is missing")
         return
     constructs, files = known
     targets = {c: lib.Target(version, name + ".py", "--only", c) for c in constructs}
-    recording = lib.Recording.of([t.pid for t in targets.values()])
+    recording = lib.Recording.of([t.pid for t in targets.values()], *options)
+    if during:
+        during(recording)
     for target in targets.values():
         target.done()
     recording.stop()

@@ -68,7 +68,8 @@ static void memory_is_read(void)
 	wild_type[PY_TYPE_METHODS / 8] = (void *)-64;
 	spec[0] = (void *)"pycost.Spec";
 	spec[PY_SPEC_SLOTS / 8] = slots;
-	api[0] = static_type;
+	/* Whose beginning the sanitizers know, too. */
+	api[0] = &static_type[3];
 	for (size_t i = 0; i < sizeof(endless) / sizeof(*endless); i++)
 		endless[i] = (struct method){ "other", fake_init };
 	CU_ASSERT_FATAL(!images_read(getpid(), &images) && images.n);
@@ -141,9 +142,9 @@ static void methods_are_found(void)
 
 static void words_are_found(void)
 {
-	CU_ASSERT_EQUAL(type_memory_find_word(&memory, own, (uintptr_t)static_type, 0),
+	CU_ASSERT_EQUAL(type_memory_find_word(&memory, own, (uintptr_t)&static_type[3], 0),
 			(uintptr_t)&api[0]);
-	CU_ASSERT_EQUAL(type_memory_find_word(&memory, own, (uintptr_t)static_type,
+	CU_ASSERT_EQUAL(type_memory_find_word(&memory, own, (uintptr_t)&static_type[3],
 					      (uintptr_t)&api[0]), 0);
 }
 
