@@ -89,6 +89,32 @@ os.waitpid(pid, 0)
 protocol.done(options)
 """ % lib.ORACLE
 
+# Ends before its child becomes another program of the same interpreter.
+OUTLIVES = """
+import os, sys, time
+sys.path.insert(0, %r)
+import protocol
+
+SOURCE = '''
+import os
+os.write(1, b"EXECED %%d\\\\n" %% os.getpid())
+os.read(0, 1)
+def late(): pass
+for _ in range(100): late()
+os.write(1, b"DONE\\\\n")
+os.read(0, 1)
+'''
+
+options = protocol.parser("").parse_args()
+protocol.ready(options)
+protocol.start(options)
+first = os.getpid()
+if not os.fork():
+    while os.getppid() == first:
+        time.sleep(0.01)
+    os.execv("/usr/bin/python%%d.%%d" %% sys.version_info[:2], ["python", "-c", SOURCE])
+""" % lib.ORACLE
+
 # With an argument, it goes on until there is such a file.
 LAUNCHED = """
 import os, sys
@@ -164,6 +190,22 @@ def execs():
         target.end()
 
 
+def outlives():
+    """A build is measured on when the process that it was found in has ended."""
+    for version in lib.PYTHONS:
+        target = lib.Target(version, lib.script("outlives.py", OUTLIVES))
+        recording = lib.Recording.of(target.pid)
+        target.go()
+        child = int(target.line().split()[1])
+        lib.until(lambda: not lib.alive(target.pid), "the parent's end")
+        lib.until(lambda: lib.probes_on(child), "the child's probes", 20)
+        target.go()
+        target.line("DONE")
+        report = recording.stop().report()
+        lib.equal("outlives %s: calls of the one that is left" % version, report.calls("late"), 100)
+        target.go()
+
+
 def launch_one(version, title, *command):
     file = os.path.join(lib.work, "launched.pycost")
     made = lib.pycost("record", "--no-calibration", "-o", file, "--", *command, cwd=lib.ORACLE)
@@ -215,4 +257,4 @@ def launch():
 
 
 if __name__ == "__main__":
-    lib.run(forks, no_follow, execs, launch)
+    lib.run(forks, no_follow, execs, outlives, launch)
