@@ -43,11 +43,10 @@ struct server {
 	__u64 args[4];
 	struct connection_key key; /* of the socket it is about */
 	__u64 parsed_ns; /* when it ended */
-	__u32 connection, pad; /* row of the one that it was last about */
-	__u32 call; /* enum call_kind */
+	__u32 call, connection; /* enum call_kind; row of what it was last about */
 	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
 	__u32 tgid, tid; /* tid 0: a free slot */
-	__u32 slot, cpu;
+	__u32 slot, cpu, pad;
 	__u32 switches; /* the task's own count when it was last seen on a CPU */
 	__u8 on_cpu;
 	__u8 turns; /* the exact mode is to be told that it works for another class */
