@@ -93,16 +93,6 @@ static int raise_on_probe(const struct interpreter *in, uint64_t semaphore, pid_
 	return err;
 }
 
-/*
- * Where this session begins to look.  When another one closes an event of the same site,
- * the kernel takes the breakpoint out of every process that no event is open for, and so
- * out of our children until theirs are: sites are shared only when there are no others.
- */
-static size_t own_site(enum semaphore_use use)
-{
-	return (getpid() * 0x9e3779b1u >> 16) + use; /* PIDs in a row begin far apart */
-}
-
 /* The descriptor that keeps it raised. */
 static int raise_somewhere(const struct interpreter *in, uint64_t semaphore,
 			   enum semaphore_use use, pid_t pid)
@@ -111,7 +101,8 @@ static int raise_somewhere(const struct interpreter *in, uint64_t semaphore,
 	int err = -ENOTSUP;
 
 	for (size_t i = 0; i < in->cold.n; i++) {
-		size_t at = (own_site(use) + i) % in->cold.n;
+		/* Each semaphore begins at the same place for all recorders, which can share it. */
+		size_t at = (use + i) % in->cold.n;
 
 		err = uprobe_open(in->path, in->cold.offsets[at], semaphore, pid);
 		if (err >= 0 || !is_refused(err))
