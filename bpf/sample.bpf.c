@@ -9,12 +9,11 @@
 #include <stdbool.h>
 
 #include "bpf/class_of.bpf.h"
+#include "bpf/followed.bpf.h"
 #include "bpf/samples.bpf.h"
 #include "bpf/self.bpf.h"
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
-
-const volatile __u8 no_follow; /* children are only announced */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -82,50 +81,24 @@ int on_sample(struct bpf_perf_event_data *ctx)
 	return 0;
 }
 
-/* In the parent, before the child can run: it is sampled from birth. */
+/* It is sampled from birth. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	struct wire_sampled *p, copy;
-	__u32 tgid = parent->tgid, pid = child->tgid;
-
-	p = bpf_map_lookup_elem(&sampled, &tgid);
-	if (!p || tgid == pid) /* or a thread */
-		return 0;
-	copy = *p;
-	if (!no_follow && bpf_map_update_elem(&sampled, &pid, &copy, BPF_ANY)) {
-		lose(WIRE_LOSS_PROCS);
-		return 0;
-	}
-	tell_fork(tgid, pid);
-	return 0;
+	return followed_forks(&sampled, parent, child, 0);
 }
 
-/* Nothing is known of the new image until user space has looked at it. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, void *bprm)
 {
-	__u32 tgid = task->tgid;
-	struct wire_sampled *p = bpf_map_lookup_elem(&sampled, &tgid);
-
-	if (!p)
-		return 0;
-	p->build = WIRE_NO_BUILD;
-	tell(WIRE_EVENT_EXEC, tgid);
+	followed_execs(&sampled, task->tgid);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	__u32 tgid = task->tgid;
-
-	/* do_exit() has taken this task off signal->live already. */
-	if (task->signal->live.counter || !bpf_map_lookup_elem(&sampled, &tgid))
-		return 0;
-	bpf_map_delete_elem(&sampled, &tgid);
-	tell(WIRE_EVENT_EXIT, tgid);
-	return 0;
+	return followed_exits(&sampled, task);
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -137,12 +137,7 @@ int event_json(const struct event_table *t, const struct recording_status *statu
 			 !status->corrupt && !status->incomplete, "duration_ns",
 			 json_count(t->profile->duration_ns), "total", row_json(t, &t->total, false),
 			 "rows", rows, "losses", json_losses(t->profile->losses));
-	if (!json)
-		return -ENOMEM;
-	json_dumpf(json, out, JSON_COMPACT);
-	fputc('\n', out);
-	json_decref(json);
-	return 0;
+	return json_print(json, out);
 }
 
 int event_csv(const struct event_table *t, size_t limit, FILE *out)

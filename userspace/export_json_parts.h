@@ -3,7 +3,9 @@
 #ifndef PYCOST_EXPORT_JSON_PARTS_H
 #define PYCOST_EXPORT_JSON_PARTS_H
 
+#include <errno.h>
 #include <jansson.h>
+#include <stdio.h>
 
 #include "userspace/places.h"
 
@@ -26,6 +28,20 @@ static inline json_t *json_losses(const uint64_t losses[LOSS_MAX])
 	for (int i = 1; object && i < LOSS_MAX; i++)
 		json_object_set_new(object, loss_name(i), json_count(losses[i]));
 	return object;
+}
+
+/*
+ * A whole document, on a line; takes it.  -ENOMEM: it is NULL.  A failed write stays in the
+ * stream for its owner to find.
+ */
+static inline int json_print(json_t *json, FILE *out)
+{
+	if (!json)
+		return -ENOMEM;
+	json_dumpf(json, out, JSON_COMPACT);
+	fputc('\n', out);
+	json_decref(json);
+	return 0;
 }
 
 /* {"runs": samples, "gc": ..., "import": ..., "gil": ..., "kernel": ...}, of one row or of them all. */

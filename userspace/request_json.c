@@ -156,10 +156,5 @@ int request_json(const struct request_table *t, const struct recording_status *s
 		"rows", rows_json(t, s),
 		"losses", json_losses(t->profile->losses));
 
-	if (!json)
-		return -ENOMEM;
-	json_dumpf(json, out, JSON_COMPACT);
-	fputc('\n', out);
-	json_decref(json);
-	return 0;
+	return json_print(json, out);
 }

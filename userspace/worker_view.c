@@ -170,12 +170,7 @@ int worker_json(const struct profile *p, const struct recording_status *status, 
 			 metric_unit(p->meta.metric), "complete",
 			 !status->corrupt && !status->incomplete, "duration_ns",
 			 json_count(p->duration_ns), "workers", workers);
-	if (!json)
-		return -ENOMEM;
-	json_dumpf(json, out, JSON_COMPACT);
-	fputc('\n', out);
-	json_decref(json);
-	return 0;
+	return json_print(json, out);
 }
 
 int worker_csv(const struct profile *p, FILE *out)
