@@ -40,3 +40,9 @@ bool counter_share_text(const uint64_t losses[LOSS_MAX], char *ret, size_t size)
 		snprintf(ret, size, "counter never on the PMU: nothing was counted");
 	return true;
 }
+
+const char *counter_share_notice(void)
+{
+	return "others use the hardware counters too, and ours is off the PMU for a part of the "
+	       "time: costs are parts only";
+}

@@ -21,4 +21,7 @@ double counter_share(const uint64_t losses[LOSS_MAX]);
  */
 bool counter_share_text(const uint64_t losses[LOSS_MAX], char *ret, size_t size);
 
+/* While it is recorded, and was not there all of the time: for the user to know. */
+const char *counter_share_notice(void);
+
 #endif

@@ -12,7 +12,7 @@
 #include "userspace/clock.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
-#include "userspace/counter_reason.h"
+#include "userspace/counters.h"
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
 #include "userspace/measurement.h"
@@ -27,7 +27,7 @@
 struct exact {
 	struct measurement base; /* first */
 	struct session_options options;
-	struct counter *counter, *kernel_counter; /* the latter NULL: not counted */
+	struct counters counters;
 	struct kernel *kernel;
 	struct codes *codes;
 	struct drain *drain;
@@ -38,9 +38,6 @@ struct exact {
 	/* What the command to be launched is; NULL: no Python, as far as can be told. */
 	struct known_build *expected;
 	uint64_t expected_type;
-	bool finished;
-	double running; /* of the counter, at the end of the measurement */
-	bool told_shared, told_uncounted;
 };
 
 static struct exact *exact_of(struct measurement *m)
@@ -74,57 +71,8 @@ static void exact_meta(const struct measurement *m, struct sink_meta *ret)
 {
 	const struct exact *s = exact_of_const(m);
 
-	ret->metric = counter_metric(s->counter);
-	ret->user_only = counter_metric(s->counter) != METRIC_TASK_CLOCK;
-	ret->metric_fallback = counter_fallback_reason(s->counter) != NULL;
-	ret->kernel_mode = s->kernel_counter != NULL;
+	counters_meta(&s->counters, ret);
 	ret->requests = s->watch != NULL;
-}
-
-static double counters_running(const struct exact *s)
-{
-	double user = counter_running(s->counter);
-	double kernel = s->kernel_counter ? counter_running(s->kernel_counter) : 1;
-
-	return user < kernel ? user : kernel;
-}
-
-static int counters_follow_cpus(struct exact *s)
-{
-	int err = counter_follow_cpus(s->counter, kernel_counters_fd(s->kernel));
-
-	if (!err && s->kernel_counter)
-		err = counter_follow_cpus(s->kernel_counter, kernel_mode_counters_fd(s->kernel));
-	return err;
-}
-
-static int kernel_counter_open(struct exact *s, char *text, size_t len)
-{
-	const char *fallback = counter_fallback_reason(s->counter);
-	int err = counter_open_kernel(s->counter, &s->kernel_counter);
-	char why[256];
-
-	if (!err)
-		return 0;
-	counter_reason(err, why, sizeof(why));
-	if (err == -EINVAL)
-		snprintf(why, sizeof(why), "%s",
-			 fallback ? fallback : "task-clock has the kernel's time in it already");
-	snprintf(text, len, "--kernel: no counter of kernel mode: %s", why);
-	return err;
-}
-
-static int counters_prepare(struct exact *s, char *text, size_t len)
-{
-	int err = counter_open(s->options.metric, &s->counter);
-	char why[256];
-
-	if (err) {
-		counter_reason(err, why, sizeof(why));
-		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric), why);
-		return err;
-	}
-	return s->options.kernel_mode ? kernel_counter_open(s, text, len) : 0;
 }
 
 static void on_class(void *arg, uint64_t class_id, const char *method, const char *name)
@@ -159,8 +107,8 @@ static int capture_prepare(struct exact *s)
 static int watch_prepare(struct exact *s, char *text, size_t len)
 {
 	struct watch_options o = {.session = &s->options, .sink = s->base.sink,
-				  .codes = s->codes, .counter = s->counter,
-				  .kernel_counter = s->kernel_counter, .exact = s->kernel,
+				  .codes = s->codes, .counter = s->counters.user,
+				  .kernel_counter = s->counters.kernel, .exact = s->kernel,
 				  .by_request = true, .wanted_only = s->options.endpoint != NULL,
 				  .on_class = on_class, .on_request = on_request, .arg = s};
 	int err;
@@ -194,12 +142,13 @@ static int exact_prepare(struct exact *s, char *text, size_t len)
 				    .no_follow = s->options.no_follow,
 				    .by_request = s->options.requests != NULL,
 				    .whole_requests = is_in_part(&s->options)};
-	int err = counters_prepare(s, text, len);
+	int err = counters_open(&s->counters, s->options.metric, s->options.kernel_mode, text,
+				len);
 
 	if (err)
 		return err;
-	ko.kernel_counter = s->kernel_counter;
-	err = kernel_open(&ko, s->counter, &s->kernel, text, len);
+	ko.kernel_counter = s->counters.kernel;
+	err = kernel_open(&ko, s->counters.user, &s->kernel, text, len);
 	if (err)
 		return err;
 	err = codes_new(s->base.sink, &s->codes);
@@ -207,7 +156,7 @@ static int exact_prepare(struct exact *s, char *text, size_t len)
 		.kernel = s->kernel, .sink = s->base.sink, .codes = s->codes,
 		.no_follow = s->options.no_follow, .per_thread = s->options.per_thread,
 		.on_demand = is_in_part(&s->options),
-		.builds = {.kernel = s->kernel, .counter = s->counter, .sink = s->base.sink,
+		.builds = {.kernel = s->kernel, .counter = s->counters.user, .sink = s->base.sink,
 			   .no_calibration = s->options.no_calibration},
 	};
 	if (!err)
@@ -294,9 +243,7 @@ static int exact_begin(struct measurement *m)
 {
 	struct exact *s = exact_of(m);
 
-	counter_start(s->counter);
-	if (s->kernel_counter)
-		counter_start(s->kernel_counter);
+	counters_start(&s->counters);
 	return s->watch ? watch_begin(s->watch) : 0;
 }
 
@@ -353,32 +300,19 @@ static void exact_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
 		ret[LOSS_PROBES_MISSED] += build_missed(s->tracker.builds.v[i]->build);
 	if (s->watch)
 		watch_losses(s->watch, ret);
-	/* In parts of a million of the time; 0 when the events ran throughout. */
-	ret[LOSS_MULTIPLEXED] += (1 - (s->finished ? s->running : counters_running(s))) * 1e6;
+	counters_losses(&s->counters, ret);
 }
 
-/* Each once, and only when the last notice was taken. */
-static void counter_look(struct exact *s)
+/* What requests have to tell goes first. */
+static void notices_look(struct exact *s)
 {
-	int err = counters_follow_cpus(s);
-	char *notice = s->tracker.notice, why[256];
+	char *notice = s->tracker.notice;
 	const char *note = !*notice && s->watch ? watch_notice(s->watch) : NULL;
 
 	if (note)
 		snprintf(notice, sizeof(s->tracker.notice), "%s", note);
-	if (*notice)
-		return;
-	if (err && !s->told_uncounted) {
-		s->told_uncounted = true;
-		counter_reason(err, why, sizeof(why));
-		snprintf(notice, sizeof(s->tracker.notice),
-			 "a CPU came online, and what runs there is not counted: %s", why);
-	} else if (!s->told_shared && counters_running(s) < 1) {
-		s->told_shared = true;
-		snprintf(notice, sizeof(s->tracker.notice),
-			 "others use the hardware counters too, and ours is off the PMU for a part "
-			 "of the time: costs are parts only");
-	}
+	counters_look(&s->counters, kernel_counters_fd(s->kernel),
+		      kernel_mode_counters_fd(s->kernel), notice, sizeof(s->tracker.notice));
 }
 
 /* What is captured may come to its end, so that what is told of it is whole. */
@@ -404,12 +338,11 @@ static void exact_pass(struct measurement *m, bool last)
 	/* Names before the nodes that have them: other work may have come between. */
 	ring_buffer__consume(s->ring);
 	if (last) {
-		tell(s, drain_finish(s->drain, s->counter));
-		s->finished = true;
-		s->running = counters_running(s);
+		tell(s, drain_finish(s->drain, s->counters.user));
+		counters_finish(&s->counters);
 		return;
 	}
-	counter_look(s);
+	notices_look(s);
 	tell(s, drain_run(s->drain));
 	tracker_tidy(&s->tracker, s->drain);
 }
@@ -427,14 +360,14 @@ static void exact_status(const struct measurement *m, struct session_status *ret
 {
 	const struct exact *s = exact_of_const(m);
 
-	ret->metric = counter_metric(s->counter);
-	ret->fallback_reason = counter_fallback_reason(s->counter);
-	ret->caution = counter_caution(s->counter);
+	ret->metric = counter_metric(s->counters.user);
+	ret->fallback_reason = counter_fallback_reason(s->counters.user);
+	ret->caution = counter_caution(s->counters.user);
 	ret->targets = s->tracker.alive;
 	ret->followed = s->tracker.followed;
 	ret->calls = drain_calls(s->drain);
 	ret->paths = drain_nodes(s->drain);
-	ret->kernel_mode = s->kernel_counter != NULL;
+	ret->kernel_mode = s->counters.kernel != NULL;
 	ret->requests = s->watch ? requests_seen(s->watch->requests) : 0;
 }
 
@@ -449,8 +382,7 @@ static void exact_close(struct measurement *m)
 	drain_free(s->drain);
 	codes_free(s->codes);
 	kernel_close(s->kernel);
-	counter_close(s->counter);
-	counter_close(s->kernel_counter);
+	counters_close(&s->counters);
 	free(s);
 }
 

@@ -14,7 +14,7 @@
 #include "userspace/clock.h"
 #include "userspace/codes.h"
 #include "userspace/counter.h"
-#include "userspace/counter_reason.h"
+#include "userspace/counters.h"
 #include "userspace/measurement.h"
 #include "userspace/process.h"
 #include "userspace/serving.h"
@@ -35,15 +35,12 @@ struct watched {
 struct requests_only {
 	struct measurement base; /* first */
 	struct session_options options;
-	struct counter *counter, *kernel_counter; /* the latter NULL: not counted */
+	struct counters counters;
 	struct codes *codes;
 	struct watch *watch;
 	struct census *census; /* NULL: not of everyone */
 	struct watched *processes;
 	unsigned alive, followed, looking;
-	bool finished;
-	double running; /* of the counter, at the end of the measurement */
-	bool told_shared, told_uncounted;
 	int sink_error;
 	char notice[NOTICE_SIZE];
 };
@@ -280,10 +277,7 @@ static void only_meta(const struct measurement *m, struct sink_meta *ret)
 {
 	const struct requests_only *s = only_of_const(m);
 
-	ret->metric = counter_metric(s->counter);
-	ret->user_only = counter_metric(s->counter) != METRIC_TASK_CLOCK;
-	ret->metric_fallback = counter_fallback_reason(s->counter) != NULL;
-	ret->kernel_mode = s->kernel_counter != NULL;
+	counters_meta(&s->counters, ret);
 	ret->requests = true;
 	ret->no_functions = true;
 }
@@ -293,9 +287,7 @@ static int only_begin(struct measurement *m)
 	struct requests_only *s = only_of(m);
 	int err;
 
-	counter_start(s->counter);
-	if (s->kernel_counter)
-		counter_start(s->kernel_counter);
+	counters_start(&s->counters);
 	err = watch_begin(s->watch);
 	if (!err && s->census)
 		census_take(s->census, on_census, s);
@@ -321,48 +313,17 @@ static int only_wait(struct measurement *m, int timeout_ms)
 	return err;
 }
 
-static double counters_running(const struct requests_only *s)
-{
-	double user = counter_running(s->counter);
-	double kernel = s->kernel_counter ? counter_running(s->kernel_counter) : 1;
-
-	return user < kernel ? user : kernel;
-}
-
-/* Each once, and only when the last notice was taken. */
-static void counter_look(struct requests_only *s)
-{
-	int err = counter_follow_cpus(s->counter, serving_counters_fd(s->watch->serving));
-	char why[256];
-
-	if (!err && s->kernel_counter)
-		err = counter_follow_cpus(s->kernel_counter,
-					  serving_kernel_counters_fd(s->watch->serving));
-	if (*s->notice)
-		return;
-	if (err && !s->told_uncounted) {
-		s->told_uncounted = true;
-		counter_reason(err, why, sizeof(why));
-		snprintf(s->notice, sizeof(s->notice),
-			 "a CPU came online, and what runs there is not counted: %s", why);
-	} else if (!s->told_shared && counters_running(s) < 1) {
-		s->told_shared = true;
-		snprintf(s->notice, sizeof(s->notice),
-			 "others use the hardware counters too, and ours is off the PMU for a part "
-			 "of the time: costs are parts only");
-	}
-}
-
 static void only_pass(struct measurement *m, bool last)
 {
 	struct requests_only *s = only_of(m);
 	const char *note;
 
 	if (last) {
-		s->finished = true;
-		s->running = counters_running(s);
+		counters_finish(&s->counters);
 	} else {
-		counter_look(s);
+		counters_look(&s->counters, serving_counters_fd(s->watch->serving),
+			      serving_kernel_counters_fd(s->watch->serving), s->notice,
+			      sizeof(s->notice));
 		if (s->census)
 			census_take(s->census, on_census, s);
 	}
@@ -382,21 +343,20 @@ static void only_losses(const struct measurement *m, uint64_t ret[LOSS_MAX])
 	const struct requests_only *s = only_of_const(m);
 
 	watch_losses(s->watch, ret);
-	/* In parts of a million of the time; 0 when the events ran throughout. */
-	ret[LOSS_MULTIPLEXED] += (1 - (s->finished ? s->running : counters_running(s))) * 1e6;
+	counters_losses(&s->counters, ret);
 }
 
 static void only_status(const struct measurement *m, struct session_status *ret)
 {
 	const struct requests_only *s = only_of_const(m);
 
-	ret->metric = counter_metric(s->counter);
-	ret->fallback_reason = counter_fallback_reason(s->counter);
-	ret->caution = counter_caution(s->counter);
+	ret->metric = counter_metric(s->counters.user);
+	ret->fallback_reason = counter_fallback_reason(s->counters.user);
+	ret->caution = counter_caution(s->counters.user);
 	ret->targets = s->alive;
 	ret->followed = s->followed;
 	ret->requests = requests_seen(s->watch->requests);
-	ret->kernel_mode = s->kernel_counter != NULL;
+	ret->kernel_mode = s->counters.kernel != NULL;
 }
 
 static void only_close(struct measurement *m)
@@ -409,8 +369,7 @@ static void only_close(struct measurement *m)
 		process_drop(s, p);
 	codes_free(s->codes);
 	census_free(s->census);
-	counter_close(s->counter);
-	counter_close(s->kernel_counter);
+	counters_close(&s->counters);
 	free(s);
 }
 
@@ -430,32 +389,12 @@ static const struct measurement_ops only_ops = {
 	.close = only_close,
 };
 
-static int counters_prepare(struct requests_only *s, char *text, size_t len)
-{
-	int err = counter_open(s->options.metric, &s->counter);
-	char why[256];
-
-	if (err) {
-		counter_reason(err, why, sizeof(why));
-		snprintf(text, len, "no counter of %s: %s", metric_name(s->options.metric), why);
-		return err;
-	}
-	if (!s->options.kernel_mode)
-		return 0;
-	err = counter_open_kernel(s->counter, &s->kernel_counter);
-	if (!err)
-		return 0;
-	counter_reason(err, why, sizeof(why));
-	snprintf(text, len, "--kernel: no counter of kernel mode: %s",
-		 err == -EINVAL ? "task-clock has the kernel's time in it already" : why);
-	return err;
-}
-
 static int only_prepare(struct requests_only *s, char *text, size_t len)
 {
 	struct watch_options o = {.session = &s->options, .sink = s->base.sink,
 				  .on_life = on_life, .arg = s};
-	int err = counters_prepare(s, text, len);
+	int err = counters_open(&s->counters, s->options.metric, s->options.kernel_mode, text,
+				len);
 
 	if (err)
 		return err;
@@ -467,8 +406,8 @@ static int only_prepare(struct requests_only *s, char *text, size_t len)
 		return err;
 	}
 	o.codes = s->codes;
-	o.counter = s->counter;
-	o.kernel_counter = s->kernel_counter;
+	o.counter = s->counters.user;
+	o.kernel_counter = s->counters.kernel;
 	return watch_open(&o, &s->watch, text, len);
 }
 

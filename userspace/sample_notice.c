@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "userspace/counter_reason.h"
+#include "userspace/counter_share.h"
 #include "userspace/sample_event.h"
 
 static const char *sysctl_read(const char *name, char *ret, size_t size)
@@ -44,8 +45,6 @@ void sample_notice(struct sample_events *e, struct sample_notices *told, char *n
 			 sysctl_read("perf_event_max_sample_rate", why, sizeof(why)));
 	} else if (!told->told_shared && sample_events_running(e) < 1) {
 		told->told_shared = true;
-		snprintf(notice, size,
-			 "others use the hardware counters too, and ours is off the PMU for a part "
-			 "of the time: costs are parts only");
+		snprintf(notice, size, "%s", counter_share_notice());
 	}
 }

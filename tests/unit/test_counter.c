@@ -9,6 +9,7 @@
 #include "userspace/counter_reason.h"
 #include "userspace/counter_share.h"
 #include "userspace/counter_task.h"
+#include "userspace/counters.h"
 #include "userspace/cpu_kinds.h"
 #include "userspace/doctor.h"
 #include "userspace/perf_event.h"
@@ -301,6 +302,82 @@ static void test_task_counter(void)
 	CU_ASSERT(counter_task_open(METRIC_TASK_CLOCK, -2, &c) < 0);
 }
 
+/* Of the clock, which every machine has: it never shares, and has no kernel mode. */
+static void test_counters_of_the_clock(void)
+{
+	uint64_t losses[LOSS_MAX] = {[LOSS_MULTIPLEXED] = 7};
+	struct sink_meta meta = {.user_only = true, .kernel_mode = true};
+	char text[256] = "", notice[256] = "";
+	struct counters c = {0};
+
+	CU_ASSERT_EQUAL_FATAL(counters_open(&c, METRIC_TASK_CLOCK, false, text, sizeof(text)), 0);
+	CU_ASSERT_PTR_NULL(c.kernel);
+	counters_start(&c);
+	counters_meta(&c, &meta);
+	CU_ASSERT(meta.metric == METRIC_TASK_CLOCK && !meta.user_only);
+	CU_ASSERT(!meta.metric_fallback && !meta.kernel_mode);
+	counters_look(&c, -1, -1, notice, sizeof(notice));
+	CU_ASSERT_STRING_EQUAL(notice, "");
+	counters_losses(&c, losses);
+	CU_ASSERT_EQUAL(losses[LOSS_MULTIPLEXED], 7);
+	counters_finish(&c);
+	/* What it was at the end is what it stays. */
+	CU_ASSERT(c.finished && counters_running(&c) == 1);
+	c.running = 0.25;
+	CU_ASSERT(counters_running(&c) == 0.25);
+	counters_losses(&c, losses);
+	CU_ASSERT_EQUAL(losses[LOSS_MULTIPLEXED], 750007);
+	counters_close(&c);
+	CU_ASSERT(!c.user && !c.finished);
+	counters_close(&c);
+}
+
+/* Once, and not before the last notice was taken. */
+static void test_counters_tell_that_they_share(void)
+{
+	char text[256], notice[256] = "another";
+	struct counters c = {0};
+
+	CU_ASSERT_EQUAL_FATAL(counters_open(&c, METRIC_TASK_CLOCK, false, text, sizeof(text)), 0);
+	counters_finish(&c);
+	c.running = 0.25;
+	counters_look(&c, -1, -1, notice, sizeof(notice));
+	CU_ASSERT_STRING_EQUAL(notice, "another");
+	*notice = 0;
+	counters_look(&c, -1, -1, notice, sizeof(notice));
+	CU_ASSERT_STRING_EQUAL(notice, "others use the hardware counters too, and ours is off the "
+				       "PMU for a part of the time: costs are parts only");
+	*notice = 0;
+	counters_look(&c, -1, -1, notice, sizeof(notice));
+	CU_ASSERT_STRING_EQUAL(notice, "");
+	counters_close(&c);
+}
+
+/* The words are of the error, and nothing is left open. */
+static void test_counters_of_kernel_mode(void)
+{
+	static const char kernel[] = "--kernel: no counter of kernel mode: ";
+	struct counters c = {0};
+	char text[256] = "";
+	int err = counters_open(&c, METRIC_TASK_CLOCK, true, text, sizeof(text));
+
+	CU_ASSERT_EQUAL(err, -EINVAL);
+	CU_ASSERT(!strncmp(text, kernel, strlen(kernel)));
+	CU_ASSERT_STRING_EQUAL(text + strlen(kernel),
+			       "task-clock has the kernel's time in it already");
+	CU_ASSERT(!c.user && !c.kernel);
+	/* The clock was not asked for: what is told is what there is no counter for. */
+	err = counters_open(&c, 0, true, text, sizeof(text));
+	if (err) {
+		CU_ASSERT(!strncmp(text, kernel, strlen(kernel)));
+		CU_ASSERT_PTR_NULL(strstr(text, "task-clock"));
+		CU_ASSERT_PTR_NULL(c.user);
+	} else {
+		CU_ASSERT(c.user && c.kernel && counter_metric(c.user) != METRIC_TASK_CLOCK);
+	}
+	counters_close(&c);
+}
+
 int suite_counter(void)
 {
 	CU_TestInfo tests[] = {
@@ -318,6 +395,9 @@ int suite_counter(void)
 		{ "reasons: filters", test_reasons_of_filters },
 		{ "the seccomp line", test_seccomp_line },
 		{ "a task's counter", test_task_counter },
+		{ "the clock's counters", test_counters_of_the_clock },
+		{ "counters that share the PMU", test_counters_tell_that_they_share },
+		{ "counters of kernel mode", test_counters_of_kernel_mode },
 		CU_TEST_INFO_NULL,
 	};
 
