@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Processes that are followed from fork to exit, in a map of struct wire_sampled by tgid.
+ * Processes that are followed through fork and exec, in a map of struct wire_sampled by tgid.
  */
 #ifndef PYCOST_FOLLOWED_BPF_H
 #define PYCOST_FOLLOWED_BPF_H
@@ -10,9 +10,9 @@
 
 const volatile __u8 no_follow; /* children are only announced */
 
-/* In the parent, before the child can run.  epoch: the child's; 0: as its parent's. */
+/* In the parent, before the child can run.  renews: its epoch is another than its parent's. */
 static __always_inline int followed_forks(void *processes, const struct task_struct *parent,
-					  const struct task_struct *child, __u32 epoch)
+					  const struct task_struct *child, int renews)
 {
 	__u32 tgid = parent->tgid, pid = child->tgid;
 	struct wire_sampled *p = bpf_map_lookup_elem(processes, &tgid), copy;
@@ -20,8 +20,8 @@ static __always_inline int followed_forks(void *processes, const struct task_str
 	if (!p || tgid == pid) /* or a thread */
 		return 0;
 	copy = *p;
-	if (epoch)
-		copy.epoch = epoch;
+	if (renews)
+		copy.epoch = bpf_ktime_get_ns() >> 10;
 	if (!no_follow && bpf_map_update_elem(processes, &pid, &copy, BPF_ANY)) {
 		lose(WIRE_LOSS_PROCS);
 		return 0;
@@ -40,18 +40,6 @@ static __always_inline int followed_execs(void *processes, __u32 tgid)
 	p->build = WIRE_NO_BUILD;
 	tell(WIRE_EVENT_EXEC, tgid);
 	return 1;
-}
-
-/* The current thread ends, and with the last one its process. */
-static __always_inline int followed_exits(void *processes, const struct task_struct *task)
-{
-	__u32 tgid = task->tgid;
-
-	/* do_exit() has taken this task off signal->live already. */
-	if (task->signal->live.counter || bpf_map_delete_elem(processes, &tgid))
-		return 0;
-	tell(WIRE_EVENT_EXIT, tgid);
-	return 0;
 }
 
 #endif

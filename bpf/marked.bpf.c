@@ -10,7 +10,7 @@
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 {
-	return followed_forks(&marked, parent, child, bpf_ktime_get_ns() >> 10);
+	return followed_forks(&marked, parent, child, 1);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -30,9 +30,15 @@ int BPF_PROG(on_exit, struct task_struct *task)
 {
 	__u32 tgid = task->tgid, tid = task->pid;
 
-	if (bpf_map_lookup_elem(&marked, &tgid))
-		bpf_map_delete_elem(&marking, &tid);
-	return followed_exits(&marked, task);
+	if (!bpf_map_lookup_elem(&marked, &tgid))
+		return 0;
+	bpf_map_delete_elem(&marking, &tid);
+	/* do_exit() has taken this task off signal->live already. */
+	if (task->signal->live.counter)
+		return 0;
+	bpf_map_delete_elem(&marked, &tgid);
+	tell(WIRE_EVENT_EXIT, tgid);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -98,7 +98,14 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, void *bprm)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
-	return followed_exits(&sampled, task);
+	__u32 tgid = task->tgid;
+
+	/* do_exit() has taken this task off signal->live already. */
+	if (task->signal->live.counter || !bpf_map_lookup_elem(&sampled, &tgid))
+		return 0;
+	bpf_map_delete_elem(&sampled, &tgid);
+	tell(WIRE_EVENT_EXIT, tgid);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "GPL";
