@@ -188,16 +188,31 @@ top_signal() { # SIGNAL STATUS PID
 	restored "$2"
 }
 
+options_of() { # COMMAND: its long options, a line each
+	"$pycost" "$1" --help | grep -oE '^ +(-., +)?--[a-z-]+' | grep -oE -- '--[a-z-]+' |
+		grep -vxE -e '--(help|usage|version)'
+}
+
 manual() {
-	local output
+	local output commands command option options='' told
 	output=$(mandoc -T lint -W warning deploy/pycost.1) || { echo "$output"; return 1; }
-	# Every long option of every command has to be there.
-	for command in record report top doctor calibrate; do
-		for option in $("$pycost" $command --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
-			case $option in --help | --usage | --version) continue ;; esac
-			grep -qF -- "Fl \\-${option#--}" deploy/pycost.1 ||
+	commands=$("$pycost" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+	[ "$(wc -w <<<"$commands")" -ge 8 ] || { echo "commands: $commands"; return 1; }
+	told=$(grep -oE 'Fl \\-[a-z-]+' deploy/pycost.1 | sed 's/^Fl \\-/--/' | sort -u)
+	for command in $commands; do
+		grep -qxF ".Ss pycost $command" deploy/pycost.1 ||
+			{ echo "not in the manual: $command"; return 1; }
+		output=$(options_of "$command") || { echo "no options: $command"; return 1; }
+		options+=$output$'\n'
+		for option in $output; do
+			grep -qxF -e "$option" <<<"$told" ||
 				{ echo "not in the manual: $command $option"; return 1; }
 		done
+	done
+	# Nor does the manual know of any that is none.
+	for option in $told; do
+		case $option in --help | --usage | --version) continue ;; esac
+		grep -qxF -e "$option" <<<"$options" || { echo "no such option: $option"; return 1; }
 	done
 }
 
