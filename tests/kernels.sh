@@ -71,12 +71,12 @@ kernel_run() {
         result SKIP "$1: $suite's kernel cannot be fetched"
         return 0
     }
-    rig_boot amd64 "$kernel" "$work/initrd" "$log" 400
+    rig_boot amd64 "$kernel" "$work/initrd" "$log" 600
     rig_results "$log" "$1"
     package=$(cat "${kernel%/*}/version")
     [ -z "$record" ] || ! stats_of "$log" | grep -q . || stats_keep "$1" "$package" "$log"
     stats_judge "$1" "$package" "$log"
-    echo "$1  took $((SECONDS - begin)) s"
+    echo "# $1: $((SECONDS - begin)) s"
 }
 
 record='' summary=()

@@ -58,7 +58,7 @@ pmu_boot() {
 }
 
 pmu_run() {
-    local suite kernel
+    local suite kernel begin=$SECONDS
     suite=$(rig_suite "$1")
     kernel=$(rig_kernel arm64 "$suite") || {
         result SKIP "arm64-$1: $suite's kernel cannot be fetched"
@@ -66,14 +66,13 @@ pmu_run() {
     }
     if [ -n "${PMU_ONLY:-}" ]; then
         pmu_boot "$1" "$kernel" "$PMU_ONLY"
-        return
-    fi
-    if [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
+    elif [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
         pmu_boot "$1" "$kernel" part
-        return
+    else
+        pmu_boot "$1" "$kernel" full
+        RIG_CPUS=2 pmu_boot "$1" "$kernel" moving
     fi
-    pmu_boot "$1" "$kernel" full
-    RIG_CPUS=2 pmu_boot "$1" "$kernel" moving
+    echo "# $1: $((SECONDS - begin)) s"
 }
 
 # Whether the kernels agree.

@@ -26,7 +26,7 @@ trap cleanup EXIT
 
 skip() { skipped=$((skipped + 1)); echo "SKIP $1: $2"; }
 check() { # NAME COMMAND...: passes when the command does
-	local name=$1 output
+	local name=$1 output began=$SECONDS
 	shift
 	[ "$wanted" = "  " ] || [[ $wanted = *" $name "* ]] || return 0
 	if output=$("$@" 2>&1); then
@@ -37,6 +37,7 @@ check() { # NAME COMMAND...: passes when the command does
 		echo "FAIL $name"
 		printf '%s\n' "$output" | tail -n 20 | sed 's/^/    /'
 	fi
+	echo "# $name: $((SECONDS - began)) s"
 }
 
 if [ "$(id -u)" != 0 ] || [ ! -e /sys/kernel/btf/vmlinux ]; then
