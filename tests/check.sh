@@ -10,10 +10,9 @@
 # tested in the section "pmu". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
 # as else all together, and sends a million requests in "request_truth".
 #
-# The emulated machines of "pmu", where time goes by the instruction, run from the beginning,
-# with what the other sections leave of the processors. What fails beside them is tried
-# once more when they are done: only the failed tests, where a line "# NAME: N s" follows
-# what each of them says.
+# The emulated machines of "pmu" and "kernels" run from the beginning, with what the other
+# sections leave of the processors. What fails beside them is tried once more when they are
+# done: only the failed tests, where a line "# NAME: N s" follows what each of them says.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 export LC_ALL=C.UTF-8
@@ -184,6 +183,7 @@ durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
 
 start_behind pmu tests/pmu.sh
+start_behind kernels tests/kernels.sh --untimed
 section unit "$BUILD/unit"
 section asan-unit sanitized_unit
 section fuzz fuzzers
@@ -206,7 +206,8 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	section "$name" "$test"
 done
 section asan-record sanitized_record
-section kernels tests/kernels.sh
+section kernels-timed tests/kernels.sh --timed
+join kernels
 join pmu
 for name in "${retries[@]}"; do
 	# shellcheck disable=SC2086 # words

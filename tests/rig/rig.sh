@@ -134,6 +134,7 @@ rig_boot() {
     grep -aq 'rig: kernel' "$4" || rig_machine "$@" || true
 }
 
+# The machine may stand still for long, which is no lockup of its kernel's.
 # Without cx16: an interrupt at cmpxchg16b leaves QEMU 7.2 with flags of garbage,
 # which the kernel's allocator does not survive.
 rig_machine() {
@@ -146,7 +147,8 @@ rig_machine() {
     esac
     timeout -k 5 "$seconds" "${machine[@]}" -smp "${RIG_CPUS:-1}" -accel tcg -nodefaults \
         -nographic -serial stdio -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
-        -append "console=$console quiet panic=-1 mitigations=off $*" \
+        -append "console=$console quiet nowatchdog rcupdate.rcu_cpu_stall_suppress=1 panic=-1 \
+mitigations=off $*" \
         </dev/null 2>&1 | tr -d '\r' >"$log"
 }
 
