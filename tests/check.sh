@@ -34,7 +34,7 @@ clean_up() {
 	rm -rf "$outputs"
 }
 trap clean_up EXIT
-trap 'exit 143' TERM
+trap 'failures+=("stopped before the end") failed=$((failed + 1)); sum_up; exit 143' TERM
 trap 'exit 130' INT
 
 is_wanted() { [ "$wanted" = "  " ] || [[ $wanted = *" $1 "* ]]; }
@@ -163,6 +163,18 @@ sanitized_record() {
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
 		PYCOST=$BUILD-asan/pycost tests/e2e/threads.py per_thread
 }
+sum_up() {
+	echo
+	if [ "${#failures[@]}" -gt 0 ]; then
+		echo "Failed:"
+		printf '  %s\n' "${failures[@]}"
+	fi
+	echo "Seconds: $(printf '%s\n' "${durations[@]}" | sort -rn | awk '{ print $2, $1 }' | paste -sd, | sed 's/,/, /g')" |
+		fold -s -w 100 | tee -a "$log"
+	echo "All of it: $log ($((SECONDS - began)) s)"
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" = 0 ]
+}
 privileged() { [ "$(id -u)" = 0 ] && [ -e /sys/kernel/btf/vmlinux ]; }
 give_up() { # WHY
 	echo "FAIL $1"
@@ -214,13 +226,4 @@ for name in "${retries[@]}"; do
 	retry $name
 done
 
-echo
-if [ "${#failures[@]}" -gt 0 ]; then
-	echo "Failed:"
-	printf '  %s\n' "${failures[@]}"
-fi
-echo "Seconds: $(printf '%s\n' "${durations[@]}" | sort -rn | awk '{ print $2, $1 }' | paste -sd, | sed 's/,/, /g')" |
-	fold -s -w 100 | tee -a "$log"
-echo "All of it: $log ($((SECONDS - began)) s)"
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+sum_up

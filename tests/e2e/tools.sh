@@ -46,11 +46,18 @@ if [ "$(id -u)" != 0 ] || [ ! -e /sys/kernel/btf/vmlinux ]; then
 	exit 0
 fi
 
-# Sets $child to the PID of COMMAND, started in the background.
+# Sets $child to the PID of COMMAND, started in the background; a Python is one by then.
 start() {
 	(cd "$work" && exec "$@" >/dev/null 2>&1 </dev/null) &
 	child=$!
 	children+=("$child")
+	for _ in $(seq 200); do
+		case $*:$(readlink "/proc/$child/exe") in
+		*python*:*python3*) break ;;
+		*python*) sleep 0.1 ;;
+		*) break ;;
+		esac
+	done
 	sleep 0.5
 }
 
