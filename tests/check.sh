@@ -34,7 +34,7 @@ clean_up() {
 	rm -rf "$outputs"
 }
 trap clean_up EXIT
-trap 'failures+=("stopped before the end") failed=$((failed + 1)); sum_up; exit 143' TERM
+trap 'stopped; exit 143' TERM
 trap 'exit 130' INT
 
 is_wanted() { [ "$wanted" = "  " ] || [[ $wanted = *" $1 "* ]]; }
@@ -175,6 +175,14 @@ sum_up() {
 	echo "$passed passed, $failed failed, $skipped skipped"
 	[ "$failed" = 0 ]
 }
+stopped() {
+	local retry
+	trap '' TERM # it comes to the process and to its group
+	for retry in "${retries[@]}"; do failures+=("${retry%% *}: failed beside others"); done
+	failures+=("stopped before the end")
+	failed=$((failed + ${#retries[@]} + 1))
+	sum_up
+}
 privileged() { [ "$(id -u)" = 0 ] && [ -e /sys/kernel/btf/vmlinux ]; }
 give_up() { # WHY
 	echo "FAIL $1"
@@ -221,9 +229,10 @@ section asan-record sanitized_record
 section kernels-timed tests/kernels.sh --timed
 join kernels
 join pmu
-for name in "${retries[@]}"; do
-	# shellcheck disable=SC2086 # words
-	retry $name
+while [ "${#retries[@]}" -gt 0 ]; do
+	read -ra words <<<"${retries[0]}"
+	retry "${words[@]}"
+	retries=("${retries[@]:1}")
 done
 
 sum_up
