@@ -9,7 +9,7 @@
 #
 #   tests/kernels.sh [--record|--untimed|--timed] [5.10|6.1|6.12|newest]...
 #
-# No argument means all, which takes seven minutes.  --record writes the statistics of
+# No argument means all, which takes ten minutes.  --record writes the statistics of
 # these kernels anew.  --untimed leaves out what wants a machine that does little else,
 # which is the calibration and samples by the clock; --timed tries nothing but these.
 # RIG_LOGS=DIR keeps the consoles' output there.
