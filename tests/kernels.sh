@@ -68,7 +68,7 @@ stats_keep() {
 # kernel_boot VERSION KERNEL: its machine; kernel_tell has what came of it.
 kernel_boot() {
     local begin=$SECONDS
-    rig_boot amd64 "$2" "$work/initrd" "$logs/kernel-$1.log" 1500 "rig=$what"
+    rig_boot amd64 "$2" "$work/initrd" "$logs/kernel-$1.log" 900 "rig=$what"
     echo $((SECONDS - begin)) >"$work/$1.took"
 }
 
