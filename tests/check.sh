@@ -229,9 +229,10 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	section "$name" "$test"
 done
 section asan-record sanitized_record
-section kernels-timed tests/kernels.sh --timed
 join kernels
 join pmu
+# On a machine that does nothing else.
+section kernels-timed tests/kernels.sh --timed
 while [ "${#retries[@]}" -gt 0 ]; do
 	read -ra words <<<"${retries[0]}"
 	retry "${words[@]}"
