@@ -135,8 +135,20 @@ top_batch() {
 }
 
 top_ends_with_target() {
-	start "$py39" "$work/oracle/burn.py" --calls-per-second 5000 --seconds 8
-	timeout 60 "$pycost" top -b -p "$child" >"$work/ended" && cat "$work/ended" &&
+	local target top status
+	start "$py39" "$work/oracle/burn.py" --calls-per-second 5000
+	target=$child
+	timeout 120 "$pycost" top -b -p "$target" >"$work/ended" &
+	top=$!
+	for _ in $(seq 240); do
+		! grep -q '^calls/s' "$work/ended" || break
+		sleep 0.25
+	done
+	kill "$target"
+	wait "$top"
+	status=$?
+	cat "$work/ended"
+	[ "$status" = 0 ] && grep -q '^calls/s' "$work/ended" &&
 		tail -n 40 "$work/ended" | grep -q '0 of 1 process alive'
 }
 
@@ -157,8 +169,8 @@ top_usage() {
 
 pane() { tmux -L "$socket" capture-pane -t top -p; }
 keys() { tmux -L "$socket" send-keys -t top "$@"; }
-await() { # PATTERN: in the pane, within 20 s
-	for _ in $(seq 80); do
+await() { # PATTERN: in the pane, within a minute
+	for _ in $(seq 240); do
 		pane | grep -qE -- "$1" && return 0
 		sleep 0.25
 	done
