@@ -311,6 +311,7 @@ root_of() {
 
 main() {
     local want name all='py39 py311 py313 py314 py315' built='py313t py314t' wanted=' '
+    local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
         case $want in
@@ -329,8 +330,16 @@ main() {
     cache=$(cd "$cache" && pwd -P)
     need_tools
     for name in $all $built; do
-        [[ $wanted != *" $name "* ]] || root_of "$name"
+        [[ $wanted != *" $name "* ]] || names+=("$name")
     done
+    # All at once: one waits for the mirror while another unpacks.
+    for name in "${names[@]}"; do
+        root_of "$name" >/dev/null &
+        jobs+=($!)
+    done
+    for job in "${jobs[@]}"; do wait "$job" || status=1; done
+    [ $status = 0 ] || exit $status
+    for name in "${names[@]}"; do root_of "$name"; done
 }
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"
