@@ -131,10 +131,6 @@ def compare(title, stores, kind, **environment):
     time.sleep(0.3)
     watched.stop()
     served.end()
-    if os.environ.get("DUMP"):
-        for told in watched.each:
-            n = told["tags"].get("x-request-id")
-            print(n, sent.get(n), told["path"], told["latency"], told["threads"], told["backends"])
     seen = {told["tags"].get("x-request-id"): told for told in watched.each}
     lib.equal(title + ": each request once", (sorted(seen), len(watched.each)),
               (sorted(sent), len(sent)))

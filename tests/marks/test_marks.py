@@ -296,7 +296,8 @@ class Frameworks(MarksTest):
             del sys.modules["flask"]
         for mark in called:
             self.assertIsNone(mark())
-        name, before, tag = ("endpoint", "/p/<int:id>"), ("tag", "before", "request"), ("tag", "arm", "B")
+        name, tag = ("endpoint", "/p/<int:id>"), ("tag", "arm", "B")
+        before = ("tag", "before", "request")
         self.expect(name, before, tag, name, before, tag, name, before, name, tag)
 
 
@@ -334,7 +335,8 @@ class Semaphore(unittest.TestCase):
     def test_files_that_make_no_sense(self):
         with open("/proc/self/exe", "rb") as file:
             head = file.read(4096)
-        for data in (b"", b"\x7fELF", head[:63], head, head[:40] + b"\xff" * 24, b"\x7fELF\2\1" + b"\xff" * 99):
+        for data in (b"", b"\x7fELF", head[:63], head, head[:40] + b"\xff" * 24,
+                     b"\x7fELF\2\1" + b"\xff" * 99):
             for look in semaphore.semaphores, semaphore.segment_start:
                 try:
                     look(io.BytesIO(data))
@@ -343,7 +345,7 @@ class Semaphore(unittest.TestCase):
 
     def test_notes(self):
         def note(provider, name, address, kind=3, owner=b"stapsdt\0", base=0x1000):
-            body = struct.pack("<3Q", 0x10, base, address) + provider + b"\0" + name + b"\0-4@%eax\0"
+            body = struct.pack("<3Q", 0x10, base, address) + b"%s\0%s\0-4@%%eax\0" % (provider, name)
             return (struct.pack("<3I", len(owner), len(body), kind) + owner
                     + body + b"\0" * (-len(body) % 4))
 
