@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|stores|py313t|py314t|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|py313t|py314t|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -15,8 +15,8 @@
 #   py315  Python 3.15 (forky, else sid), greenlet, Django, Flask, gunicorn, waitress,
 #          uvicorn, hypercorn, aiohttp
 #   web    the root that tests/web runs in: the same as py315
-#   stores Python 3.11 (bookworm), Flask, gunicorn; PostgreSQL, MariaDB and memcached, with
-#          psycopg2, PyMySQL and pymemcache to ask them by
+#   sites  Python 3.11 (bookworm), Flask, gunicorn, Apache with mod_wsgi; PostgreSQL,
+#          MariaDB and memcached, with psycopg2, PyMySQL and pymemcache to ask them by
 #   all    all of these; also what no argument means
 #   py313t, py314t
 #          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
@@ -307,7 +307,8 @@ root_of() {
     py315) build py315 python3.15 "forky sid" python3.15 python3-greenlet \
         python3-django gunicorn python3-flask python3-waitress uvicorn \
         python3-starlette python3-hypercorn python3-aiohttp ;;
-    stores) build stores python3.11 bookworm python3.11 dash gunicorn python3-flask \
+    sites) build sites python3.11 bookworm python3.11 dash gunicorn python3-flask \
+        apache2-bin libapache2-mod-wsgi-py3 \
         postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
         memcached python3-pymemcache ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
@@ -316,7 +317,7 @@ root_of() {
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 stores' built='py313t py314t' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites' built='py313t py314t' wanted=' '
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
         case $want in

@@ -42,10 +42,10 @@ class Stores:
     """The servers, each with its data in a directory of its own."""
 
     def __init__(self):
-        made = subprocess.run([os.path.join(lib.TOP, "tests", "fetch.sh"), "stores"],
+        made = subprocess.run([os.path.join(lib.TOP, "tests", "fetch.sh"), "sites"],
                               stdout=subprocess.PIPE)
         if made.returncode:
-            raise LookupError("tests/fetch.sh stores cannot have their packages")
+            raise LookupError("tests/fetch.sh sites cannot have their packages")
         self.root = made.stdout.decode().strip()
         self.ports = {name: lib.free_port() for name in CLASSES}
         self.postgresql()
