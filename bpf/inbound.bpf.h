@@ -113,7 +113,7 @@ static __always_inline void inbound_error(struct connection *c)
 	if (c->role == ROLE_INBOUND)
 		lose(WIRE_LOSS_GARBLED);
 	else
-		c->role = c->guessed ? ROLE_OUTBOUND : ROLE_OTHER;
+		c->role = ROLE_OUTBOUND;
 }
 
 /* What the parser met while something was received. */
