@@ -37,7 +37,7 @@ struct server {
 	/* The inbound connection that it has received from last; file 0: none. */
 	struct connection_key held;
 	__u64 sent_ns; /* when it last sent to who asks */
-	__u64 ends_ns; /* what is found to have ended did so then; 0: now */
+	__u64 ends_ns; /* what is found to have ended did so then, if it had begun; 0: now */
 	__u32 held_fd;
 	__u32 fd; /* of the socket that the call is about */
 	__u32 call, connection; /* enum call_kind; row of what it was last about */

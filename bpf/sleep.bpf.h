@@ -44,6 +44,17 @@ static __always_inline void held_check(struct server *s)
 	s->ends_ns = 0;
 }
 
+/* It turns to another connection, s->key. */
+static __always_inline void held_leaves(struct server *s)
+{
+	struct connection_key key = s->key;
+
+	if (key.file == s->held.file && key.inode == s->held.inode)
+		return;
+	held_check(s);
+	s->key = key;
+}
+
 static __always_inline void sleep_begin(struct server *s, struct task_struct *task)
 {
 	__u32 call = call_of(task, s->args);
@@ -179,6 +190,7 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 		return 0;
 	if (socket_key_of(sk, &s->key))
 		return 0;
+	held_leaves(s);
 	s->enter_ns = s->parsed_ns = bpf_ktime_get_ns();
 	s->fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
 	if (size > 0)

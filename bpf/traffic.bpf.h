@@ -57,6 +57,74 @@ static __always_inline int is_answer(__u64 at)
 	       start[5] == '1' && start[6] == '.';
 }
 
+/* The oldest request is the current process's own. */
+static __always_inline int oldest_is_ours(const struct server *s, const struct connection *c)
+{
+	struct wire_request *r = request_find(connection_oldest(c));
+
+	return r && r->head.tgid == s->tgid;
+}
+
+/*
+ * The connection s->key is closed, or only shut down for what is sent.  What has no end
+ * but this has it now; what has no answer by now will have none.  Where others have the
+ * socket open, too, it goes on; but not what this process was to answer, as those are
+ * children that got it along with all else.
+ */
+__noinline int traffic_ends(__u32 whole, __u32 last)
+{
+	struct server *s = server_here();
+	struct connection *c = s ? connection_of(s) : 0;
+
+	if (!c || (!last && !oldest_is_ours(s, c)))
+		return 0;
+	if (c->first != c->end && http_close(&c->out) & HTTP_END)
+		inbound_answered(0);
+	if (!whole)
+		return 0;
+	for (int i = 0; i < PIPELINE; i++)
+		if (!inbound_answered(WIRE_REQUEST_ABORTED))
+			break;
+	if (last)
+		connection_forget(c);
+	return 0;
+}
+
+/*
+ * Where nobody tells that a Unix socket is closed: the last that each descriptor stood for.
+ * What had it before the one that has it now is closed.
+ */
+struct descriptor {
+	__u32 tgid, fd;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WIRE_MAX_CONNECTIONS);
+	__type(key, struct descriptor);
+	__type(value, struct connection_key);
+} descriptors SEC(".maps");
+
+__noinline int descriptor_becomes(__u32 fd)
+{
+	struct server *s = server_here();
+	struct connection_key now, *before;
+	struct descriptor key = {.fd = fd};
+
+	if (!s)
+		return 0;
+	key.tgid = s->tgid;
+	now = s->key;
+	before = bpf_map_lookup_elem(&descriptors, &key);
+	if (before && (before->file != now.file || before->inode != now.inode)) {
+		s->key = *before;
+		traffic_ends(1, 1);
+		s->key = now;
+	}
+	bpf_map_update_elem(&descriptors, &key, &now, BPF_ANY);
+	return 0;
+}
+
 /* The connection s->key is made, if it is a stream.  By itself, as its stack is large. */
 __noinline int traffic_begins(__u32 role, __u32 guesses)
 {
@@ -67,6 +135,8 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 	if (!s)
 		return 0;
 	peer_of(&s->key, &peer);
+	if (by_sockets && peer.family == AF_UNIX)
+		descriptor_becomes(s->fd);
 	c = peer.family ? connection_make(s, role) : 0;
 	if (!c)
 		return 0;
@@ -252,39 +322,6 @@ static __always_inline void traffic_connected(struct server *s, long ret)
 {
 	if ((!ret || ret == -EINPROGRESS) && !socket_key(s->args[0], &s->key))
 		traffic_begins(ROLE_OUTBOUND, 0);
-}
-
-/* The oldest request is the current process's own. */
-static __always_inline int oldest_is_ours(const struct server *s, const struct connection *c)
-{
-	struct wire_request *r = request_find(connection_oldest(c));
-
-	return r && r->head.tgid == s->tgid;
-}
-
-/*
- * The connection s->key is closed, or only shut down for what is sent.  What has no end
- * but this has it now; what has no answer by now will have none.  Where others have the
- * socket open, too, it goes on; but not what this process was to answer, as those are
- * children that got it along with all else.
- */
-__noinline int traffic_ends(__u32 whole, __u32 last)
-{
-	struct server *s = server_here();
-	struct connection *c = s ? connection_of(s) : 0;
-
-	if (!c || (!last && !oldest_is_ours(s, c)))
-		return 0;
-	if (c->first != c->end && http_close(&c->out) & HTTP_END)
-		inbound_answered(0);
-	if (!whole)
-		return 0;
-	for (int i = 0; i < PIPELINE; i++)
-		if (!inbound_answered(WIRE_REQUEST_ABORTED))
-			break;
-	if (last)
-		connection_forget(c);
-	return 0;
 }
 
 /* At the entry of close() and of shutdown(). */

@@ -102,9 +102,15 @@ def uwsgi():
 
 def asynchronous():
     watch("uvicorn", MIX + CHUNKED, 4000, "-c", 32, version="3.15")
+    watch("uvicorn-unix", MIX, 2000, "-c", 32, version="3.15")
     watch("hypercorn", MIX, 2000, "-c", 32, version="3.15")
     watch("aiohttp", MIX + CHUNKED, 4000, "-c", 32)
     watch("gevent", MIX, 3000, "-c", 32)
+
+
+def many_connections():
+    """More than there are rows for: each closed one leaves its own, though none is told to be."""
+    watch("uvicorn-unix", "1 GET /\n", 17000, "-c", 8, "-k", 1)
 
 
 def pipelined():
@@ -243,5 +249,5 @@ def million():
 
 
 if __name__ == "__main__":
-    lib.run(gunicorn, frameworks, waitress, uwsgi, asynchronous, pipelined, killed, sums, costs,
-            stores, million)
+    lib.run(gunicorn, frameworks, waitress, uwsgi, asynchronous, many_connections, pipelined,
+            killed, sums, costs, stores, million)

@@ -45,6 +45,8 @@ def commands(kind, port, path, app, workers):
         "uwsgi-socket": uwsgi(module, "--socket", tcp, "--workers", str(workers)),
         "uvicorn": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port), "--log-level",
                     "critical", "--no-access-log", "--loop", "asyncio", asynchronous],
+        "uvicorn-unix": ["-m", "uvicorn", "--uds", path, "--log-level", "critical",
+                         "--no-access-log", "--loop", "asyncio", asynchronous],
         "uvicorn-uvloop": ["-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port),
                            "--log-level", "critical", "--no-access-log", "--loop", "uvloop",
                            asynchronous],
