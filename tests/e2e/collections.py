@@ -4,7 +4,9 @@
 import collections
 import json
 import os
+import signal
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -104,21 +106,62 @@ MODULES = {
     "package_of/deeper.py": "",
 }
 
+# Forks for so many seconds. Children import and collect as soon as they are born, count
+# that themselves, and end at once.
+PREFORK = '''
+import gc, os, sys, time
+
+def child(told):
+    counted = []
+    gc.callbacks.append(lambda phase, info: counted.append(phase == "stop"))
+    import outer_module, package_of.inner_part
+    gc.collect()
+    gc.collect()
+    ours = sum(name.split(".")[0] in MODULES for name in sys.modules)
+    os.write(told, b"%d %d\\n" % (ours, sum(counted)))
+    os._exit(0)
+
+MODULES = {"outer_module", "inner_module", "package_of"}
+gc.disable()
+gc.freeze()
+print("READY", flush=True)
+sys.stdin.readline()
+end = time.monotonic() + float(sys.argv[1])
+told, tell = os.pipe()
+imports = collections = children = 0
+while time.monotonic() < end:
+    for _ in range(4):
+        if not os.fork():
+            child(tell)
+    for _ in range(4):
+        os.wait()
+        children += 1
+    for line in os.read(told, 4096).splitlines():
+        imports += int(line.split()[0])
+        collections += int(line.split()[1])
+print(children, imports, collections, flush=True)
+sys.stdin.readline()
+'''
+
+
+def environment(version, modules):
+    """Of an interpreter that finds them."""
+    directory = os.path.join(lib.work, "modules" + version)
+    for name, text in modules.items():
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    return dict(os.environ, PYTHONPATH=directory, PYTHONHOME="/usr")
+
 
 class Served(rig.Rig):
     """A server, and the rig that tells of its requests."""
 
     def __init__(self, version):
         port = lib.free_port()
-        directory = os.path.join(lib.work, "modules" + version)
-        for name, text in MODULES.items():
-            path = os.path.join(directory, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
         self.server = lib.start(*rig.own_python(version), lib.script("litter.py", APP), str(port),
-                                stdout=subprocess.PIPE,
-                                env=dict(os.environ, PYTHONPATH=directory, PYTHONHOME="/usr"))
+                                stdout=subprocess.PIPE, env=environment(version, MODULES))
         assert self.server.stdout.readline() == b"READY\n"
         self.url = "http://127.0.0.1:%d" % port
         super().__init__("-m", self.server.pid)
@@ -211,6 +254,53 @@ def import_counts():
         imported(version)
 
 
+class Comings:
+    """Recorders that come and go, on idle processes of the same interpreter file."""
+
+    def __init__(self, version, idle):
+        python = [*rig.own_python(version), "-c", "import time; time.sleep(600)"]
+        self.pids = [str(lib.start(*python, env=environment(version, {})).pid)
+                     for _ in range(idle)]
+        self.over, self.ended = threading.Event(), 0
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.over.is_set():
+            recorder = lib.start(rig.SERVED, "-m", "600", *self.pids,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+            recorder.stderr.readline()
+            recorder.send_signal(signal.SIGKILL if self.ended % 2 else signal.SIGINT)
+            recorder.wait()
+            self.ended += 1
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.ended
+
+
+def born(version="3.11", seconds=8):
+    """Children are seen from their first instruction on, whoever else records meanwhile."""
+    title = "newborn %s: " % version
+    master = lib.start(*rig.own_python(version), lib.script("prefork.py", PREFORK), str(seconds),
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                       env=environment(version, {**MODULES, "inner_module.py": ""}))
+    assert master.stdout.readline() == b"READY\n"
+    ours = rig.Rig("-m", master.pid)
+    others = Comings(version, 4)
+    master.stdin.write(b"\n")
+    master.stdin.flush()
+    children, imports, collected_ = map(int, master.stdout.readline().split())
+    ended = others.end()
+    ours.end()
+    lib.check(title + "recorders came and went", ended >= 3, ended)
+    lib.equal(title + "every import of %d children" % children,
+              sum(f["count"] for f in ours.imports), imports)
+    lib.equal(title + "every collection", sum(f["count"] for f in ours.collections), collected_)
+    lib.equal(title + "nothing lost", ours.lost, {})
+
+
 def views():
     """The same through a recording, and the commands that show it."""
     version = "3.15"
@@ -234,4 +324,4 @@ def views():
 
 
 if __name__ == "__main__":
-    lib.run(collection_counts, import_counts, views)
+    lib.run(collection_counts, import_counts, born, views)
