@@ -44,6 +44,12 @@ struct {
 	__uint(max_entries, WIRE_REQUESTS_RING);
 } requests SEC(".maps");
 
+/*
+ * What is seen is what goes through sockets, and where threads sleep, and not each system
+ * call: see sleep.bpf.h.
+ */
+const volatile __u8 by_sockets;
+
 /* The reader polls; only from so many bytes on it is woken. */
 const volatile __u32 requests_wake = WIRE_REQUESTS_RING / 4;
 
@@ -103,6 +109,7 @@ static __always_inline struct wire_request *request_open(__u8 protocol, __u64 be
 	f->r.head.kind = WIRE_EVENT_REQUEST;
 	f->r.head.tgid = tid >> 32;
 	f->r.protocol = protocol;
+	f->r.flags = by_sockets ? WIRE_REQUEST_TICKS : 0;
 	f->r.begin = begin;
 	f->rss = rss_here();
 	f->done = 0;

@@ -15,6 +15,7 @@ const volatile struct wire_field request_fields[WIRE_FIELDS];
 #include "bpf/backend.bpf.h"
 #include "bpf/inbound.bpf.h"
 #include "bpf/serving_life.bpf.h"
+#include "bpf/sleep.bpf.h"
 #include "bpf/traffic.bpf.h"
 #include "bpf/wait.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -27,19 +28,6 @@ static __always_inline __u64 server_cpu(struct server *s, __u64 ns)
 		return s->now.cpu_ns;
 	}
 	return s->now.cpu_ns + (ns - s->last_ns);
-}
-
-static __always_inline struct server *server_met(__u64 id)
-{
-	__u32 tid = id, tgid = id >> 32;
-	struct server *s = server_of(tid);
-
-	if (s || !bpf_map_lookup_elem(&served, &tgid))
-		return s;
-	s = server_make(tgid, tid);
-	if (s)
-		server_account(s);
-	return s;
 }
 
 SEC("tp_btf/sys_enter")
@@ -66,11 +54,11 @@ int BPF_PROG(on_sys_enter, struct pt_regs___kernel *regs, long nr)
 	call_arguments(regs, s->args);
 	switch (call) {
 	case CALL_CLOSE:
-		traffic_closes(s->args[0], 1);
+		traffic_closes(s, 1);
 		break;
 	case CALL_SHUTDOWN:
 		if (s->args[1]) /* not SHUT_RD */
-			traffic_closes(s->args[0], 0);
+			traffic_closes(s, 0);
 		break;
 	case CALL_FUTEX:
 		futex_begin(s);
@@ -129,7 +117,8 @@ int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
 		traffic_connected(s, ret);
 		break;
 	default:
-		if (ret > 0)
+		if (ret > 0 && !call_peeks(s, call) &&
+		    !socket_key(call == CALL_SPLICE ? s->args[2] : s->args[0], &s->key))
 			traffic_moved(call, ret);
 	}
 	s->enter_ns = 0;
@@ -137,13 +126,44 @@ int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
 	return 0;
 }
 
+/* From here on in place of these two, where there are such tracepoints: see sleep.bpf.h. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_received, struct sock *sk, int size, int flags)
+{
+	return flags & (MSG_OOB | MSG_PEEK) ? 0 : socket_moved(sk, size, 0);
+}
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_sent, struct sock *sk, int size)
+{
+	return socket_moved(sk, size, 1);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	return new == TCP_SYN_SENT || new == TCP_FIN_WAIT1 || new == TCP_CLOSE || new == TCP_LAST_ACK
+		       ? socket_state(sk, new)
+		       : 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {
-	if (served_maybe(prev->tgid))
-		switched_out(prev);
-	if (served_maybe(next->tgid))
-		switched_in(next);
+	struct server *s;
+
+	if (served_maybe(prev->tgid)) {
+		s = switched_out(prev);
+		if (s && by_sockets)
+			thread_leaves(s, prev, preempt);
+		if (s)
+			s->on_cpu = 0;
+	}
+	if (served_maybe(next->tgid)) {
+		s = switched_in(next);
+		if (s && by_sockets)
+			thread_returns(s);
+	}
 	return 0;
 }
 

@@ -34,10 +34,16 @@ struct server {
 	__u64 args[4];
 	struct connection_key key; /* of the socket it is about */
 	__u64 parsed_ns; /* when it ended */
+	/* The inbound connection that it has received from last; file 0: none. */
+	struct connection_key held;
+	__u64 sent_ns; /* when it last sent to who asks */
+	__u64 ends_ns; /* what is found to have ended did so then; 0: now */
+	__u32 held_fd;
+	__u32 fd; /* of the socket that the call is about */
 	__u32 call, connection; /* enum call_kind; row of what it was last about */
 	__u32 moves, moved; /* the same of what is parsed, and how many bytes are yet to be */
 	__u32 tgid, tid; /* tid 0: a free slot */
-	__u32 slot, cpu, pad;
+	__u32 slot, cpu;
 	__u32 switches; /* the task's own count when it was last seen on a CPU */
 	__u8 on_cpu;
 	__u8 turns; /* the exact mode is to be told that it works for another class */
@@ -45,7 +51,8 @@ struct server {
 	__u8 born; /* within the request that it works for: it does not end that */
 	__u8 known; /* from its birth, or since it was met */
 	__u8 timed; /* the next two are known */
-	__u8 pad2[2];
+	__u8 fresh; /* it has just waited for work: what its span has of the run queue is old */
+	__u8 pad[5];
 	__u64 ran, ran_cpu; /* at its last switch: the scheduler's time of it, and ours */
 	__u64 calls, left_out; /* of the exact mode's, as last seen */
 	struct tls_thread tls;

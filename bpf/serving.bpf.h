@@ -52,6 +52,12 @@ static __always_inline __u64 run_queue_here(void)
 			    : BPF_CORE_READ(task, sched_info.run_delay);
 }
 
+/* What its ticks have met it at in the kernel: the truth of a second, not of a request. */
+static __always_inline __u64 system_time_here(void)
+{
+	return task_here()->stime;
+}
+
 /* Its clock starts: it is on this CPU. */
 static __always_inline void server_starts(struct server *s, __u32 switches, __u64 ns)
 {
@@ -139,11 +145,17 @@ static __always_inline void server_account_at(struct server *s, __u64 ns)
 	if (server_is_told(s, ns))
 		server_advance(s, ns);
 	s->now.run_queue_ns = run_queue_here();
+	if (s->fresh || !s->known)
+		s->span.run_queue_ns = s->now.run_queue_ns;
+	s->fresh = 0;
+	if (by_sockets)
+		s->now.syscall_ns = system_time_here();
 	server_count(s);
 	if (!s->known) {
-		/* What it waited before it was met is nobody's. */
+		/* What was before it was met is nobody's. */
 		s->known = 1;
-		s->since.run_queue_ns = s->span.run_queue_ns = s->now.run_queue_ns;
+		s->since.run_queue_ns = s->now.run_queue_ns;
+		s->since.syscall_ns = s->span.syscall_ns = s->now.syscall_ns;
 	}
 	server_tell_some(s);
 }
@@ -303,13 +315,13 @@ __noinline int request_close(__u64 id, __u32 flags)
 	struct inflight *f = inflight_find(id);
 	struct server *s = server_here();
 	__u32 tid = bpf_get_current_pid_tgid();
-	__u64 ns = bpf_ktime_get_ns();
+	__u64 ns = bpf_ktime_get_ns(), end = s && s->ends_ns ? s->ends_ns : ns;
 
 	if (!f || f->done)
 		return 0;
 	f->done = tid;
 	f->r.flags |= flags;
-	f->r.latency = ns - f->r.begin;
+	f->r.latency = (__s64)(end - f->r.begin) > 0 ? end - f->r.begin : 0;
 	if (s && s->owner == id) {
 		server_account_at(s, ns);
 		server_settle_waits(s, &f->r);
@@ -340,6 +352,20 @@ __noinline int request_drop(__u64 id)
 		request_inexact(f);
 	request_forget(f);
 	return 0;
+}
+
+/* The current thread's, as of bpf_get_current_pid_tgid(), which may not have been seen yet. */
+static __always_inline struct server *server_met(__u64 id)
+{
+	__u32 tid = id, tgid = id >> 32;
+	struct server *s = server_of(tid);
+
+	if (s || !bpf_map_lookup_elem(&served, &tgid))
+		return s;
+	s = server_make(tgid, tid);
+	if (s)
+		server_account(s);
+	return s;
 }
 
 /*

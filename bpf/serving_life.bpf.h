@@ -33,26 +33,30 @@ static __always_inline void server_mends(struct server *s, __u64 ran)
 	s->ran_cpu = s->now.cpu_ns;
 }
 
-static __always_inline void switched_out(struct task_struct *task)
+/* 0: none of ours.  Its clock stands, but it is still the current one. */
+static __always_inline struct server *switched_out(struct task_struct *task)
 {
-	__u32 tid = task->pid;
+	__u32 tid = task->pid, switches = task->nvcsw + task->nivcsw;
 	struct server *s = server_of(tid);
 
 	if (!s)
-		return;
+		return 0;
 	/* The task's count has this switch in it already. */
-	if (s->on_cpu && s->cpu == bpf_get_smp_processor_id() &&
-	    s->switches + 1 == (__u32)(task->nvcsw + task->nivcsw)) {
+	if (s->on_cpu && s->cpu == bpf_get_smp_processor_id() && s->switches + 1 == switches) {
 		server_advance(s, bpf_ktime_get_ns());
 		server_tell_some(s);
-	} else if (s->on_cpu) {
-		lose(WIRE_LOSS_SLICES);
+		s->switches = switches;
+	} else {
+		if (s->on_cpu)
+			lose(WIRE_LOSS_SLICES);
+		if (by_sockets)
+			server_starts(s, switches, bpf_ktime_get_ns());
 	}
 	server_mends(s, task->se.sum_exec_runtime);
-	s->on_cpu = 0;
+	return s;
 }
 
-static __always_inline void switched_in(struct task_struct *task)
+static __always_inline struct server *switched_in(struct task_struct *task)
 {
 	__u32 tid = task->pid, tgid = task->tgid;
 	struct server *s = server_of(tid);
@@ -61,6 +65,7 @@ static __always_inline void switched_in(struct task_struct *task)
 		s = server_make(tgid, tid);
 	if (s)
 		server_starts(s, task->nvcsw + task->nivcsw, bpf_ktime_get_ns());
+	return s;
 }
 
 /* What the thread that makes it works for, it works for too. */

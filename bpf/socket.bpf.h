@@ -13,6 +13,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define SOCK_STREAM 1
+#define IPPROTO_TCP 6
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 
@@ -26,13 +27,25 @@ struct sock_common {
 	unsigned short skc_num;	  /* the local port, host byte order */
 } __attribute__((preserve_access_index));
 
+struct socket_lock_t___kernel {
+	int owned; /* by a task: what happens to it is that task's doing */
+} __attribute__((preserve_access_index));
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket_lock_t___kernel sk_lock;
+	unsigned short sk_type, sk_protocol;
+	struct socket *sk_socket; /* NULL: of no process any more, or not yet */
 } __attribute__((preserve_access_index));
 
 struct socket {
 	short type;
+	struct file *file;
 	struct sock *sk;
+} __attribute__((preserve_access_index));
+
+struct tcp_sock {
+	__u64 bytes_sent;
 } __attribute__((preserve_access_index));
 
 struct sockaddr_un___kernel {
@@ -46,7 +59,7 @@ struct unix_address {
 } __attribute__((preserve_access_index));
 
 struct unix_sock {
-	struct unix_address *addr;
+	struct unix_address *addr; /* of the listener, where it was accepted */
 	struct sock *peer;
 } __attribute__((preserve_access_index));
 
@@ -65,7 +78,9 @@ struct connection_key {
 struct peer {
 	__u16 family; /* 0: not a stream, or one that two descriptors of one process make */
 	__u16 port;   /* of AF_INET and AF_INET6, host byte order */
-	__u32 pad;
+	__u8 accepted; /* by the looks of it: it has the name and the other has none, */
+	__u8 connected; /* or the other way round */
+	__u8 pad[2];
 	__u64 path;   /* of AF_UNIX: its path's hash, see path_hash(); 0: none */
 	__u32 host[4]; /* of AF_INET (the first) and AF_INET6 */
 };
@@ -81,6 +96,20 @@ static __always_inline struct file *file_of(__u32 fd)
 	files = HAS_TASK_BTF ? table->fd : BPF_CORE_READ(table, fd);
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	return file;
+}
+
+/* As socket_key(), of what a tracepoint tells of: from 6.3 on. */
+static __always_inline int socket_key_of(struct sock *sk, struct connection_key *ret)
+{
+	struct socket *socket = sk->sk_socket;
+	struct file *file = socket ? socket->file : 0;
+
+	if (!file)
+		return -1;
+	ret->file = (__u64)file;
+	ret->inode = file->f_inode->i_ino;
+	ret->pad = 0;
+	return 0;
 }
 
 /* 0 when this is an open socket. */
@@ -135,8 +164,12 @@ static __always_inline __u64 path_of(const struct unix_sock *sk)
 /* Neither end of a socketpair() has a name. */
 static __always_inline void peer_of_unix(const struct unix_sock *sk, struct peer *ret)
 {
+	__u64 own = path_of(sk);
+
 	ret->path = path_of((void *)BPF_CORE_READ(sk, peer));
-	if (ret->path || path_of(sk))
+	ret->accepted = own && !ret->path;
+	ret->connected = !own && ret->path;
+	if (ret->path || own)
 		ret->family = AF_UNIX;
 }
 
@@ -157,6 +190,13 @@ static __always_inline void peer_of_inet(const struct sock *sk, __u16 family, st
 	}
 }
 
+/* Who has sent nothing by the time that it receives is asked: it was accepted. */
+static __always_inline int tcp_is_silent(const struct sock *sk)
+{
+	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
+	       !BPF_CORE_READ((const struct tcp_sock *)sk, bytes_sent);
+}
+
 static __always_inline void peer_of(const struct connection_key *key, struct peer *ret)
 {
 	struct file *file = (void *)key->file;
@@ -171,6 +211,8 @@ static __always_inline void peer_of(const struct connection_key *key, struct pee
 		peer_of_unix((void *)sk, ret);
 	else if (family == AF_INET || family == AF_INET6)
 		peer_of_inet(sk, family, ret);
+	if (family != AF_UNIX)
+		ret->accepted = tcp_is_silent(sk);
 }
 
 #endif

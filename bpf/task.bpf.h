@@ -81,9 +81,11 @@ struct sched_entity {
 } __attribute__((preserve_access_index));
 
 struct task_struct {
+	unsigned int __state; /* from 5.14 on; 0: it runs, or is ready to */
 	int pid;
 	int tgid;
 	unsigned long nvcsw, nivcsw;
+	__u64 stime; /* ns in the kernel, as its ticks tell */
 	int exit_code;
 	struct signal_struct *signal;
 	struct files_struct *files;

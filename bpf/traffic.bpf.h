@@ -72,6 +72,12 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 		return 0;
 	c->guessed = guesses;
 	c->class = backend_class(&peer);
+	if (role == ROLE_UNKNOWN && peer.accepted)
+		c->role = ROLE_INBOUND;
+	if (role == ROLE_UNKNOWN && peer.connected)
+		c->role = ROLE_OUTBOUND;
+	if (c->role != ROLE_UNKNOWN)
+		c->guessed = 0;
 	return 0;
 }
 
@@ -136,6 +142,13 @@ static __always_inline void traffic_parse(struct server *s)
 			return;
 }
 
+/* The thread works for what comes through it; see held_check(). */
+static __always_inline void connection_hold(struct server *s)
+{
+	s->held = s->key;
+	s->held_fd = s->fd;
+}
+
 static __always_inline void process_is_proxy(__u32 tgid)
 {
 	struct wire_served *p = bpf_map_lookup_elem(&served, &tgid);
@@ -162,6 +175,7 @@ static __always_inline void traffic_sent(struct server *s, struct connection *c)
 	id = connection_oldest(c);
 	if (c->tls || !id)
 		return;
+	s->sent_ns = s->parsed_ns;
 	server_claim(s, id);
 	r = request_find(id);
 	if (r)
@@ -188,6 +202,8 @@ static __always_inline void traffic_received(struct server *s, struct connection
 		return;
 	}
 	traffic_parse(s);
+	if (by_sockets && c->role == ROLE_INBOUND)
+		connection_hold(s);
 	r = request_find(connection_newest(c));
 	if (!r || c->role != ROLE_INBOUND)
 		return;
@@ -196,21 +212,20 @@ static __always_inline void traffic_received(struct server *s, struct connection
 		server_own(s, connection_oldest(c));
 }
 
-/* A call has moved `size` bytes. */
+/* Looks only, or at what is no part of the stream. */
+static __always_inline int call_peeks(const struct server *s, __u32 call)
+{
+	return (call == CALL_RECEIVE && s->args[3] & (MSG_OOB | MSG_PEEK)) ||
+	       (call == CALL_RECEIVE_MESSAGE && s->args[2] & (MSG_OOB | MSG_PEEK));
+}
+
+/* A call has moved `size` bytes through s->key. */
 __noinline int traffic_moved(__u32 call, __u32 size)
 {
 	struct server *s = server_here();
 	struct connection *c;
-	__u32 fd;
 
 	if (!s)
-		return 0;
-	if (call == CALL_RECEIVE && s->args[3] & (MSG_OOB | MSG_PEEK))
-		return 0;
-	if (call == CALL_RECEIVE_MESSAGE && s->args[2] & (MSG_OOB | MSG_PEEK))
-		return 0;
-	fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
-	if (socket_key(fd, &s->key))
 		return 0;
 	s->tls.moves++;
 	s->tls.moved = s->key;
@@ -249,24 +264,17 @@ static __always_inline int oldest_is_ours(const struct server *s, const struct c
 }
 
 /*
- * At the entry of close() and of shutdown().  What has no end but this has it now; what
- * has no answer by now will have none.  Where others have the socket open, too, it goes
- * on; but not what this process was to answer, as those are children that got it along
- * with all else.
+ * The connection s->key is closed, or only shut down for what is sent.  What has no end
+ * but this has it now; what has no answer by now will have none.  Where others have the
+ * socket open, too, it goes on; but not what this process was to answer, as those are
+ * children that got it along with all else.
  */
-__noinline int traffic_closes(__u32 fd, __u32 whole)
+__noinline int traffic_ends(__u32 whole, __u32 last)
 {
 	struct server *s = server_here();
-	struct connection *c;
-	int last;
+	struct connection *c = s ? connection_of(s) : 0;
 
-	if (!s || socket_key(fd, &s->key))
-		return 0;
-	c = connection_of(s);
-	if (!c)
-		return 0;
-	last = !whole || socket_is_last(&s->key);
-	if (!last && !oldest_is_ours(s, c))
+	if (!c || (!last && !oldest_is_ours(s, c)))
 		return 0;
 	if (c->first != c->end && http_close(&c->out) & HTTP_END)
 		inbound_answered(0);
@@ -278,6 +286,13 @@ __noinline int traffic_closes(__u32 fd, __u32 whole)
 	if (last)
 		connection_forget(c);
 	return 0;
+}
+
+/* At the entry of close() and of shutdown(). */
+static __always_inline void traffic_closes(struct server *s, __u32 whole)
+{
+	if (!socket_key(s->args[0], &s->key))
+		traffic_ends(whole, !whole || socket_is_last(&s->key));
 }
 
 /* At the entry of a call that receives: the next request, when this one has its answer. */

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -190,6 +191,39 @@ static int tasks_begin(struct serving *s)
 	return tasks_open(programs, &s->tasks);
 }
 
+/*
+ * The kernel tells of sockets, which is cheaper by far than to look at all system calls:
+ * from 6.5 on, see bpf/sleep.bpf.h.
+ */
+static bool kernel_tells_of_sockets(void)
+{
+	struct btf *btf;
+	bool tells;
+
+	if (getenv("PYCOST_TRACE_SYSCALLS"))
+		return false;
+	btf = btf__load_vmlinux_btf();
+	tells = btf && btf__find_by_name_kind(btf, "btf_trace_sock_recv_length", BTF_KIND_TYPEDEF) > 0 &&
+		btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
+	btf__free(btf);
+	return tells;
+}
+
+/* Which of the programs there are in this session. */
+static void programs_choose(struct serving *s)
+{
+	bool sockets = kernel_tells_of_sockets();
+
+	s->programs->rodata->by_sockets = sockets;
+	bpf_program__set_autoload(s->programs->progs.on_sys_enter, !sockets);
+	bpf_program__set_autoload(s->programs->progs.on_sys_exit, !sockets);
+	bpf_program__set_autoload(s->programs->progs.on_received, sockets);
+	bpf_program__set_autoload(s->programs->progs.on_sent, sockets);
+	bpf_program__set_autoload(s->programs->progs.on_state, sockets);
+	/* It is only run by us. */
+	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
+}
+
 static int serving_load(struct serving *s, const struct serving_options *o)
 {
 	int err;
@@ -204,8 +238,7 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = maps_share(s, o->exact);
 	if (err)
 		return err;
-	/* It is only run by us. */
-	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
+	programs_choose(s);
 	err = requests_bpf__load(s->programs);
 	if (!err)
 		err = rows_free(s->programs->maps.free_requests);

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Threads that go to sleep, and what for: the system call that a thread sleeps in is in
+ * the registers that it entered the kernel with.
+ *
+ * So nobody's system calls have to be looked at.  What does not sleep is not seen to wait:
+ * a thread that finds its next work at once goes on for its last request until it
+ * receives the next, or closes the connection of the last.  Wants Linux 6.5, from which on
+ * all that goes through sockets passes sock_send_length and sock_recv_length
+ * (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since splice_to_socket()).
+ */
+#ifndef PYCOST_SLEEP_BPF_H
+#define PYCOST_SLEEP_BPF_H
+
+#include "bpf/traffic.bpf.h"
+#include "bpf/wait.bpf.h"
+#include <bpf/bpf_tracing.h>
+
+/*
+ * The system call of `task`, and its arguments.  Of an entry that was none, like a page
+ * fault's, the number is -1, which is CALL_OTHER.
+ */
+static __always_inline __u32 call_of(struct task_struct *task, __u64 args[4])
+{
+	struct pt_regs___kernel *regs = (void *)bpf_task_pt_regs(task);
+
+	call_arguments(regs, args);
+	return call_kind(regs->CALL_NUMBER);
+}
+
+/* The connection that the thread held may have been closed since: nobody tells. */
+static __always_inline void held_check(struct server *s)
+{
+	struct connection_key key = {};
+
+	if (!s->held.file || !task_here()->files)
+		return;
+	if (!socket_key(s->held_fd, &key) && key.file == s->held.file && key.inode == s->held.inode)
+		return;
+	s->key = s->held;
+	s->held.file = 0;
+	s->ends_ns = s->sent_ns;
+	traffic_ends(1, 1);
+	s->ends_ns = 0;
+}
+
+static __always_inline void sleep_begin(struct server *s, struct task_struct *task)
+{
+	__u32 call = call_of(task, s->args);
+
+	s->call = CALL_OTHER;
+	s->enter_ns = s->last_ns;
+	switch (call) {
+	case CALL_FUTEX:
+		held_check(s);
+		futex_begin(s);
+		break;
+	case CALL_READ:
+	case CALL_RECEIVE:
+		held_check(s);
+		traffic_awaits(s);
+		break;
+	case CALL_ACCEPT:
+	case CALL_EPOLL:
+	case CALL_POLL:
+	case CALL_SELECT:
+		held_check(s);
+		s->call = call;
+		wait_begin(s, call);
+	}
+}
+
+/* The current thread leaves its CPU; by itself when it is not ready to run any more. */
+static __always_inline void thread_leaves(struct server *s, struct task_struct *task, int preempt)
+{
+	born_pays(s);
+	if (!preempt && task->__state)
+		sleep_begin(s, task);
+}
+
+/* It is back: not yet the current one. */
+static __always_inline void thread_returns(struct server *s)
+{
+	__u32 call = s->call;
+
+	gil_end(s, s->last_ns);
+	s->call = CALL_OTHER;
+	if (call == CALL_OTHER || s->owner || s->run.task)
+		return;
+	s->span = s->now;
+	s->fresh = 1;
+}
+
+/*
+ * The current thread closes s->key by this call, or shuts it down.  When it has answered, and by that
+ * connection, it has done all that it does for the request.
+ */
+static __always_inline void socket_ends(struct server *s, __u32 call)
+{
+	int held = s->held.file == s->key.file && s->held.inode == s->key.inode;
+	int whole = call != CALL_SHUTDOWN;
+	struct inflight *f;
+
+	traffic_ends(whole, 1);
+	if (!held || !whole)
+		return;
+	s->held.file = 0;
+	f = inflight_find(s->owner);
+	if (f && f->done)
+		server_own(s, 0);
+}
+
+/* Of include/net/tcp_states.h */
+#define TCP_SYN_SENT 2
+#define TCP_FIN_WAIT1 4
+#define TCP_CLOSE 7
+#define TCP_LAST_ACK 9
+
+/*
+ * The other side has reset this connection, whoever runs now.  The last of an answer may
+ * just be on its way through sock_send_length: so it ends when that, or anything else,
+ * comes of it, be it an error; or when it is found to be closed.
+ */
+static __always_inline void socket_reset(const struct connection_key *key)
+{
+	struct connection *c = connection_find(key);
+
+	if (c && c->first == c->end && !c->receiving)
+		connection_forget(c);
+	else if (c)
+		c->reset = 1;
+}
+
+/*
+ * A TCP socket of some process is in a new state.  When a task has it locked, that is
+ * that task's doing; but not when it was sent to or received from.
+ */
+static __always_inline int socket_state(struct sock *sk, int state)
+{
+	__u64 id = bpf_get_current_pid_tgid(), args[4];
+	struct connection_key key;
+	struct server *s = 0;
+	__u32 call = CALL_OTHER;
+
+	if (socket_key_of(sk, &key))
+		return 0;
+	if (sk->sk_lock.owned && served_maybe(id >> 32))
+		s = server_met(id);
+	if (s)
+		call = call_of(bpf_get_current_task_btf(), args);
+	if (!s || (call >= CALL_READ && call <= CALL_SPLICE)) {
+		if (state == TCP_CLOSE)
+			socket_reset(&key);
+		return 0;
+	}
+	s->key = key;
+	if (state == TCP_SYN_SENT)
+		traffic_begins(ROLE_OUTBOUND, 0);
+	else
+		socket_ends(s, call);
+	server_turn(s);
+	return 0;
+}
+
+/* So much went through a socket, by a call of the current thread; < 0: an error came of it. */
+static __always_inline int socket_moved(struct sock *sk, int size, int sends)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct server *s;
+	__u32 call;
+
+	if (!served_maybe(id >> 32))
+		return 0;
+	s = server_met(id);
+	if (!s)
+		return 0;
+	call = call_of(bpf_get_current_task_btf(), s->args);
+	if (call < CALL_READ || call > CALL_SPLICE || call_sends(call) != sends)
+		return 0;
+	if (socket_key_of(sk, &s->key))
+		return 0;
+	s->enter_ns = s->parsed_ns = bpf_ktime_get_ns();
+	s->fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
+	if (size > 0)
+		traffic_moved(call, size);
+	if (connection_is_reset(s))
+		traffic_ends(1, 1);
+	server_turn(s);
+	return 0;
+}
+
+#endif
