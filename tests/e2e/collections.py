@@ -127,11 +127,11 @@ print("READY", flush=True)
 os.read(0, 1)
 told, tell = os.pipe()
 imports = collections = children = 0
-while not select.select([0], [], [], 0.02)[0]:
-    for _ in range(4):
+while not select.select([0], [], [], 0.03)[0]:
+    for _ in range(2):
         if not os.fork():
             child(tell)
-    for _ in range(4):
+    for _ in range(2):
         os.wait()
         children += 1
     for line in os.read(told, 4096).splitlines():
@@ -273,7 +273,7 @@ def born(version="3.11"):
     assert master.stdout.readline() == b"READY\n"
     served = rig.Rig("-m", master.pid)
     os.write(master.stdin.fileno(), b"\n")
-    comes_and_goes(version, 4)
+    comes_and_goes(version, 3)
     os.write(master.stdin.fileno(), b"\n")
     children, imports, collected_ = map(int, master.stdout.readline().split())
     served.end()

@@ -239,7 +239,7 @@ def launch():
         enough = os.path.join(lib.work, "enough-" + version)
         target = lib.start(lib.PYCOST, "record", "--no-calibration", "-o",
                            os.path.join(lib.work, "through.pycost"), "--",
-                           *lib.python(version, path, enough), cwd=lib.ORACLE,
+                           *rig.own_python(version), path, enough, cwd=lib.ORACLE,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         pid = int(target.stdout.readline())
         try:
