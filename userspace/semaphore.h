@@ -30,7 +30,12 @@
  * While the memory is being copied, nobody goes through it (dup_mmap_sem); what is left is
  * the moment from there to the task's getting it, within copy_mm().  And where a task
  * that is exiting has its event closed, nobody is gone through at all
- * (trace_uprobe_filter_remove()).  So read in 5.10, 6.1, 6.12 and 6.18.
+ * (trace_uprobe_filter_remove()).  So read in 5.10.13 and a kernel of about 5.15; 6.1 and
+ * 6.18 were found to do the same (tests/e2e/collections.py: born()).
+ *
+ * The price: for each such event, a fork and the end of a task take event_mutex
+ * (perf_trace_init(), perf_trace_destroy() in kernel/trace/trace_event_perf.c), which others
+ * hold for grace periods while they attach probes or take them off.
  *
  * Such events are traps without a program (traps.h), and want tracefs.  Without it, or in
  * a private child of ours, the semaphores are raised by uprobes of perf's own, which

@@ -22,8 +22,9 @@
 #define LOOK_NS 2000000000ull
 /*
  * Closing a process's descriptors makes the kernel look at every process with
- * the same file, and a child just forked, not yet process_forked()'s, would lose
- * its probes until it is: so it is done seldom, and many at a time.
+ * the same file; and where they are not inherited, a child just forked, not yet
+ * process_forked()'s, would lose its probes until it is: so it is done seldom, and
+ * many at a time.
  */
 #define RELEASE_BATCH 256
 
