@@ -100,7 +100,8 @@ $(BUILD)/counted: $(BUILD)/tests/rig/counted.o
 check-unit: $(BUILD)/unit
 	$(BUILD)/unit
 
-# make fuzz [FUZZ_SECONDS=30]: each parser of foreign bytes, from its seed corpus.
+# make fuzz [FUZZ_SECONDS=30]: each parser of foreign bytes, from its seed corpus; or one,
+# as make fuzz_elf.
 FUZZ_SECONDS ?= 10
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
@@ -117,13 +118,13 @@ $(BUILD)/fuzz/libpycost.a: $(FUZZ_OBJ)
 $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/obj/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libpycost.a
 	$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(LDLIBS)
 
-fuzz: $(FUZZERS)
-	@set -e; for f in $(FUZZERS); do \
-		n=$$(basename $$f); mkdir -p $(BUILD)/corpus/$$n; \
-		echo "fuzz $$n for $(FUZZ_SECONDS) s"; \
-		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -verbosity=0 \
-			-artifact_prefix=$(BUILD)/corpus/$$n- $(BUILD)/corpus/$$n $$(ls -d tests/fuzz/$$n.corpus 2>/dev/null); \
-	done
+FUZZING := $(notdir $(FUZZERS))
+fuzz: $(FUZZING)
+$(FUZZING): fuzz_%: $(BUILD)/fuzz/fuzz_%
+	@mkdir -p $(BUILD)/corpus/$@ && echo "fuzz $@ for $(FUZZ_SECONDS) s" && \
+	if $< -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=2048 -timeout=10 -verbosity=0 \
+		-artifact_prefix=$(BUILD)/corpus/$@- $(BUILD)/corpus/$@ $(wildcard tests/fuzz/$@.corpus); \
+	then echo "PASS $@"; else echo "FAIL $@"; false; fi
 
 # The commands of the README start on a machine that has nothing but make: what is
 # missing is installed first, and only then may anything be compiled.
@@ -165,7 +166,8 @@ install: all
 clean:
 	rm -rf $(BUILD)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+# Not those of a build within this one, which may be under way: see tests/check.sh.
+-include $(shell find $(addprefix $(BUILD)/,userspace symbolizer bpf gen tests bench fuzz) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all deps check check-kernels check-pmu check-unit fuzz demo bench bench-programs install clean
+.PHONY: all deps check check-kernels check-pmu check-unit fuzz $(FUZZING) demo bench bench-programs install clean

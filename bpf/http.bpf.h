@@ -45,6 +45,7 @@
 
 #include "bpf/http_head.bpf.h"
 #include "bpf/http_body.bpf.h"
+#include "bpf/http_quick.bpf.h"
 #include "bpf/http_uwsgi.bpf.h"
 #include "bpf/http_route.bpf.h"
 

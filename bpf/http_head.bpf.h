@@ -306,12 +306,13 @@ static __always_inline int http_passes_line(const struct http_parser *p,
 	       !http_may_want(p, d);
 }
 
+/* A line that is none is passed over: what to think of it is the server's business. */
 static __always_inline void http_on_header(struct http_parser *p, int d)
 {
 	if (d == ':')
 		http_ask(p, WIRE_FIELD_HEADER);
 	else
-		http_fail(p);
+		http_next_line(p, d);
 }
 
 static __always_inline void http_on_value_start(struct http_parser *p, struct http_chunk *c, int d)

@@ -23,15 +23,17 @@ struct feed {
 	__u32 pad;
 	__u64 request; /* that the parser writes to; 0: `nobody` */
 	struct http_chunk chunk;
+	struct http_quick quick;
 	struct wire_request nobody;
 };
 
-/* One for system calls; one for calls of libraries, which may come in between. */
+/* One for system calls; some for calls of libraries, which may come in between: see tls.bpf.h. */
 #define FEED_CALL 0
 #define FEED_LIBRARY 1
+#define FEED_LIBRARIES 4
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
+	__uint(max_entries, FEED_LIBRARY + FEED_LIBRARIES);
 	__type(key, __u32);
 	__type(value, struct feed);
 } feeds SEC(".maps");
@@ -111,7 +113,7 @@ static __always_inline void inbound_error(struct connection *c)
 	if (c->role == ROLE_INBOUND)
 		lose(WIRE_LOSS_GARBLED);
 	else
-		c->role = c->guessed ? ROLE_OUTBOUND : ROLE_OTHER;
+		c->role = ROLE_OUTBOUND;
 }
 
 /* What the parser met while something was received. */
@@ -279,6 +281,95 @@ static __always_inline int feed_runs(__u32 sent, __u32 which)
 	return more;
 }
 
+__noinline int quick_first(__u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+
+	return feed ? http_quick_first(&feed->parser, &feed->quick) : 0;
+}
+
+__noinline int quick_next(__u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+
+	return feed ? http_quick_next(&feed->quick) : HTTP_QUICK_NOT;
+}
+
+__noinline int quick_line(__u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+
+	return feed ? http_quick_line(&feed->parser, &feed->quick) : 0;
+}
+
+/* Not 0: a whole head is there, with nothing unusual in it. */
+static __always_inline int quick_find(__u32 which)
+{
+	int next = HTTP_QUICK_LINE;
+
+	if (!quick_first(which))
+		return 0;
+	for (int i = 0; i < HTTP_QUICK_LINES && next == HTTP_QUICK_LINE; i++) {
+		next = quick_next(which);
+		if (next == HTTP_QUICK_LINE && !quick_line(which))
+			return 0;
+	}
+	return next == HTTP_QUICK_HEAD;
+}
+
+__noinline int quick_take(__u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+
+	return feed ? http_quick_take(&feed->parser, feed_request(feed), &feed->quick) : 0;
+}
+
+/* A head that is there as a whole.  0: that was all of it, or what comes is not parsed. */
+static __always_inline int feed_quick(struct feed *feed, __u32 sent, __u32 which)
+{
+	struct http_quick *quick = &feed->quick;
+	__u32 n = feed->left < HTTP_QUICK ? feed->left : HTTP_QUICK;
+
+	if (n < HTTP_QUICK_LEAST || !http_quick_may(&feed->parser))
+		return 1;
+	asm volatile("" : "+r"(n));
+	if (n > HTTP_QUICK || bpf_probe_read_user(quick->data, n, (void *)feed->at))
+		return 1;
+	quick->n = n;
+	if (!quick_find(which))
+		return 1;
+	http_quick_begin(&feed->parser);
+	if (!feed_events(sent, which, HTTP_BEGIN))
+		return 0;
+	feed->at += quick->head;
+	feed->left -= quick->head;
+	return feed_events(sent, which, quick_take(which)) &&
+	       (feed->left || http_is_due(&feed->parser));
+}
+
+/* The rest of an answer's body, and nothing else.  0: it is not that. */
+static __always_inline int feed_ends(struct feed *feed, __u32 sent, __u32 which)
+{
+	struct http_parser *p = &feed->parser;
+
+	if (!sent || p->state != HTTP_BODY || p->flags & HTTP_IS_CHUNKED || p->skip != feed->left)
+		return 0;
+	p->skip = 0;
+	p->need = HTTP_NO_END;
+	http_end_message(p);
+	feed_events(sent, which, HTTP_END);
+	return 1;
+}
+
+/* Of a body whose end is not yet there. */
+static __always_inline int feed_skips(struct http_parser *p, __u32 size)
+{
+	if (p->skip <= size)
+		return 0;
+	http_skip(p, size);
+	return 1;
+}
+
 /* `size` bytes at `at` in the current process went through the connection s->key. */
 __noinline int feed(__u32 sent, __u32 which, __u64 at, __u32 size)
 {
@@ -286,14 +377,14 @@ __noinline int feed(__u32 sent, __u32 which, __u64 at, __u32 size)
 	struct server *s = server_here();
 	struct connection *c = s ? connection_of(s) : 0;
 
-	if (!feed || !c)
+	if (!feed || !c || feed_skips(sent ? &c->out : &c->in, size))
 		return 0;
 	feed->parser = sent ? c->out : c->in;
 	feed->at = at;
 	feed->left = size;
 	feed->request = sent ? connection_oldest(c) : c->receiving ? connection_newest(c) : 0;
 	feed->chunk.at = feed->chunk.n = 0;
-	if (feed_runs(sent, which))
+	if (!feed_ends(feed, sent, which) && feed_quick(feed, sent, which) && feed_runs(sent, which))
 		inbound_garbled(c);
 	if (sent)
 		c->out = feed->parser;

@@ -27,12 +27,12 @@ struct {
 } tls_sessions SEC(".maps");
 
 /*
- * Which thread has this CPU's feed of libraries.  Newer kernels may switch tasks within
- * a program, and then another's may run.
+ * Which thread has which of this CPU's feeds of libraries.  The kernel may switch tasks
+ * within a program that runs at a function, and then another's may run.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, FEED_LIBRARIES);
 	__type(key, __u32);
 	__type(value, __u32);
 } tls_feeding SEC(".maps");
@@ -71,20 +71,35 @@ static __always_inline int tls_connection(struct server *s)
 	return 0;
 }
 
+/* One that nobody has, or else the last. */
+static __always_inline volatile __u32 *tls_feed_find(__u32 *which)
+{
+	volatile __u32 *holder = 0;
+
+	for (__u32 i = 0; i < FEED_LIBRARIES; i++) {
+		__u32 key = i;
+
+		*which = FEED_LIBRARY + i;
+		holder = bpf_map_lookup_elem(&tls_feeding, &key);
+		if (!holder || !*holder)
+			break;
+	}
+	return holder;
+}
+
 /* The parser goes over it; or what comes on this connection is not understood any more. */
 static __always_inline void tls_feed(struct server *s, struct connection *c, __u32 sends,
 				     __u32 size)
 {
-	__u32 zero = 0, tid = s->tid;
-	__u32 *feeding = bpf_map_lookup_elem(&tls_feeding, &zero);
-	volatile __u32 *holder = feeding;
+	__u32 tid = s->tid, which = FEED_LIBRARY;
+	volatile __u32 *holder = tls_feed_find(&which);
 
 	if (!holder || *holder) {
 		inbound_garbled(c);
 		return;
 	}
 	*holder = tid;
-	feed(sends, FEED_LIBRARY, s->tls.buffer, size);
+	feed(sends, which, s->tls.buffer, size);
 	if (*holder != tid)
 		inbound_garbled(c);
 	*holder = 0;

@@ -17,6 +17,9 @@
 #define SLOTS_MAX 96
 #define DATA_MAX (64u << 20)
 #define NAME_SIZE 64
+/* Strings that a name may be, and pointers to them all: a hostile file has millions. */
+#define NAMES_MAX 64
+#define POINTERS_MAX 256
 
 int type_memory_open(pid_t pid, bool free_threaded, struct type_memory *ret)
 {
@@ -227,28 +230,49 @@ static uint64_t spec_slot(const struct type_memory *m, uint64_t at, enum type_sl
 	return 0;
 }
 
+/* Pointers to a name in a file's data, one after the other. */
+struct search {
+	const struct data *data;
+	const char *name;
+	uint64_t text, at; /* where the name is, and the last pointer to it */
+	unsigned names, pointers;
+};
+
+/* false: there are no more. */
+static bool search_next(struct search *s)
+{
+	for (;;) {
+		s->at = s->text ? data_word(s->data, s->text, s->at) : 0;
+		if (s->at)
+			return s->pointers++ < POINTERS_MAX;
+		s->text = s->names++ < NAMES_MAX ? data_string(s->data, s->name, s->text) : 0;
+		if (!s->text)
+			return false;
+	}
+}
+
 int type_memory_find(const struct type_memory *m, const struct image *file, const char *name,
 		     enum type_slot slot, uint64_t *ret_slot, uint64_t *ret_type)
 {
 	struct data d;
+	struct search s = {.data = &d, .name = name};
 	int err = data_read(m, file, &d);
 
 	if (err)
 		return err;
 	err = -ENOENT;
-	for (uint64_t text = 0; err && (text = data_string(&d, name, text));)
-		for (uint64_t at = 0; err && (at = data_word(&d, text, at));) {
-			uint64_t type = at - PY_TYPE_NAME - m->extra;
+	while (err && search_next(&s)) {
+		uint64_t type = s.at - PY_TYPE_NAME - m->extra;
 
-			*ret_type = type;
-			*ret_slot = type_memory_word(m, type + slots[slot].member + m->extra);
-			err = is_sound(m, file, slot, *ret_slot) ? 0 : -ENOENT;
-			if (!err)
-				break;
-			*ret_type = 0;
-			*ret_slot = spec_slot(m, at, slot);
-			err = is_sound(m, file, slot, *ret_slot) ? 0 : -ENOENT;
-		}
+		*ret_type = type;
+		*ret_slot = type_memory_word(m, type + slots[slot].member + m->extra);
+		err = is_sound(m, file, slot, *ret_slot) ? 0 : -ENOENT;
+		if (!err)
+			break;
+		*ret_type = 0;
+		*ret_slot = spec_slot(m, s.at, slot);
+		err = is_sound(m, file, slot, *ret_slot) ? 0 : -ENOENT;
+	}
 	data_free(&d);
 	return err;
 }
@@ -257,16 +281,16 @@ uint64_t type_memory_find_method(const struct type_memory *m, const struct image
 				 const char *name)
 {
 	struct data d;
+	struct search s = {.data = &d, .name = name};
 	uint64_t found = 0;
 
 	if (data_read(m, file, &d))
 		return 0;
-	for (uint64_t text = 0; !found && (text = data_string(&d, name, text));)
-		for (uint64_t at = 0; !found && (at = data_word(&d, text, at));) {
-			found = type_memory_word(m, at + PY_METHOD_FUNCTION);
-			if (!is_code(file, found))
-				found = 0;
-		}
+	while (!found && search_next(&s)) {
+		found = type_memory_word(m, s.at + PY_METHOD_FUNCTION);
+		if (!is_code(file, found))
+			found = 0;
+	}
 	data_free(&d);
 	return found;
 }

@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|py313t|py314t|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|py313t|py314t|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -15,6 +15,8 @@
 #   py315  Python 3.15 (forky, else sid), greenlet, Django, Flask, gunicorn, waitress,
 #          uvicorn, hypercorn, aiohttp
 #   web    the root that tests/web runs in: the same as py315
+#   sites  Python 3.11 (bookworm), Flask, gunicorn, Apache with mod_wsgi; PostgreSQL,
+#          MariaDB and memcached, with psycopg2, PyMySQL and pymemcache to ask them by
 #   all    all of these; also what no argument means
 #   py313t, py314t
 #          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
@@ -37,8 +39,8 @@ declare -A recipe_of=([py311]=3 [py315]=2)
 cache=${PYCOST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/pycost}
 # Whose packages to fetch; a root of a foreign architecture is not tried out.
 arch=
-# Wanted only by the packages' install scripts, which are never run.
-needless=' debconf dpkg perl-base perl perl-modules-5.36 libperl5.36 usrmerge tar '
+# Wanted only by the packages' install scripts, which are never run; or by PostgreSQL's JIT.
+needless=' debconf dpkg perl-base perl perl-modules-5.36 libperl5.36 usrmerge tar libllvm14 libz3-4 '
 
 die() { echo "fetch: $*" >&2; exit 1; }
 say() { echo "fetch: $*" >&2; }
@@ -142,8 +144,9 @@ unpack() {
         dpkg-deb -W --showformat '${Package} ${Version}\n' "$file" >>"$root/.packages"
     done
     mkdir -p "$root/etc"
-    echo 'root:x:0:0:root:/root:/bin/sh' >"$root/etc/passwd"
-    echo 'root:x:0:' >"$root/etc/group"
+    printf '%s\n' 'root:x:0:0:root:/root:/bin/sh' 'nobody:x:65534:65534::/:/bin/sh' \
+        >"$root/etc/passwd"
+    printf '%s\n' 'root:x:0:' 'nogroup:x:65534:' >"$root/etc/group"
     echo '127.0.0.1 localhost' >"$root/etc/hosts"
 }
 
@@ -304,13 +307,18 @@ root_of() {
     py315) build py315 python3.15 "forky sid" python3.15 python3-greenlet \
         python3-django gunicorn python3-flask python3-waitress uvicorn \
         python3-starlette python3-hypercorn python3-aiohttp ;;
+    sites) build sites python3.11 bookworm python3.11 dash gunicorn python3-flask \
+        apache2-bin libapache2-mod-wsgi-py3 \
+        postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
+        memcached python3-pymemcache ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315' built='py313t py314t' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites' built='py313t py314t' wanted=' '
+    local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
         case $want in
@@ -329,8 +337,16 @@ main() {
     cache=$(cd "$cache" && pwd -P)
     need_tools
     for name in $all $built; do
-        [[ $wanted != *" $name "* ]] || root_of "$name"
+        [[ $wanted != *" $name "* ]] || names+=("$name")
     done
+    # All at once: one waits for the mirror while another unpacks.
+    for name in "${names[@]}"; do
+        root_of "$name" >/dev/null &
+        jobs+=($!)
+    done
+    for job in "${jobs[@]}"; do wait "$job" || status=1; done
+    [ $status = 0 ] || exit $status
+    for name in "${names[@]}"; do root_of "$name"; done
 }
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || main "$@"

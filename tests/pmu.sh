@@ -47,33 +47,58 @@ busybox() {
     echo "$dir/bin/busybox"
 }
 
-# pmu_boot VERSION KERNEL WHAT: WHAT is what proof.py is told.
-pmu_boot() {
-    local version=$1 kernel=$2 what=$3 begin=$SECONDS log=$logs/pmu-$1-$3.log
-    rig_boot arm64 "$kernel" "$work/initrd" "$log" 1500 "rig=$what"
-    rig_results "$log" "arm64-$version"
-    # Kept for the comparison of kernels.
-    ! grep -aq 'rig: same' "$log" || ran+=("$version=$log")
-    echo "arm64-$version  $what, took $((SECONDS - begin)) s"
+# What proof.py is told, a machine for each.
+pmu_machines() {
+    if [ -n "${PMU_ONLY:-}" ]; then
+        echo "$PMU_ONLY"
+    elif [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
+        echo part
+    else
+        echo full moving
+    fi
 }
 
+# pmu_boot VERSION: its machines, one after the other; pmu_tell has what came of them.
+pmu_boot() {
+    local version=$1 what cpus begin
+    for what in $(pmu_machines "$version"); do
+        begin=$SECONDS cpus=1
+        [ "$what" != moving ] || cpus=2
+        RIG_CPUS=${RIG_CPUS:-$cpus} rig_boot arm64 "${kernels[$version]}" "$work/initrd" \
+            "$logs/pmu-$version-$what.log" 1500 "rig=$what"
+        echo $((SECONDS - begin)) >"$work/$version-$what.took"
+    done
+}
+
+pmu_tell() {
+    local version=$1 what log took all=0
+    for what in $(pmu_machines "$version"); do
+        log=$logs/pmu-$version-$what.log
+        rig_results "$log" "arm64-$version"
+        # Kept for the comparison of kernels.
+        ! grep -aq 'rig: same' "$log" || ran+=("$version=$log")
+        took=$(cat "$work/$version-$what.took") all=$((all + took))
+        echo "arm64-$version  $what, took $took s"
+    done
+    echo "# $version: $all s"
+}
+
+# The machines of 6.1 take as long as all others, and run beside them.
 pmu_run() {
-    local suite kernel
-    suite=$(rig_suite "$1")
-    kernel=$(rig_kernel arm64 "$suite") || {
-        result SKIP "arm64-$1: $suite's kernel cannot be fetched"
-        return 0
-    }
-    if [ -n "${PMU_ONLY:-}" ]; then
-        pmu_boot "$1" "$kernel" "$PMU_ONLY"
-        return
-    fi
-    if [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
-        pmu_boot "$1" "$kernel" part
-        return
-    fi
-    pmu_boot "$1" "$kernel" full
-    RIG_CPUS=2 pmu_boot "$1" "$kernel" moving
+    local version behind=
+    for version; do
+        if [ "$version" = 6.1 ] && [ $# -gt 1 ]; then
+            pmu_boot "$version" &
+            behind=$!
+        fi
+    done
+    for version; do
+        if [ "$version" != 6.1 ] || [ $# = 1 ]; then
+            pmu_boot "$version"
+            pmu_tell "$version"
+        fi
+    done
+    [ -z "$behind" ] || { wait "$behind" && pmu_tell 6.1; }
 }
 
 # Whether the kernels agree.
@@ -114,8 +139,15 @@ cp "${proof[@]/#/tests/rig/}" tests/e2e/samples.py "$out"/{pycost,verifier,count
 cp tests/rig/guest-pmu "$work/tree/rig/guest"
 rig_pack "$work/tree" "$work/initrd"
 ran=()
+declare -A kernels
 for version; do
-    pmu_run "$version"
+    suite=$(rig_suite "$version")
+    if ! kernels[$version]=$(rig_kernel arm64 "$suite"); then
+        result SKIP "arm64-$version: $suite's kernel cannot be fetched"
+        unset "kernels[$version]"
+    fi
 done
+mapfile -t fetched < <(printf '%s\n' "${!kernels[@]}" | sort -V)
+[ "${#kernels[@]}" = 0 ] || pmu_run "${fetched[@]}"
 pmu_across
 rig_summary

@@ -58,7 +58,7 @@ static void requests_reap(struct requests_bpf *p, bool finish)
 		count = REAP_BATCH;
 		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
 		in = &next;
-		for (uint32_t i = 0; i < count && (!err || errno == ENOENT); i++)
+		for (uint32_t i = 0; i < count && (!err || err == -ENOENT); i++)
 			request_reap(p, (const struct wire_request *)(rows + i * size), finish);
 	} while (!err && count);
 	free(rows);

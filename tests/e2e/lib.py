@@ -70,6 +70,9 @@ def equal(name, got, expected):
 def run(*tests):
     """Runs the tests (those whose names the command line has, if any), sums up."""
     need_privilege()
+    unknown = set(sys.argv[1:]) - {t.__name__ for t in tests}
+    if unknown:
+        sys.exit("no such test: " + " ".join(sorted(unknown)))
     chosen = [t for t in tests if not sys.argv[1:] or t.__name__ in sys.argv[1:]]
     for test in chosen:
         began = time.monotonic()

@@ -70,13 +70,15 @@ def answers(where):
 class Server:
     """A server of one kind: where it is asked, and the processes that serve."""
 
-    def __init__(self, kind, version="3.11", app="many", workers=1, **environment):
+    def __init__(self, kind, version="3.11", app="many", workers=1, root=None, **environment):
         self.kind, self.version = kind, version
         path = os.path.join(lib.work, kind + ".socket")
         port = lib.free_port()
         command, self.where = commands(kind, port, path, app, workers)
         if command[0] == "uwsgi-core":
             command = [os.path.join(lib.root("3.11"), "enter"), *command]
+        elif root:
+            command = [os.path.join(root, "enter"), "python" + version, *command]
         else:
             command = lib.python(version, *command)
         if kind in ("sync", "sync-unix", "gthread", "gevent") and version == "3.15":

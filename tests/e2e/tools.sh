@@ -26,7 +26,7 @@ trap cleanup EXIT
 
 skip() { skipped=$((skipped + 1)); echo "SKIP $1: $2"; }
 check() { # NAME COMMAND...: passes when the command does
-	local name=$1 output
+	local name=$1 output began=$SECONDS
 	shift
 	[ "$wanted" = "  " ] || [[ $wanted = *" $name "* ]] || return 0
 	if output=$("$@" 2>&1); then
@@ -37,6 +37,7 @@ check() { # NAME COMMAND...: passes when the command does
 		echo "FAIL $name"
 		printf '%s\n' "$output" | tail -n 20 | sed 's/^/    /'
 	fi
+	echo "# $name: $((SECONDS - began)) s"
 }
 
 if [ "$(id -u)" != 0 ] || [ ! -e /sys/kernel/btf/vmlinux ]; then
@@ -45,11 +46,18 @@ if [ "$(id -u)" != 0 ] || [ ! -e /sys/kernel/btf/vmlinux ]; then
 	exit 0
 fi
 
-# Sets $child to the PID of COMMAND, started in the background.
+# Sets $child to the PID of COMMAND, started in the background; a Python is one by then.
 start() {
 	(cd "$work" && exec "$@" >/dev/null 2>&1 </dev/null) &
 	child=$!
 	children+=("$child")
+	for _ in $(seq 200); do
+		case $*:$(readlink "/proc/$child/exe") in
+		*python*:*python3*) break ;;
+		*python*) sleep 0.1 ;;
+		*) break ;;
+		esac
+	done
 	sleep 0.5
 }
 
@@ -127,8 +135,20 @@ top_batch() {
 }
 
 top_ends_with_target() {
-	start "$py39" "$work/oracle/burn.py" --calls-per-second 5000 --seconds 8
-	timeout 60 "$pycost" top -b -p "$child" >"$work/ended" && cat "$work/ended" &&
+	local target top status
+	start "$py39" "$work/oracle/burn.py" --calls-per-second 5000
+	target=$child
+	timeout 120 "$pycost" top -b -p "$target" >"$work/ended" &
+	top=$!
+	for _ in $(seq 240); do
+		! grep -q '^calls/s' "$work/ended" || break
+		sleep 0.25
+	done
+	kill "$target"
+	wait "$top"
+	status=$?
+	cat "$work/ended"
+	[ "$status" = 0 ] && grep -q '^calls/s' "$work/ended" &&
 		tail -n 40 "$work/ended" | grep -q '0 of 1 process alive'
 }
 
@@ -149,8 +169,8 @@ top_usage() {
 
 pane() { tmux -L "$socket" capture-pane -t top -p; }
 keys() { tmux -L "$socket" send-keys -t top "$@"; }
-await() { # PATTERN: in the pane, within 20 s
-	for _ in $(seq 80); do
+await() { # PATTERN: in the pane, within a minute
+	for _ in $(seq 240); do
 		pane | grep -qE -- "$1" && return 0
 		sleep 0.25
 	done
@@ -188,16 +208,31 @@ top_signal() { # SIGNAL STATUS PID
 	restored "$2"
 }
 
+options_of() { # COMMAND: its long options, a line each
+	"$pycost" "$1" --help | grep -oE '^ +(-., +)?--[a-z-]+' | grep -oE -- '--[a-z-]+' |
+		grep -vxE -e '--(help|usage|version)'
+}
+
 manual() {
-	local output
+	local output commands command option options='' told
 	output=$(mandoc -T lint -W warning deploy/pycost.1) || { echo "$output"; return 1; }
-	# Every long option of every command has to be there.
-	for command in record report top doctor calibrate; do
-		for option in $("$pycost" $command --help | grep -oE '^ +(-., )?--[a-z-]+' | grep -oE -- '--[a-z-]+'); do
-			case $option in --help | --usage | --version) continue ;; esac
-			grep -qF -- "Fl \\-${option#--}" deploy/pycost.1 ||
+	commands=$("$pycost" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
+	[ "$(wc -w <<<"$commands")" -ge 8 ] || { echo "commands: $commands"; return 1; }
+	told=$(grep -oE 'Fl \\-[a-z-]+' deploy/pycost.1 | sed 's/^Fl \\-/--/' | sort -u)
+	for command in $commands; do
+		grep -qxF ".Ss pycost $command" deploy/pycost.1 ||
+			{ echo "not in the manual: $command"; return 1; }
+		output=$(options_of "$command") || { echo "no options: $command"; return 1; }
+		options+=$output$'\n'
+		for option in $output; do
+			grep -qxF -e "$option" <<<"$told" ||
 				{ echo "not in the manual: $command $option"; return 1; }
 		done
+	done
+	# Nor does the manual know of any that is none.
+	for option in $told; do
+		case $option in --help | --usage | --version) continue ;; esac
+		grep -qxF -e "$option" <<<"$options" || { echo "no such option: $option"; return 1; }
 	done
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The parser of connections over any bytes: in one piece and in pieces it must tell the
- * same.  The first byte says what is expected of them, the second where they are split.
+ * The parser of connections over any bytes: in one piece and in pieces, and whether or not
+ * whole heads are gone through quickly, it must tell the same.  The first byte says what is
+ * expected of them, the second where they are split.
  */
 #include <stdint.h>
 
@@ -44,9 +45,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	fields_set();
+	if (data[0] & 0x20)
+		memset(request_fields, 0, sizeof(request_fields));
 	kind = HTTP_KIND_DETECT + data[0] % 4;
 	host_open(&whole, kind);
 	host_open(&split, kind);
+	split.slow = !(data[0] & 0x10);
 	whole.head_only = split.head_only = data[0] & 0x40;
 	host_feed(&whole, (const char *)data + 2, size - 2);
 	feed_pieces((const char *)data + 2, size - 2, data[1]);

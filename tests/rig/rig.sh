@@ -126,28 +126,30 @@ rig_pack() {
     (cd "$1" && find . -print0 | cpio --null --quiet -o -H newc -R 0:0) >"$2"
 }
 
-# rig_boot ARCH KERNEL INITRD LOG SECONDS [WORD...]: runs a machine to its end; again
-# when it did not get as far as init.  The words are put on the kernel's command line.
+# rig_boot ARCH KERNEL INITRD LOG SECONDS [WORD...]: runs a machine to its end, or until it
+# has used so many seconds of a processor; again when it did not get as far as init.  The words are put on the kernel's command line.
 # RIG_CPUS=N gives it so many processors.
 rig_boot() {
     rig_machine "$@" || true
     grep -aq 'rig: kernel' "$4" || rig_machine "$@" || true
 }
 
+# The machine may stand still for long, which is no lockup of its kernel's.
 # Without cx16: an interrupt at cmpxchg16b leaves QEMU 7.2 with flags of garbage,
 # which the kernel's allocator does not survive.
 rig_machine() {
-    local arch=$1 kernel=$2 initrd=$3 log=$4 seconds=$5 console machine
+    local arch=$1 kernel=$2 initrd=$3 log=$4 seconds=$5 console machine words
     shift 5
     case $arch in
     amd64) console=ttyS0 machine=(qemu-system-x86_64 -M q35 -cpu "max,cx16=off" -m 1G) ;;
     arm64) console=ttyAMA0 machine=(qemu-system-aarch64 -M virt -cpu neoverse-n1
         -icount "shift=3,sleep=off" -m 1G) ;;
     esac
-    timeout -k 5 "$seconds" "${machine[@]}" -smp "${RIG_CPUS:-1}" -accel tcg -nodefaults \
-        -nographic -serial stdio -monitor none -no-reboot -kernel "$kernel" -initrd "$initrd" \
-        -append "console=$console quiet panic=-1 mitigations=off $*" \
-        </dev/null 2>&1 | tr -d '\r' >"$log"
+    words="console=$console quiet nowatchdog rcupdate.rcu_cpu_stall_suppress=1 panic=-1 mitigations=off"
+    # Of a processor's time; it may have to wait long for that.
+    (ulimit -c 0 -t "$seconds" && exec timeout -k 5 2700 "${machine[@]}" -smp "${RIG_CPUS:-1}" \
+        -accel tcg -nodefaults -nographic -serial stdio -monitor none -no-reboot \
+        -kernel "$kernel" -initrd "$initrd" -append "$words $*") </dev/null 2>&1 | tr -d '\r' >"$log"
 }
 
 passed=0 failed=0 skipped=0

@@ -2,8 +2,8 @@
 """What an application says of its requests, for pycost to read: marks.
 
 A mark is an audit event (PEP 578), read from the interpreter's own probe while pycost
-measures with --marks.  When nobody does, it costs what an audit event without hooks
-costs: tens of nanoseconds.  The events, whose arguments are str:
+measures with --marks.  When nobody does, none is made: what is left is to ask, some ten
+nanoseconds.  The events, whose arguments are str:
 
     pycost.endpoint       name, key, value, key, value...
     pycost.tag            key, value, key, value...
@@ -17,7 +17,8 @@ keeps the one that is known.
 
 Nothing here raises: what makes no sense is left out.  A mark is cut at LIMIT bytes of a
 value and 32 of a key, and all of a request at 512.  An application's own audit hooks
-see the events, too.
+see the events, too, while somebody listens, and at all times by PYCOST_MARKS=always in
+the environment.
 
 Names of users are hashed with the key that configure() is given, and are told as
 "user_hash"; without a key they are told as "user", which pycost hashes with its own.
@@ -25,6 +26,8 @@ Names of users are hashed with the key that configure() is given, and are told a
 import functools
 import hashlib
 import sys
+
+from .semaphore import listening
 
 __all__ = ["LIMIT", "command", "configure", "endpoint", "request", "tag", "task", "user"]
 
@@ -89,6 +92,8 @@ def user_tag(name):
 
 def endpoint(name, **tags):
     """What the current request is for: the name of its view or route, not its path."""
+    if not listening:
+        return
     try:
         if tags:
             audit("pycost.endpoint", text(name), *flat(tags))
@@ -100,6 +105,8 @@ def endpoint(name, **tags):
 
 def tag(**tags):
     """What else is to be known of the current request: tag(arm="B", flags={"new"})."""
+    if not listening:
+        return
     try:
         audit("pycost.tag", *flat(tags))
     except Exception:
@@ -108,6 +115,8 @@ def tag(**tags):
 
 def user(name):
     """Who the current request is of; never kept as it is."""
+    if not listening:
+        return
     try:
         audit("pycost.tag", *user_tag(name))
     except Exception:
@@ -115,6 +124,8 @@ def user(name):
 
 
 def begin(kind, name, tags=None):
+    if not listening:
+        return
     try:
         if tags:
             audit("pycost.request.begin", text(kind), text(name), *flat(tags))
@@ -125,6 +136,8 @@ def begin(kind, name, tags=None):
 
 
 def end(status="", **tags):
+    if not listening:
+        return
     try:
         audit("pycost.request.end", text(status), *flat(tags))
     except Exception:

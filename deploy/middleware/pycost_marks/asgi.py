@@ -4,8 +4,9 @@
 tags(scope) gives {key: value} before the application runs.  The endpoint is what
 Starlette and FastAPI have found by the time that the answer begins, the route's path;
 or what endpoint(scope) says then.  endpoint=None: none is marked, which is cheaper.
+Neither is asked while nobody listens.
 """
-from . import audit, flat
+from . import audit, flat, listening
 
 
 def route_of(scope):
@@ -25,8 +26,19 @@ class Marks:
         self.app = app
         self.tags = tags
         self.endpoint = endpoint
+        # Servers ask whether this is a coroutine function: it is. What they then call is
+        # the class's own, which spares a coroutine when nobody listens.
+        self.__call__ = self.called
 
-    async def __call__(self, scope, receive, send):
+    def __call__(self, scope, receive, send):
+        if listening:
+            return self.marked(scope, receive, send)
+        return self.app(scope, receive, send)
+
+    async def called(self, scope, receive, send):
+        return await Marks.__call__(self, scope, receive, send)
+
+    async def marked(self, scope, receive, send):
         if scope["type"] != "http":
             return await self.app(scope, receive, send)
         if self.tags is not None:

@@ -4,7 +4,7 @@
 Each task is a request of the kind "TASK", named as the task is.  Its state is its tag
 "outcome": SUCCESS, FAILURE, RETRY...  tags(task) may give {key: value}.
 """
-from . import begin, end
+from . import begin, end, listening
 
 
 def connect(tags=None):
@@ -16,7 +16,7 @@ def connect(tags=None):
 
     def on_prerun(task=None, **rest):
         more = None
-        if tags is not None:
+        if listening and tags is not None:
             try:
                 more = tags(task)
             except Exception:

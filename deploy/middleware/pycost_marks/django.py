@@ -15,9 +15,10 @@ is made.  MarkedCommand makes a management command count as a request:
 
     class Command(MarkedCommand, BaseCommand): ...
 """
+import functools
 import inspect
 
-from . import audit, command, configure, flat, user
+from . import audit, command, configure, flat, listening, user
 
 try:
     from asgiref.sync import iscoroutinefunction
@@ -41,79 +42,105 @@ def settings_read():
         return {}
 
 
-class Marks:
-    sync_capable = True
-    async_capable = True
+def Marks(get_response):
+    """A function and no class, and as little in what it makes as can be."""
+    found = settings_read()
+    if found.get("user_key"):
+        configure(user_key=found["user_key"])
+    is_async = iscoroutinefunction(get_response)
+    handler = handler_of(get_response, bool(found.get("user")), is_async)
+    handler.process_view = view_mark(found.get("tags"), is_async)
+    return handler
 
-    def __init__(self, get_response):
-        self.get_response = get_response
-        self.is_async = iscoroutinefunction(get_response)
-        found = settings_read()
-        self.tags = found.get("tags")
-        self.user = bool(found.get("user"))
-        self.names = {}
-        if found.get("user_key"):
-            configure(user_key=found["user_key"])
-        if self.is_async:
-            self.be_coroutine()
 
-    def be_coroutine(self):
-        """As django.utils.deprecation.MiddlewareMixin does: the instance is to be awaited."""
-        mark = getattr(inspect, "markcoroutinefunction", None)
-        if mark is not None:
-            mark(self)
-        else:
-            import asyncio
+Marks.sync_capable = True
+Marks.async_capable = True
 
-            self._is_coroutine = asyncio.coroutines._is_coroutine
 
-    def __call__(self, request):
-        if not self.user:
-            return self.get_response(request)
-        return self.later(request) if self.is_async else self.with_user(request)
+def handler_of(get_response, of_user, is_async):
+    """What is called for each request; it can be given attributes."""
+    if of_user and is_async:
+        async def marked(request):
+            response = await get_response(request)
+            if listening:
+                mark_user(request)
+            return response
+    elif of_user:
+        def marked(request):
+            response = get_response(request)
+            if listening:
+                mark_user(request)
+            return response
+    elif is_async:
+        def marked(request):
+            return get_response(request)
 
-    def with_user(self, request):
-        response = self.get_response(request)
-        self.mark_user(request)
-        return response
+        be_coroutine(marked)
+    else:
+        # The same, less a call.
+        marked = functools.partial(get_response)
+    return marked
 
-    async def later(self, request):
-        response = await self.get_response(request)
-        self.mark_user(request)
-        return response
 
-    def process_view(self, request, view, arguments, named):
+def be_coroutine(function):
+    """As django.utils.deprecation.MiddlewareMixin does: it is to be awaited."""
+    mark = getattr(inspect, "markcoroutinefunction", None)
+    if mark is not None:
+        mark(function)
+    else:
+        import asyncio
+
+        function._is_coroutine = asyncio.coroutines._is_coroutine
+
+
+def view_mark(tags, is_async):
+    """Called before the view.  Were it of another kind than the handler, Django would
+    call it in a thread, or a loop, of its own."""
+    names = {}
+
+    def mark(request):
         try:
-            match = request.resolver_match
-            try:
-                name = self.names[match.route]
-            except KeyError:
-                name = self.name(match)
-            if self.tags is None:
+            name = name_of(request.resolver_match, names)
+            if tags is None:
                 audit("pycost.endpoint", name)
             else:
-                audit("pycost.endpoint", name, *flat(self.tags(request) or {}))
+                audit("pycost.endpoint", name, *flat(tags(request) or {}))
         except Exception:
             pass
 
-    def name(self, match):
-        """The route of path() from its "/" on, that of re_path() as it is."""
-        route = match.route
-        if route is None:
-            return match.view_name or ""
+    if is_async:
+        async def process_view(request, view, arguments, named):
+            if listening:
+                mark(request)
+    else:
+        def process_view(request, view, arguments, named):
+            if listening:
+                mark(request)
+
+    return process_view
+
+
+def name_of(match, names):
+    """The route of path() from its "/" on, that of re_path() as it is."""
+    route = match.route
+    if route is None:
+        return match.view_name or ""
+    name = names.get(route)
+    if name is None:
         name = route if route.startswith("^") else "/" + route
-        if len(self.names) < 4096:
-            self.names[route] = name
-        return name
+        if len(names) < 4096:
+            names[route] = name
+    return name
 
-    def mark_user(self, request):
-        """What django.contrib.auth keeps of whom it has looked up."""
-        try:
-            found = request.__dict__.get("_cached_user") or request.__dict__.get("_acached_user")
-            if found is not None and found.pk is not None:
-                user(found.pk)
-        except Exception:
-            pass
+
+def mark_user(request):
+    """What django.contrib.auth keeps of whom it has looked up."""
+    try:
+        found = request.__dict__.get("_cached_user") or request.__dict__.get("_acached_user")
+        if found is not None and found.pk is not None:
+            user(found.pk)
+    except Exception:
+        pass
 
 
 class MarkedCommand:
