@@ -30,8 +30,8 @@
  * While the memory is being copied, nobody goes through it (dup_mmap_sem); what is left is
  * the moment from there to the task's getting it, within copy_mm().  And where a task
  * that is exiting has its event closed, nobody is gone through at all
- * (trace_uprobe_filter_remove()).  So read in 5.10.13 and a kernel of about 5.15; 6.1 and
- * 6.18 were found to do the same (tests/e2e/collections.py: born()).
+ * (trace_uprobe_filter_remove()).  So read in 5.10.13 and in a kernel of about 5.15; 6.18
+ * was found to do the same (tests/e2e/collections.py: born()).
  *
  * The price: for each such event, a fork and the end of a task take event_mutex
  * (perf_trace_init(), perf_trace_destroy() in kernel/trace/trace_event_perf.c), which others
@@ -52,8 +52,8 @@ struct interpreter;
 struct traps;
 
 /*
- * One file offset takes one semaphore, hence a cold site for each of these; each
- * recorder has its own as long as there are enough.
+ * One file offset takes one semaphore, hence a cold site for each of these, which
+ * all recorders of the file share.
  */
 enum semaphore_use {
 	SEMAPHORE_ENTRY = 0,
