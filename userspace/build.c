@@ -12,6 +12,7 @@
 #include "symbolizer/layout.h" /* the skeleton holds one */
 #include "exact.skel.h"
 #include "userspace/exact.h"
+#include "userspace/hold.h"
 #include "userspace/interpreter_pin.h"
 #include "userspace/kernel.h"
 #include "userspace/proof.h"
@@ -28,7 +29,8 @@ struct build {
 	size_t n_exact;
 	struct bpf_link **links;
 	size_t n_links;
-	struct traps *traps; /* NULL: it has USDT probes */
+	struct traps *traps; /* in place of its probes, or to switch these on; or NULL */
+	struct hold_by hold;
 	int file; /* the interpreter's, kept open */
 };
 
@@ -163,14 +165,16 @@ static int traps_load(struct build *b, const struct kernel *k, char *text, size_
 
 static void attach_explain(const struct build *b, int err, char *text, size_t len)
 {
-	if (err == -EINVAL && !b->traps)
+	bool trapped = b->in.probes == PROBES_SITES;
+
+	if (err == -EINVAL && !trapped)
 		snprintf(text, len, "another tracer holds the function probes of %s: stop it first; "
 				    "or one that was killed has left the kernel's own behind there, "
 				    "up to the next boot", b->in.target_path);
-	else if (b->traps && (err == -EPERM || err == -EACCES))
+	else if (trapped && (err == -EPERM || err == -EACCES))
 		snprintf(text, len, "no right to define uprobe events in the kernel's tracefs, "
 				    "which this Python needs: it has no USDT probes");
-	else if (b->traps && err == -ENOTSUP)
+	else if (trapped && err == -ENOTSUP)
 		snprintf(text, len, "this kernel has no tracefs with uprobe events "
 				    "(CONFIG_UPROBE_EVENTS), which this Python needs: it has no USDT "
 				    "probes");
@@ -253,6 +257,10 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 		build_close(b);
 		return err;
 	}
+	/* Where they cannot be inherited, children are held when we hear of them. */
+	if (b->in.probes != PROBES_SITES && pid)
+		semaphores_trap(&b->in, HOLD_FUNCTIONS, pid, &b->traps);
+	b->hold = (struct hold_by){.in = &b->in, .uses = HOLD_FUNCTIONS, .traps = b->traps};
 	*ret = b;
 	return 0;
 }
@@ -278,9 +286,9 @@ const struct interpreter *build_interpreter(const struct build *b)
 	return &b->in;
 }
 
-const struct traps *build_traps(const struct build *b)
+const struct hold_by *build_hold(const struct build *b)
 {
-	return b->traps;
+	return &b->hold;
 }
 
 uint64_t build_missed(const struct build *b)

@@ -17,7 +17,7 @@
 struct exact_bpf;
 struct build;
 struct kernel;
-struct traps;
+struct hold_by;
 
 /*
  * Makes the programs for this interpreter and attaches them.  pid is a process
@@ -29,8 +29,8 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 void build_close(struct build *b);
 
 const struct interpreter *build_interpreter(const struct build *b);
-/* For hold_open(); NULL when it has USDT probes. */
-const struct traps *build_traps(const struct build *b);
+/* How its function probes are switched on. */
+const struct hold_by *build_hold(const struct build *b);
 /* Probe hits that the kernel did not deliver. */
 uint64_t build_missed(const struct build *b);
 bool build_is(const struct build *b, const struct interpreter *in);

@@ -209,7 +209,7 @@ static int kernel_rounds_run(struct trial *t)
 /* The probes of a build with traps hand over no line number: nothing is searched. */
 static bool searches_are_made(const struct trial *t)
 {
-	return !build_traps(t->build);
+	return t->in->probes != PROBES_SITES;
 }
 
 static int trial_run(struct trial *t)
@@ -344,7 +344,7 @@ static int child_follow(struct trial *t)
 			return -ENOSPC;
 	}
 	err = kernel_follow(t->kernel, pid, &proc);
-	return err ? err : hold_open(t->in, build_traps(t->build), pid, false, &t->hold);
+	return err ? err : hold_open(build_hold(t->build), pid, false, &t->hold);
 }
 
 /* Its nodes go back to the kernel: leaves first, as they have higher numbers. */

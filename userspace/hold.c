@@ -2,6 +2,7 @@
 #include "userspace/hold.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -10,22 +11,26 @@
 #include "userspace/behind.h"
 #include "userspace/traps.h"
 
-static int semaphores_open(const struct interpreter *in, pid_t pid, struct hold *h)
+/*
+ * Ends first, as semaphores_trap() has them: a beginning whose end is not seen would cost a
+ * repair, or never end.
+ */
+static int semaphores_open(const struct hold_by *by, pid_t pid, struct hold *h)
 {
-	/* Returns first: an entry whose return is not seen would cost a repair. */
-	int err = semaphore_raise(in, SEMAPHORE_RETURN, pid, &h->semaphores);
+	int err = 0;
 
-	return err ? err : semaphore_raise(in, SEMAPHORE_ENTRY, pid, &h->semaphores);
+	for (int use = SEMAPHORE_USES; use-- > 0 && !err;)
+		if (by->uses & 1u << use)
+			err = semaphore_raise(by->in, use, pid, &h->semaphores);
+	return err;
 }
 
-int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid, bool children,
-	      struct hold *ret)
+int hold_open(const struct hold_by *by, pid_t pid, bool children, struct hold *ret)
 {
 	struct hold h = HOLD_NONE;
-	int err = semaphores_open(in, pid, &h);
+	int err = by->traps ? traps_set(by->traps, pid, children, &h.trapped)
+			    : semaphores_open(by, pid, &h);
 
-	if (!err && traps)
-		err = traps_set(traps, pid, children, &h.trapped);
 	if (err)
 		hold_close(&h);
 	else
@@ -33,11 +38,11 @@ int hold_open(const struct interpreter *in, const struct traps *traps, pid_t pid
 	return err;
 }
 
-int hold_open_forked(const struct interpreter *in, const struct hold *parent, pid_t pid,
+int hold_open_forked(const struct hold_by *by, const struct hold *parent, pid_t pid,
 		     struct hold *ret)
 {
 	struct hold h = HOLD_NONE;
-	int err = semaphores_open(in, pid, &h);
+	int err = by->traps ? 0 : semaphores_open(by, pid, &h);
 
 	h.trapped = trapped_share(parent->trapped);
 	if (h.trapped)
@@ -49,25 +54,56 @@ int hold_open_forked(const struct interpreter *in, const struct hold *parent, pi
 	return err;
 }
 
-void hold_dismiss_forked(const struct interpreter *in, const struct traps *traps, pid_t pid)
+void hold_dismiss_forked(const struct hold_by *by, pid_t pid)
 {
 	struct hold passing;
 
 	/* Opened and closed. */
-	if (!hold_open(in, traps, pid, false, &passing))
+	if (!hold_open(by, pid, false, &passing))
 		hold_close(&passing);
 }
 
 void hold_close(struct hold *h)
 {
-	/* Entries first, for the same reason. */
-	semaphore_drop(&h->semaphores, SEMAPHORE_ENTRY);
+	/* Beginnings first, for the same reason. */
 	trapped_close(h->trapped);
 	h->trapped = NULL;
 	if (h->guard >= 0)
 		close(h->guard);
 	h->guard = -1;
-	semaphore_drop(&h->semaphores, SEMAPHORE_RETURN);
+	semaphores_drop(&h->semaphores);
+}
+
+#define CLOSERS 16
+
+struct closing {
+	struct hold *v;
+	size_t n, next;
+};
+
+static void *close_some(void *arg)
+{
+	struct closing *c = arg;
+	size_t i;
+
+	while ((i = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED)) < c->n)
+		hold_close(&c->v[i]);
+	return NULL;
+}
+
+/* Closing waits for the kernel's grace periods: several wait at the same time. */
+void holds_close(struct hold *v, size_t n)
+{
+	struct closing c = {.v = v, .n = n};
+	pthread_t closers[CLOSERS];
+	unsigned started = 0;
+
+	while (started < CLOSERS && started + 1 < n &&
+	       !pthread_create(&closers[started], NULL, close_some, &c))
+		started++;
+	close_some(&c);
+	while (started--)
+		pthread_join(closers[started], NULL);
 }
 
 void hold_close_returns(struct hold *h)

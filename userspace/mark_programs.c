@@ -21,6 +21,7 @@
 #include "userspace/object_share.h"
 #include "userspace/semaphore.h"
 #include "userspace/serving.h"
+#include "userspace/traps.h"
 
 struct mark_programs {
 	const struct serving *serving;
@@ -79,6 +80,7 @@ static void build_free(struct marked_build *b)
 	for (size_t i = b->n_links; i-- > 0;)
 		bpf_link__destroy(b->links[i]);
 	free(b->links);
+	traps_free(b->traps);
 	marks_bpf__destroy(b->marks);
 	audit_bpf__destroy(b->audit);
 	interpreter_clear(&b->in);
@@ -163,7 +165,7 @@ static int probe_prepare(struct marked_build *b, const struct mark_probe *probe)
 			args[n * probe->arguments + k] = arg_of(s, k);
 		n++;
 	}
-	b->uses |= n ? 1u << probe->use : 0;
+	b->hold.uses |= n ? 1u << probe->use : 0;
 	for (; n < probe->sites && !err; n++)
 		err = bpf_program__set_autoload(program_of(b, probe, n), false);
 	return err;
@@ -241,19 +243,19 @@ static int build_attach(const struct mark_programs *p, struct marked_build *b)
 	int err;
 
 	for (size_t i = 0; i < PROBES; i++) {
-		if (!(b->uses & 1u << probes[i].use))
+		if (!(b->hold.uses & 1u << probes[i].use))
 			continue;
 		err = probe_attach(b, &probes[i]);
 		if (err && err != -EINVAL)
 			return err;
 		if (!err)
 			continue;
-		b->uses &= ~(1u << probes[i].use);
+		b->hold.uses &= ~(1u << probes[i].use);
 		snprintf(b->why_not, sizeof(b->why_not),
 			 "another tracer holds the place of its probe %s, or one that was "
 			 "killed has left the kernel's own behind there", probes[i].name);
 	}
-	b->uses = paired(b->uses);
+	b->hold.uses = paired(b->hold.uses);
 	return 0;
 }
 
@@ -273,7 +275,11 @@ static int build_make(struct mark_programs *p, struct marked_build *b, pid_t pid
 			 strerror(-err), kernel_log_last());
 	else
 		err = build_attach(p, b);
-	if (!err && !(b->uses & ~(1u << SEMAPHORE_AUDIT)) && !*b->why_not)
+	b->hold.in = &b->in;
+	/* Where they cannot be inherited, children are held when we hear of them. */
+	if (!err && b->hold.uses && !semaphores_trap(&b->in, b->hold.uses, pid, &b->traps))
+		b->hold.traps = b->traps;
+	if (!err && !(b->hold.uses & ~(1u << SEMAPHORE_AUDIT)) && !*b->why_not)
 		snprintf(b->why_not, sizeof(b->why_not), "this interpreter has no probes");
 	return err;
 }

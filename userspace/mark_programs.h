@@ -17,6 +17,7 @@
 #include "bpf/cpython.h"
 #include "bpf/wire.h"
 #include "symbolizer/interpreter.h"
+#include "userspace/hold.h"
 
 struct marked_bpf;
 struct mark_programs;
@@ -27,9 +28,11 @@ struct marked_build {
 	struct interpreter in;
 	struct cpython_layout layout;
 	struct cpython_runtime runtime;
-	unsigned uses; /* what it can be asked for: 1 << enum semaphore_use */
+	/* How its probes are switched on, and which it can be asked for. */
+	struct hold_by hold;
 	char why_not[256]; /* why it cannot be asked for all; "" */
 	/* private */
+	struct traps *traps;
 	int file; /* the interpreter's, kept open */
 	struct marks_bpf *marks;
 	struct audit_bpf *audit;

@@ -12,16 +12,16 @@
 #include "userspace/behind.h"
 #include "userspace/clock.h"
 #include "userspace/codes.h"
+#include "userspace/hold.h"
 #include "userspace/mark_programs.h"
 #include "userspace/mark_tally.h"
 #include "userspace/process.h"
 #include "userspace/reread.h"
-#include "userspace/semaphore.h"
 
 /* After an exec, a dynamic linker may still have to map libpython. */
 #define LOOK_NS 2000000000ull
 /*
- * Dropping semaphores makes the kernel look at every process with the same file, and
+ * Lowering semaphores makes the kernel look at every process with the same file, and
  * takes it a grace period: so it is done seldom, and for many at a time.
  */
 #define DROP_BATCH 256
@@ -30,7 +30,7 @@ struct marked_process {
 	pid_t pid;
 	struct marked_build *build; /* NULL: no Python known in it */
 	struct names *names;
-	struct semaphores held;
+	struct hold held;
 	bool dead;
 	uint64_t look_until; /* after an exec: keep looking for Python, in ns */
 	UT_hash_handle hh;
@@ -71,37 +71,22 @@ static struct marked_process *process_new(struct marks *m, pid_t pid)
 	if (!p)
 		return NULL;
 	p->pid = pid;
-	p->held = SEMAPHORES_NONE;
+	p->held = HOLD_NONE;
 	HASH_ADD_INT(m->processes, pid, p);
 	return p;
 }
 
 struct dropped {
 	size_t n;
-	struct semaphores v[];
+	struct hold v[];
 };
 
 static void dropped_close(void *arg)
 {
 	struct dropped *d = arg;
 
-	semaphores_drop_many(d->v, d->n);
+	holds_close(d->v, d->n);
 	free(d);
-}
-
-/* Nobody waits for it. */
-static void semaphores_drop_behind(struct semaphores *s)
-{
-	struct dropped *d = malloc(sizeof(*d) + sizeof(*s));
-
-	if (!d) {
-		semaphores_drop(s);
-		return;
-	}
-	d->n = 1;
-	d->v[0] = *s;
-	*s = SEMAPHORES_NONE;
-	behind(dropped_close, d);
 }
 
 /* What it holds has been dropped. */
@@ -116,7 +101,7 @@ static void process_forget(struct marks *m, struct marked_process *p)
 
 static void process_drop(struct marks *m, struct marked_process *p)
 {
-	semaphores_drop_behind(&p->held);
+	hold_close_behind(&p->held);
 	process_forget(m, p);
 }
 
@@ -136,19 +121,6 @@ static struct dropped *processes_take(struct marks *m, bool living)
 		process_forget(m, p);
 	}
 	return d;
-}
-
-static int process_hold(struct marked_process *p)
-{
-	int err = 0;
-
-	/* Ends first: a beginning whose end is not seen would be one that never ends. */
-	for (int use = SEMAPHORE_USES; use-- > 0 && !err;)
-		if (p->build->uses & 1u << use)
-			err = semaphore_raise(&p->build->in, use, p->pid, &p->held);
-	if (err)
-		semaphores_drop(&p->held);
-	return err;
 }
 
 /* Each build's once, and only when the last notice was taken. */
@@ -175,7 +147,7 @@ static int python_look(struct marks *m, struct marked_process *p)
 		err = mark_programs_follow(m->programs, p->pid, p->build, &in);
 	if (!err) {
 		build_explain(m, p->build);
-		err = process_hold(p);
+		err = hold_open(&p->build->hold, p->pid, !m->options.no_follow, &p->held);
 	}
 	if (err && !process_gone(p->pid) && !*m->notice)
 		snprintf(m->notice, sizeof(m->notice),
@@ -223,33 +195,30 @@ static void process_forked(struct marks *m, pid_t pid, pid_t parent_pid)
 {
 	const struct marked_process *parent = find(m, parent_pid);
 	struct marked_process *p = find(m, pid);
-	struct semaphores passing = SEMAPHORES_NONE;
 
 	if (p) /* a PID come round again */
 		process_drop(m, p);
 	if (!parent)
 		return;
+	if (m->options.no_follow) {
+		if (parent->build)
+			hold_dismiss_forked(&parent->build->hold, pid);
+		return;
+	}
 	p = process_new(m, pid);
 	if (!p)
 		return;
 	p->names = names_share(parent->names);
 	p->build = parent->build;
 	if (p->build)
-		process_hold(p);
-	if (!m->options.no_follow)
-		return;
-	/* Taken out with ours. */
-	passing = p->held;
-	p->held = SEMAPHORES_NONE;
-	semaphores_drop(&passing);
-	process_drop(m, p);
+		hold_open_forked(&p->build->hold, &parent->held, pid, &p->held);
 }
 
 static void process_execed(struct marks *m, struct marked_process *p)
 {
 	struct names *names;
 
-	semaphores_drop_behind(&p->held);
+	hold_close_behind(&p->held);
 	p->build = NULL;
 	if (!names_open(p->pid, &names)) {
 		names_drop(p->names);

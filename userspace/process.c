@@ -114,52 +114,38 @@ void process_remove(struct process **table, struct process *p)
 	free(p);
 }
 
-/* Closing waits for the kernel's grace periods: several wait at the same time. */
-#define RELEASERS 16
-
-struct release {
-	struct process **v;
-	size_t n, next;
-};
-
-static void *release_some(void *arg)
-{
-	struct release *r = arg;
-	size_t i;
-
-	while ((i = __atomic_fetch_add(&r->next, 1, __ATOMIC_RELAXED)) < r->n)
-		hold_close(&r->v[i]->hold);
-	return NULL;
-}
-
-void processes_release(struct process *table)
-{
-	struct release r = {.v = calloc(HASH_COUNT(table) + 1, sizeof(*r.v))};
-	pthread_t helpers[RELEASERS];
-	struct process *p, *next;
-	unsigned n = 0;
-
-	HASH_ITER(hh, table, p, next)
-	{
-		if (r.v)
-			r.v[r.n++] = p;
-		else
-			hold_close(&p->hold);
-	}
-	while (n < RELEASERS && n + 1 < r.n && !pthread_create(&helpers[n], NULL, release_some, &r))
-		n++;
-	release_some(&r);
-	while (n--)
-		pthread_join(helpers[n], NULL);
-	free(r.v);
-}
-
 struct holds {
 	size_t n;
 	struct hold v[];
 };
 
-static void holds_close(void *arg)
+static void holds_take(struct holds *holds, struct process *p)
+{
+	holds->v[holds->n++] = p->hold;
+	p->hold = HOLD_NONE;
+}
+
+void processes_release(struct process *table)
+{
+	struct holds *holds = malloc(sizeof(*holds) + HASH_COUNT(table) * sizeof(holds->v[0]));
+	struct process *p, *next;
+
+	if (holds)
+		holds->n = 0;
+	HASH_ITER(hh, table, p, next)
+	{
+		if (holds)
+			holds_take(holds, p);
+		else
+			hold_close(&p->hold);
+	}
+	if (holds)
+		holds_close(holds->v, holds->n);
+	free(holds);
+}
+
+/* Nobody waits for it: no need for more threads. */
+static void holds_end(void *arg)
 {
 	struct holds *holds = arg;
 
@@ -180,11 +166,10 @@ void processes_release_dead(struct process **table)
 	{
 		if (!p->buried)
 			continue;
-		holds->v[holds->n++] = p->hold;
-		p->hold = HOLD_NONE;
+		holds_take(holds, p);
 		process_remove(table, p);
 	}
-	behind(holds_close, holds);
+	behind(holds_end, holds);
 }
 
 /* In the kernel's include/linux/sched.h; a kernel thread never had a program. */

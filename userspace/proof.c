@@ -219,6 +219,7 @@ static int child_run(struct proving *p)
 static int proving_run(struct proving *p, const struct interpreter *in, pid_t pid, char *text,
 		       size_t len)
 {
+	struct hold_by by = {.in = in, .uses = HOLD_FUNCTIONS};
 	int err = proof_load(p, in, text, len);
 
 	if (err)
@@ -230,7 +231,7 @@ static int proving_run(struct proving *p, const struct interpreter *in, pid_t pi
 	if (!err)
 		err = proof_attach(p, in, text, len);
 	if (!err)
-		err = hold_open(in, NULL, p->child.pid, false, &p->hold);
+		err = hold_open(&by, p->child.pid, false, &p->hold);
 	if (!err)
 		err = child_run(p);
 	if (err && !*text)

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,13 +10,14 @@
 
 #include "symbolizer/interpreter.h"
 #include "userspace/perf_event.h"
+#include "userspace/traps.h"
 
 /* Bits of perf_event_attr.config: include/linux/trace_events.h */
 #define REF_CTR_SHIFT 32
 /* ENOTSUPP of the kernel's own, which is no number of libc's: include/linux/errno.h */
 #define KERNEL_ENOTSUPP 524
 
-static int uprobe_type(void)
+static int type_read(void)
 {
 	FILE *f = fopen("/sys/bus/event_source/devices/uprobe/type", "re");
 	int type = -ENOTSUP;
@@ -27,6 +27,20 @@ static int uprobe_type(void)
 	if (fscanf(f, "%d", &type) != 1)
 		type = -ENOTSUP;
 	fclose(f);
+	return type;
+}
+
+/* Of perf's own uprobes; it stays the same while the kernel runs. */
+static int uprobe_type(void)
+{
+	static int known = -1;
+	int type = __atomic_load_n(&known, __ATOMIC_RELAXED);
+
+	if (type < 0) {
+		type = type_read();
+		if (type >= 0)
+			__atomic_store_n(&known, type, __ATOMIC_RELAXED);
+	}
 	return type;
 }
 
@@ -72,20 +86,38 @@ static bool is_refused(int err)
 	return err == -EINVAL || err == -KERNEL_ENOTSUPP || err == -ENOTSUP || err == -EIO;
 }
 
+/* A semaphore that is to be raised somewhere. */
+struct raising {
+	const struct interpreter *in;
+	enum semaphore_use use;
+	uint64_t semaphore;
+	pid_t pid;
+	struct traps *traps; /* NULL: by perf's own uprobe, whose descriptor is returned */
+};
+
+static int raise_at(const struct raising *r, uint64_t offset)
+{
+	if (r->traps)
+		return traps_add_semaphore(r->traps, offset, r->semaphore,
+					   r->use == SEMAPHORE_RETURN, r->pid);
+	return uprobe_open(r->in->path, offset, r->semaphore, r->pid);
+}
+
 /* Where a file has no cold site: probes that nobody is likely to want. */
-static int raise_on_probe(const struct interpreter *in, uint64_t semaphore, pid_t pid)
+static int raise_on_probe(const struct raising *r)
 {
 	static const char *const unlikely[] = {"line", "import__find__load__done", "gc__done",
 					       "audit", "gc__start", "import__find__load__start"};
 	int err = -ENOTSUP;
 
 	for (size_t i = 0; i < sizeof(unlikely) / sizeof(*unlikely); i++) {
-		for (size_t k = 0; k < in->others.n; k++) {
-			const struct probe_site *s = &in->others.v[k];
+		for (size_t k = 0; k < r->in->others.n; k++) {
+			const struct probe_site *s = &r->in->others.v[k];
 
-			if (strcmp(s->name, unlikely[i]) || !s->semaphore || s->semaphore == semaphore)
+			if (strcmp(s->name, unlikely[i]) || !s->semaphore ||
+			    s->semaphore == r->semaphore)
 				continue;
-			err = uprobe_open(in->path, s->offset, semaphore, pid);
+			err = raise_at(r, s->offset);
 			if (err >= 0 || !is_refused(err))
 				return err;
 		}
@@ -93,35 +125,56 @@ static int raise_on_probe(const struct interpreter *in, uint64_t semaphore, pid_
 	return err;
 }
 
-/* The descriptor that keeps it raised. */
-static int raise_somewhere(const struct interpreter *in, uint64_t semaphore,
-			   enum semaphore_use use, pid_t pid)
+static int raise_somewhere(const struct raising *r)
 {
+	const struct cold_sites *cold = &r->in->cold;
 	bool taken = false;
 	int err = -ENOTSUP;
 
-	for (size_t i = 0; i < in->cold.n; i++) {
+	for (size_t i = 0; i < cold->n; i++) {
 		/* Each semaphore begins at the same place for all recorders, which can share it. */
-		size_t at = (use + i) % in->cold.n;
-
-		err = uprobe_open(in->path, in->cold.offsets[at], semaphore, pid);
+		err = raise_at(r, cold->offsets[(r->use + i) % cold->n]);
 		if (err >= 0 || !is_refused(err))
 			return err;
 		taken |= err == -EINVAL;
 	}
-	err = raise_on_probe(in, semaphore, pid);
+	err = raise_on_probe(r);
 	if (err >= 0 || !is_refused(err))
 		return err;
 	return taken || err == -EINVAL ? -EBUSY : -ENOTSUP;
 }
 
+int semaphores_trap(const struct interpreter *in, unsigned uses, pid_t pid, struct traps **ret)
+{
+	struct traps *t = NULL;
+	int err = 0;
+
+	*ret = NULL;
+	for (int use = SEMAPHORE_USES; use-- > 0 && !err;) {
+		struct raising r = {.in = in, .use = use, .pid = pid};
+
+		r.semaphore = uses & 1u << use ? semaphore_of(in, use) : 0;
+		if (!r.semaphore)
+			continue;
+		err = t ? 0 : traps_new(in, &t);
+		r.traps = t;
+		if (!err)
+			err = raise_somewhere(&r);
+	}
+	if (err)
+		traps_free(t);
+	else
+		*ret = t;
+	return err;
+}
+
 int semaphore_raise(const struct interpreter *in, enum semaphore_use use, pid_t pid,
 		    struct semaphores *s)
 {
-	uint64_t semaphore = semaphore_of(in, use);
-	int fd = semaphore ? raise_somewhere(in, semaphore, use, pid) : -1;
+	struct raising r = {.in = in, .use = use, .semaphore = semaphore_of(in, use), .pid = pid};
+	int fd = r.semaphore ? raise_somewhere(&r) : -1;
 
-	if (!semaphore)
+	if (!r.semaphore)
 		return 0;
 	if (fd < 0)
 		return fd;
@@ -138,37 +191,6 @@ void semaphore_drop(struct semaphores *s, enum semaphore_use use)
 
 void semaphores_drop(struct semaphores *s)
 {
-	for (int use = SEMAPHORE_USES; use-- > 0;)
+	for (int use = 0; use < SEMAPHORE_USES; use++)
 		semaphore_drop(s, use);
-}
-
-#define DROPPERS 16
-
-struct drop {
-	struct semaphores *v;
-	size_t n, next; /* of all their descriptors */
-};
-
-static void *drop_some(void *arg)
-{
-	struct drop *d = arg;
-	size_t i;
-
-	while ((i = __atomic_fetch_add(&d->next, 1, __ATOMIC_RELAXED)) < d->n)
-		semaphore_drop(&d->v[i / SEMAPHORE_USES], i % SEMAPHORE_USES);
-	return NULL;
-}
-
-void semaphores_drop_many(struct semaphores *v, size_t n)
-{
-	struct drop d = {.v = v, .n = n * SEMAPHORE_USES};
-	pthread_t droppers[DROPPERS];
-	unsigned started = 0;
-
-	while (n && started < DROPPERS &&
-	       !pthread_create(&droppers[started], NULL, drop_some, &d))
-		started++;
-	drop_some(&d);
-	while (started--)
-		pthread_join(droppers[started], NULL);
 }

@@ -140,7 +140,8 @@ static uint8_t choose(uint32_t regs, uint32_t other, uint64_t hits)
 
 static int child_run(struct surveying *s, const struct interpreter *in, char *text, size_t len)
 {
-	int err = hold_open(in, NULL, s->child.pid, false, &s->hold);
+	struct hold_by by = {.in = in, .uses = HOLD_FUNCTIONS};
+	int err = hold_open(&by, s->child.pid, false, &s->hold);
 
 	if (err) {
 		snprintf(text, len, "cannot switch the probes on: %s", strerror(-err));

@@ -191,16 +191,18 @@ static int id_read(unsigned number, int *ret)
 }
 
 /* The file by its descriptor: a path would have to be without blanks. */
-static int event_define(int fd, uint64_t offset, struct trace_event *ret)
+static int event_define(int fd, uint64_t offset, uint64_t semaphore, struct trace_event *ret)
 {
-	char line[128];
+	char line[128], counter[32] = "";
 	int err = tracefs_open();
 
 	if (err)
 		return err;
 	ret->number = ++*defined;
-	snprintf(line, sizeof(line), "p:" GROUP "/" NAME " /proc/self/fd/%d:0x%llx\n", getpid(),
-		 ret->number, fd, (unsigned long long)offset);
+	if (semaphore)
+		snprintf(counter, sizeof(counter), "(0x%llx)", (unsigned long long)semaphore);
+	snprintf(line, sizeof(line), "p:" GROUP "/" NAME " /proc/self/fd/%d:0x%llx%s\n", getpid(),
+		 ret->number, fd, (unsigned long long)offset, counter);
 	err = events_write(line);
 	if (!err)
 		err = id_read(ret->number, &ret->id);
@@ -211,12 +213,12 @@ static int event_define(int fd, uint64_t offset, struct trace_event *ret)
 	return err;
 }
 
-int trace_event_define(int fd, uint64_t offset, struct trace_event *ret)
+int trace_event_define(int fd, uint64_t offset, uint64_t semaphore, struct trace_event *ret)
 {
 	int err;
 
 	pthread_mutex_lock(&lock);
-	err = event_define(fd, offset, ret);
+	err = event_define(fd, offset, semaphore, ret);
 	pthread_mutex_unlock(&lock);
 	return err;
 }

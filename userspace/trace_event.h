@@ -27,10 +27,16 @@ struct trace_event {
  * An event that fires at this offset of a file, given by an open descriptor.  Not at
  * several: of such an event the kernel frees all places but one when it is to be
  * removed, without a look at whether it is in use (unregister_trace_uprobe() up to
- * 6.18 at least), and a process that gets to one of them is killed.  -EPERM or -EACCES: no right to; -ENOTSUP: the kernel has no tracefs
- * or no uprobe events; -ENOENT: not a file that can have them.
+ * 6.18 at least), and a process that gets to one of them is killed.
+ *
+ * semaphore: the offset of a counter that the kernel raises where the event's breakpoint
+ * is (4.20 and later; Documentation/trace/uprobetracer.rst); 0: none.
+ *
+ * -EPERM or -EACCES: no right to; -ENOTSUP: the kernel has no tracefs or no uprobe events;
+ * -ENOENT: not a file that can have them; -EINVAL: another event there, even one that
+ * nobody has open, has another semaphore (validate_ref_ctr_offset()).
  */
-int trace_event_define(int fd, uint64_t offset, struct trace_event *ret);
+int trace_event_define(int fd, uint64_t offset, uint64_t semaphore, struct trace_event *ret);
 
 /* Once nobody has it open any more; waits a little for that. */
 void trace_event_remove(struct trace_event *e);

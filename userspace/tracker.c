@@ -22,8 +22,9 @@
 #define LOOK_NS 2000000000ull
 /*
  * Closing a process's descriptors makes the kernel look at every process with
- * the same file, and a child just forked, not yet process_forked()'s, would lose
- * its probes until it is: so it is done seldom, and many at a time.
+ * the same file; and where they are not inherited, a child just forked, not yet
+ * process_forked()'s, would lose its probes until it is: so it is done seldom, and
+ * many at a time.
  */
 #define RELEASE_BATCH 256
 
@@ -53,8 +54,7 @@ static int process_hold(const struct tracker *t, struct process *p, struct known
 	p->build = k;
 	if (t->on_demand)
 		return 0;
-	return hold_open(build_interpreter(k->build), build_traps(k->build), p->pid, !t->no_follow,
-			 &p->hold);
+	return hold_open(build_hold(k->build), p->pid, !t->no_follow, &p->hold);
 }
 
 int tracker_build(struct tracker *t, struct interpreter *in, pid_t pid, struct known_build **ret,
@@ -130,8 +130,7 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 
 	if (t->no_follow) {
 		if (parent && parent->build && !t->on_demand)
-			hold_dismiss_forked(build_interpreter(parent->build->build),
-					    build_traps(parent->build->build), pid);
+			hold_dismiss_forked(build_hold(parent->build->build), pid);
 		return;
 	}
 	if (old) { /* a PID come round again */
@@ -150,8 +149,7 @@ static void process_forked(struct tracker *t, pid_t pid, pid_t parent_pid)
 		p->build = parent->build;
 		/* On demand, what the child has of probes goes with its parent's, in a moment. */
 		if (p->build && !t->on_demand)
-			hold_open_forked(build_interpreter(p->build->build), &parent->hold, pid,
-					 &p->hold);
+			hold_open_forked(build_hold(p->build->build), &parent->hold, pid, &p->hold);
 	}
 	process_tell(t, p);
 }
@@ -330,13 +328,11 @@ void tracker_tidy(struct tracker *t, struct drain *d)
 int tracker_switch_on(struct tracker *t, pid_t pid)
 {
 	struct process *p = process_find(t->processes, pid);
-	const struct build *b;
 
 	if (!p || !p->build || p->dead)
 		return -ESRCH;
-	b = p->build->build;
 	hold_close(&p->hold);
-	return hold_open(build_interpreter(b), build_traps(b), pid, false, &p->hold);
+	return hold_open(build_hold(p->build->build), pid, false, &p->hold);
 }
 
 void tracker_switch_off(struct tracker *t, pid_t pid)

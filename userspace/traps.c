@@ -22,7 +22,7 @@ struct traps {
 	struct {
 		struct trace_event event;
 		bool returns;
-		int anchor; /* has the program; of ourselves, who never run that file */
+		int anchor; /* has the program, if any; of ourselves, who never run that file */
 	} v[EVENTS_MAX];
 };
 
@@ -40,7 +40,7 @@ struct trapped {
 static int event_open(const struct trace_event *e, pid_t tid, bool inherit)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_TRACEPOINT,
-				       .config = e->id, .inherit = inherit};
+				       .config = e->id, .inherit = inherit, .disabled = 1};
 
 	return perf_event_open_task(&attr, tid);
 }
@@ -48,7 +48,7 @@ static int event_open(const struct trace_event *e, pid_t tid, bool inherit)
 int traps_guard(pid_t tid)
 {
 	struct perf_event_attr attr = {.size = sizeof(attr), .type = PERF_TYPE_SOFTWARE,
-				       .config = PERF_COUNT_SW_DUMMY};
+				       .config = PERF_COUNT_SW_DUMMY, .disabled = 1};
 
 	return perf_event_open_task(&attr, tid);
 }
@@ -81,26 +81,28 @@ int traps_new(const struct interpreter *in, struct traps **ret)
 	return err;
 }
 
-int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
+/* The last one. */
+static void trap_take_back(struct traps *t)
+{
+	t->n--;
+	close(t->v[t->n].anchor);
+	trace_event_remove(&t->v[t->n].event);
+}
+
+static int trap_define(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns)
 {
 	struct trace_event e;
 	int err, anchor;
 
 	if (t->n == EVENTS_MAX)
 		return -E2BIG;
-	err = trace_event_define(t->file, offset, &e);
+	err = trace_event_define(t->file, offset, semaphore, &e);
 	if (err)
 		return err;
 	anchor = event_open(&e, 0, false);
-	if (anchor < 0)
-		err = anchor;
-	else if (ioctl(anchor, PERF_EVENT_IOC_SET_BPF, program_fd))
-		err = -errno;
-	if (err) {
-		if (anchor >= 0)
-			close(anchor);
+	if (anchor < 0) {
 		trace_event_remove(&e);
-		return err;
+		return anchor;
 	}
 	t->v[t->n].event = e;
 	t->v[t->n].returns = returns;
@@ -108,14 +110,38 @@ int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
 	return 0;
 }
 
+int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
+{
+	int err = trap_define(t, offset, 0, returns);
+
+	if (!err && ioctl(t->v[t->n - 1].anchor, PERF_EVENT_IOC_SET_BPF, program_fd)) {
+		err = -errno;
+		trap_take_back(t);
+	}
+	return err;
+}
+
+int traps_add_semaphore(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
+			pid_t pid)
+{
+	int err = trap_define(t, offset, semaphore, returns), fd;
+
+	if (err)
+		return err;
+	fd = event_open(&t->v[t->n - 1].event, pid, false);
+	if (fd >= 0)
+		close(fd);
+	else
+		trap_take_back(t);
+	return fd < 0 ? fd : 0;
+}
+
 void traps_free(struct traps *t)
 {
 	if (!t)
 		return;
-	for (size_t i = 0; i < t->n; i++) {
-		close(t->v[i].anchor);
-		trace_event_remove(&t->v[i].event);
-	}
+	while (t->n)
+		trap_take_back(t);
 	close(t->file);
 	free(t);
 }

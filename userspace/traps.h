@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Breakpoints in the code of a build that has no USDT probes, in those processes
- * alone that are measured.
+ * Breakpoints in the code of an interpreter, in those processes alone that are
+ * measured: where programs run; or where no process ever comes by, to raise a
+ * semaphore (semaphore.h).
  *
  * A breakpoint costs whoever runs into it, so it must not be in a process that is
  * no target.  The kernel puts an event's breakpoints into the memory of the tasks
@@ -21,7 +22,11 @@
  * guard (kernel/events/core.c: perf_event_context_sched_out(), inherit_task_group()).
  *
  * The program belongs to the event's definition, not to who has it open: it runs
- * once a hit, also where an event is open for both a parent and its child.
+ * once a hit, also where an event is open for both a parent and its child.  Whether
+ * the event is enabled is not asked for that, nor for which memory it is for, nor
+ * when it is inherited; so none is, and a context switch has nothing to take off and
+ * put on (kernel/trace/trace_uprobe.c: __uprobe_perf_func(), __uprobe_perf_filter();
+ * kernel/events/core.c: merge_sched_in(), inherit_task_group()).
  */
 #ifndef PYCOST_TRAPS_H
 #define PYCOST_TRAPS_H
@@ -45,6 +50,14 @@ int traps_new_file(int fd, struct traps **ret);
  * see trapped_close_returns().  Errors as trace_event_define() has them.
  */
 int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd);
+
+/*
+ * No program: raises the semaphore, by its offset in the file, while the trap is set.
+ * pid: a process on which it is tried whether the kernel takes this instruction.  Errors
+ * as trace_event_define() and perf_event_open(2) have them; then nothing is added.
+ */
+int traps_add_semaphore(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
+			pid_t pid);
 
 /* After all processes' are closed. */
 void traps_free(struct traps *t);

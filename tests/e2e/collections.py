@@ -4,6 +4,7 @@
 import collections
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.request
@@ -104,21 +105,60 @@ MODULES = {
     "package_of/deeper.py": "",
 }
 
+# Forks from when it is told something until it is told the next thing. Children import and collect as soon as they are born,
+# count that themselves, and end at once.
+PREFORK = '''
+import gc, os, select, sys, time
+
+def child(told):
+    counted = []
+    gc.callbacks.append(lambda phase, info: counted.append(phase == "stop"))
+    import outer_module, package_of.inner_part
+    gc.collect()
+    gc.collect()
+    ours = sum(name.split(".")[0] in MODULES for name in sys.modules)
+    os.write(told, b"%d %d\\n" % (ours, sum(counted)))
+    os._exit(0)
+
+MODULES = {"outer_module", "inner_module", "package_of"}
+gc.disable()
+gc.freeze()
+print("READY", flush=True)
+os.read(0, 1)
+told, tell = os.pipe()
+imports = collections = children = 0
+while not select.select([0], [], [], 0.03)[0]:
+    for _ in range(2):
+        if not os.fork():
+            child(tell)
+    for _ in range(2):
+        os.wait()
+        children += 1
+    for line in os.read(told, 4096).splitlines():
+        imports += int(line.split()[0])
+        collections += int(line.split()[1])
+print(children, imports, collections, flush=True)
+'''
+
+
+def environment(version, modules):
+    """Of an interpreter that finds them."""
+    directory = os.path.join(lib.work, "modules" + version)
+    for name, text in modules.items():
+        path = os.path.join(directory, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    return dict(os.environ, PYTHONPATH=directory, PYTHONHOME="/usr")
+
 
 class Served(rig.Rig):
     """A server, and the rig that tells of its requests."""
 
     def __init__(self, version):
         port = lib.free_port()
-        directory = os.path.join(lib.work, "modules" + version)
-        for name, text in MODULES.items():
-            path = os.path.join(directory, name)
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, "w", encoding="utf-8") as file:
-                file.write(text)
         self.server = lib.start(*rig.own_python(version), lib.script("litter.py", APP), str(port),
-                                stdout=subprocess.PIPE,
-                                env=dict(os.environ, PYTHONPATH=directory, PYTHONHOME="/usr"))
+                                stdout=subprocess.PIPE, env=environment(version, MODULES))
         assert self.server.stdout.readline() == b"READY\n"
         self.url = "http://127.0.0.1:%d" % port
         super().__init__("-m", self.server.pid)
@@ -211,6 +251,39 @@ def import_counts():
         imported(version)
 
 
+def comes_and_goes(version, times):
+    """A recorder of the same interpreter file, on processes that do nothing."""
+    idle = [lib.start(*rig.own_python(version), "-c", "import time; time.sleep(600)",
+                      env=environment(version, {})) for _ in range(4)]
+    for i in range(times):
+        recorder = lib.start(rig.SERVED, "-m", "600", *(process.pid for process in idle),
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        lib.equal("newborn %s: another recorder" % version, recorder.stderr.readline(),
+                  b"measuring\n")
+        recorder.send_signal(signal.SIGKILL if i % 2 else signal.SIGINT)
+        recorder.wait()
+
+
+def born(version="3.11"):
+    """Children are seen from their first instruction on, whoever else records meanwhile."""
+    title = "newborn %s: " % version
+    master = lib.start(*rig.own_python(version), lib.script("prefork.py", PREFORK),
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                       env=environment(version, {**MODULES, "inner_module.py": ""}))
+    assert master.stdout.readline() == b"READY\n"
+    served = rig.Rig("-m", master.pid)
+    os.write(master.stdin.fileno(), b"\n")
+    comes_and_goes(version, 3)
+    os.write(master.stdin.fileno(), b"\n")
+    children, imports, collected_ = map(int, master.stdout.readline().split())
+    served.end()
+    lib.check(title + "there were some", children > 50, children)
+    lib.equal(title + "every import of theirs", sum(f["count"] for f in served.imports), imports)
+    lib.equal(title + "every collection", sum(  # and not those of the interpreter's end
+        f["count"] for f in served.collections if f["function"].endswith(":child")), collected_)
+    lib.equal(title + "nothing lost", served.lost, {})
+
+
 def views():
     """The same through a recording, and the commands that show it."""
     version = "3.15"
@@ -234,4 +307,4 @@ def views():
 
 
 if __name__ == "__main__":
-    lib.run(collection_counts, import_counts, views)
+    lib.run(collection_counts, import_counts, born, views)

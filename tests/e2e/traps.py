@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Builds without USDT probes: whose breakpoints are where, through forks and ends."""
 import os
+import signal
 import time
 
 import lib
@@ -133,6 +134,35 @@ def others():
         lib.end_all()
 
 
+def definitions_of(version, file):
+    """file: where tracefs lists them."""
+    title = "definitions %s: " % version
+
+    def of(recording):
+        with open(file) as events:
+            return [e for e in events if "pycost_%d/" % recording.process.pid in e]
+
+    target = lib.Target(version, "burn.py", wait=False)
+    target.line()
+    recording = lib.Recording.of(target.pid)
+    lib.check(title + "there are some while it records", of(recording))
+    recording.process.kill()
+    recording.process.wait()
+    lib.until(lambda: not of(recording), "definitions are left", 15)
+    lib.ok(title + "none is left after kill -9")
+    recording = lib.Recording.of(target.pid)
+    with open("/proc/{0}/task/{0}/children".format(recording.process.pid)) as children:
+        helpers = [int(pid) for pid in children.read().split()]
+    for pid in [*helpers, recording.process.pid]:
+        os.kill(pid, signal.SIGKILL)
+    recording.process.wait()
+    lib.check(title + "some are, when the helper was killed, too", of(recording))
+    lib.check(title + "but no probe is on", lib.until(lambda: lib.probes_off(target.pid), "off", 15))
+    lib.Recording.of(target.pid).stop()
+    lib.equal(title + "and the next recorder takes them back", of(recording), [])
+    lib.check(title + "the target is well", lib.alive(target.pid))
+
+
 def definitions():
     """Nothing of ours stays in tracefs, also after kill -9."""
     at = os.path.join(lib.work, "tracefs")
@@ -141,19 +171,8 @@ def definitions():
         lib.skip("traps: definitions", "tracefs cannot be mounted here")
         return
     try:
-        target = lib.Target("3.13", "burn.py", wait=False)
-        target.line()
-        recording = lib.Recording.of(target.pid)
-
-        def ours():
-            with open(os.path.join(at, "uprobe_events")) as events:
-                return [e for e in events if "pycost_%d/" % recording.process.pid in e]
-
-        lib.check("traps: definitions while it records", ours())
-        recording.process.kill()
-        recording.process.wait()
-        lib.until(lambda: not ours(), "definitions are left", 15)
-        lib.ok("traps: no definition is left after kill -9")
+        for version in "3.13", "3.15":
+            definitions_of(version, os.path.join(at, "uprobe_events"))
     finally:
         lib.start("umount", at).wait()
 
