@@ -347,6 +347,20 @@ static __always_inline int feed_quick(struct feed *feed, __u32 sent, __u32 which
 	       (feed->left || http_is_due(&feed->parser));
 }
 
+/* The rest of an answer's body, and nothing else.  0: it is not that. */
+static __always_inline int feed_ends(struct feed *feed, __u32 sent, __u32 which)
+{
+	struct http_parser *p = &feed->parser;
+
+	if (!sent || p->state != HTTP_BODY || p->flags & HTTP_IS_CHUNKED || p->skip != feed->left)
+		return 0;
+	p->skip = 0;
+	p->need = HTTP_NO_END;
+	http_end_message(p);
+	feed_events(sent, which, HTTP_END);
+	return 1;
+}
+
 /* Of a body whose end is not yet there. */
 static __always_inline int feed_skips(struct http_parser *p, __u32 size)
 {
@@ -370,7 +384,7 @@ __noinline int feed(__u32 sent, __u32 which, __u64 at, __u32 size)
 	feed->left = size;
 	feed->request = sent ? connection_oldest(c) : c->receiving ? connection_newest(c) : 0;
 	feed->chunk.at = feed->chunk.n = 0;
-	if (feed_quick(feed, sent, which) && feed_runs(sent, which))
+	if (!feed_ends(feed, sent, which) && feed_quick(feed, sent, which) && feed_runs(sent, which))
 		inbound_garbled(c);
 	if (sent)
 		c->out = feed->parser;

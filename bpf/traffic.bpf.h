@@ -70,14 +70,13 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 	c = peer.family ? connection_make(s, role) : 0;
 	if (!c)
 		return 0;
-	c->guessed = guesses;
-	c->class = backend_class(&peer);
 	if (role == ROLE_UNKNOWN && peer.accepted)
 		c->role = ROLE_INBOUND;
 	if (role == ROLE_UNKNOWN && peer.connected)
 		c->role = ROLE_OUTBOUND;
-	if (c->role != ROLE_UNKNOWN)
-		c->guessed = 0;
+	c->guessed = c->role == ROLE_UNKNOWN ? guesses : 0;
+	if (c->role != ROLE_INBOUND)
+		c->class = backend_class(&peer);
 	return 0;
 }
 

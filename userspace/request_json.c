@@ -6,7 +6,8 @@
  * {"sum", "mean", "error"}: half of the mean's 95 % confidence interval, null when nothing
  * bounds it.  "cost", "latency" and "cpu" have "p50", "p90" and "p99" too.  Times are in
  * ns, memory in bytes.  Of "cost", "requests" says of how many "mean", "error" and quantiles
- * are, and "corrected" whether the calibration made them.
+ * are, and "corrected" whether the calibration made them.  "syscall" is an "estimate" where
+ * it is by the kernel's ticks.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -44,6 +45,8 @@ static json_t *measure_json(const struct request_row *r, enum request_measure m)
 				   json_finite(confidence_of_mean(r->count, r->sums[m],
 								  r->squares[m])));
 
+	if (m == REQUEST_SYSCALL && r->by_ticks)
+		json_object_set_new(object, "estimate", json_true());
 	if (m == REQUEST_LATENCY)
 		quantiles_set(object, r->quantiles[DISTRIBUTION_LATENCY]);
 	if (m == REQUEST_CPU)

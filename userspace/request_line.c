@@ -78,6 +78,7 @@ static json_t *flags_json(uint16_t flags)
 	} names[] = {
 		{GROUP_EXACT, "probed"}, {GROUP_TLS, "tls"}, {GROUP_ABORTED, "aborted"},
 		{GROUP_TASK, "task"}, {GROUP_SHARED, "shared"},
+		{GROUP_TICKS, "syscall-by-ticks"},
 	};
 	json_t *array = json_array();
 

@@ -151,6 +151,8 @@ static void row_add(struct request_row *r, const struct profile_group *g)
 		r->probed = saturating_add(r->probed, g->count);
 	if (g->of.flags & GROUP_SHARED)
 		r->shared = saturating_add(r->shared, g->count);
+	if (g->of.flags & GROUP_TICKS)
+		r->by_ticks = saturating_add(r->by_ticks, g->count);
 	for (int m = 0; m < REQUEST_MEASURES; m++) {
 		r->sums[m] = saturating_add_signed(r->sums[m], g->sums[m]);
 		r->squares[m] += g->squares[m];

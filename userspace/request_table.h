@@ -30,6 +30,7 @@ struct request_row {
 	uint64_t aborted; /* the client or the worker went before the end */
 	uint64_t probed;  /* from their beginning to their end */
 	uint64_t shared;  /* some of their cost was not told apart from another's */
+	uint64_t by_ticks; /* their time in system calls is an estimate */
 	int64_t sums[REQUEST_MEASURES];
 	double squares[REQUEST_MEASURES]; /* sums of squares */
 	uint64_t backend_calls[REQUEST_BACKENDS];

@@ -105,13 +105,23 @@ static void latency_cells(struct sheet *s, const struct request_row *r)
 		amount(s, cell(s, titles[q]), r->quantiles[DISTRIBUTION_LATENCY][q], true);
 }
 
+/* An estimate, and marked as one, where the kernel's ticks tell it. */
+static void system_cell(struct sheet *s, const struct request_row *r)
+{
+	char *out = cell(s, "sys calls");
+
+	if (r->by_ticks)
+		*out++ = '~';
+	amount(s, out, request_row_mean(r, REQUEST_SYSCALL), true);
+}
+
 static void time_cells(struct sheet *s, const struct request_row *r)
 {
 	amount(s, cell(s, "cpu"), request_row_mean(r, REQUEST_CPU), true);
 	amount(s, cell(s, "run queue"), request_row_mean(r, REQUEST_RUN_QUEUE), true);
 	amount(s, cell(s, "blocked"), request_row_blocked(r), true);
 	amount(s, cell(s, "GIL"), request_row_mean(r, REQUEST_GIL), true);
-	amount(s, cell(s, "sys calls"), request_row_mean(r, REQUEST_SYSCALL), true);
+	system_cell(s, r);
 	if (s->t->profile->meta.kernel_mode)
 		amount(s, cell(s, "kernel"), request_row_mean(r, REQUEST_KERNEL_COST), false);
 }

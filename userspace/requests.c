@@ -108,6 +108,7 @@ static uint16_t group_flags(const struct wire_request *q)
 	       (q->flags & WIRE_REQUEST_TLS ? GROUP_TLS : 0) |
 	       (q->flags & (WIRE_REQUEST_ABORTED | WIRE_REQUEST_DIED) ? GROUP_ABORTED : 0) |
 	       (q->flags & WIRE_REQUEST_SHARED ? GROUP_SHARED : 0) |
+	       (q->flags & WIRE_REQUEST_TICKS ? GROUP_TICKS : 0) |
 	       (q->protocol == WIRE_PROTOCOL_MARKED ? GROUP_TASK : 0);
 }
 

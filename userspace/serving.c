@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
 #include <errno.h>
@@ -19,6 +18,7 @@
 #include "life.skel.h"
 #include "requests.skel.h"
 #include "symbolizer/interpreter.h"
+#include "userspace/by_sockets.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
@@ -189,24 +189,6 @@ static int tasks_begin(struct serving *s)
 	for (int i = 0; i < SWITCH_KINDS; i++)
 		programs[i] = bpf_program__fd(by_kind[i]);
 	return tasks_open(programs, &s->tasks);
-}
-
-/*
- * The kernel tells of sockets, which is cheaper by far than to look at all system calls:
- * from 6.5 on, see bpf/sleep.bpf.h.
- */
-static bool kernel_tells_of_sockets(void)
-{
-	struct btf *btf;
-	bool tells;
-
-	if (getenv("PYCOST_TRACE_SYSCALLS"))
-		return false;
-	btf = btf__load_vmlinux_btf();
-	tells = btf && btf__find_by_name_kind(btf, "btf_trace_sock_recv_length", BTF_KIND_TYPEDEF) > 0 &&
-		btf__find_by_name_kind(btf, "splice_to_socket", BTF_KIND_FUNC) > 0;
-	btf__free(btf);
-	return tells;
 }
 
 /* Which of the programs there are in this session. */

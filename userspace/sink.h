@@ -207,7 +207,8 @@ struct sink_group {
 #define GROUP_ABORTED 4 /* the client or the worker went before the end */
 #define GROUP_TASK 8	/* no request of a client: a task, a command */
 #define GROUP_SHARED 16 /* some of its cost was not told apart from another's */
-#define GROUP_FLAGS 31
+#define GROUP_TICKS 32 /* REQUEST_SYSCALL is an estimate by the kernel's ticks */
+#define GROUP_FLAGS 63
 
 /* What is measured of each request.  Values are written to disk: never renumber. */
 enum request_measure {
@@ -216,7 +217,7 @@ enum request_measure {
 	REQUEST_LATENCY,     /* ns; all times are */
 	REQUEST_CPU,	     /* on a CPU */
 	REQUEST_RUN_QUEUE,   /* ready, waiting for a CPU */
-	REQUEST_SYSCALL,     /* on a CPU in system calls */
+	REQUEST_SYSCALL,     /* on a CPU in system calls; with GROUP_TICKS: in the kernel */
 	REQUEST_GIL,	     /* waiting for the GIL */
 	REQUEST_GC,	     /* collecting garbage */
 	REQUEST_GCS,	     /* collections */

@@ -30,6 +30,7 @@
 #include "sample.skel.h"
 #include "survey.skel.h"
 #include "tls.skel.h"
+#include "userspace/by_sockets.h"
 #include "walk.skel.h"
 
 #define LOG_SIZE (16 << 20)
@@ -216,7 +217,8 @@ static void tls_try(const char *program, const char *metric)
 	tls_bpf__destroy(t);
 }
 
-static void requests_try(const char *program, bool task_clock, const char *metric)
+static void requests_try(const char *program, bool task_clock, const char *metric,
+			 bool by_sockets)
 {
 	struct requests_bpf *r = requests_bpf__open();
 
@@ -228,9 +230,23 @@ static void requests_try(const char *program, bool task_clock, const char *metri
 	r->rodata->wanted_only = r->rodata->whole_requests;
 	r->rodata->by_request = r->rodata->whole_requests || !strcmp(metric, BY_REQUEST);
 	r->rodata->exact_mode = r->rodata->by_request;
+	r->rodata->by_sockets = by_sockets;
 	fields_set(r->rodata->request_fields);
-	object_try(r->obj, program, "serve", metric);
+	object_try(r->obj, program, by_sockets ? "sockets" : "serve", metric);
 	requests_bpf__destroy(r);
+}
+
+/* Where the kernel tells of sockets. */
+static void all_sockets_try(void)
+{
+	static const char *const programs[] = {"on_received", "on_sent", "on_state", "on_switch"};
+
+	if (!kernel_tells_of_sockets())
+		return;
+	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++) {
+		requests_try(programs[i], false, "instructions", true);
+		requests_try(programs[i], false, IN_PART, true);
+	}
 }
 
 static void all_tls_try(void)
@@ -371,7 +387,7 @@ int main(void)
 		for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
 			life_try(life[i], clock, metrics[m]);
 		for (size_t i = 0; i < sizeof(requests) / sizeof(*requests); i++)
-			requests_try(requests[i], clock, metrics[m]);
+			requests_try(requests[i], clock, metrics[m], false);
 		for (size_t i = 0; i < sizeof(builds) / sizeof(*builds); i++) {
 			exact_try(&builds[i], "on_entry", clock, metrics[m]);
 			exact_try(&builds[i], "on_return", clock, metrics[m]);
@@ -392,6 +408,7 @@ int main(void)
 	walk_try("3.15", 15, false);
 	walk_try("3.15t", 15, true);
 	all_marks_try();
+	all_sockets_try();
 	all_tls_try();
 	free(log_buf);
 	return failures != 0;
