@@ -10,8 +10,8 @@
 # tested in the section "pmu". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
 # as else all together, and sends a million requests in "request_truth".
 #
-# The emulated machines of "pmu" and "kernels" run from the beginning, with what the other
-# sections leave of the processors. What fails beside them is tried once more when they are
+# The emulated machines of "pmu" and "kernels", and what else no clock is looked at for, run
+# from the beginning, with what the other sections leave of the processors. What fails beside them is tried once more when they are
 # done: only the failed tests, where a line "# NAME: N s" follows what each of them says.
 set -u
 cd "$(dirname "$0")/.." || exit 1
@@ -103,7 +103,7 @@ start_behind() { # NAME COMMAND...
 	command_of[$name]=$* started[$name]=$SECONDS
 	# The kernel shares processors out among sessions first, where it has autogroups.
 	# shellcheck disable=SC2016 # the inner shell expands it
-	setsid sh -c 'echo 19 2>/dev/null >/proc/self/autogroup; exec chrt --idle 0 "$@"' sh "$@" \
+	setsid bash -c 'echo 19 2>/dev/null >/proc/self/autogroup; exec chrt --idle 0 "$@"' bash "$@" \
 		>"$outputs/$name" 2>&1 </dev/null &
 	behind[$name]=$!
 }
@@ -161,6 +161,7 @@ retry() { # NAME STATUS SECONDS
 fuzzers() { make -s -k -j2 --output-sync=target fuzz BUILD="$BUILD" FUZZ_SECONDS="${FUZZ_SECONDS:-5}"; }
 sanitized_build() { make -s -j2 SANITIZE=address,undefined BUILD="$BUILD-asan" "$BUILD-asan/$1"; }
 sanitized_unit() { sanitized_build unit && "$BUILD-asan/unit"; }
+export -f sanitized_build sanitized_unit
 sanitized_record() {
 	sanitized_build pycost || return
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
@@ -207,13 +208,13 @@ echo "   $((SECONDS - began)) s"
 
 start_behind pmu tests/pmu.sh
 start_behind kernels tests/kernels.sh --untimed
+start_behind asan-unit bash -c sanitized_unit
+start_behind qualname tests/qualname/check.sh
 section unit "$BUILD/unit"
-section asan-unit sanitized_unit
 section fuzz fuzzers
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
-section qualname tests/qualname/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
 ! privileged || section walk tests/walk/check.sh
@@ -228,6 +229,8 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
+join qualname
+join asan-unit
 section asan-record sanitized_record
 join kernels
 join pmu
