@@ -29,7 +29,7 @@ struct connection {
 	__u8 tls;      /* what goes through it is not what is said */
 	__u8 receiving; /* a request has begun, and not ended; */
 	__u8 lined;	/* and its first line is sound */
-	__u8 reset; /* by the other side: see socket_reset() */
+	__u8 pad;
 	/* Outbound: when it was asked, or the last answer until now came; by which request. */
 	__u64 asked, asker;
 	/* Inbound: requests whose answers have not ended, the oldest at `first`. */
@@ -84,13 +84,6 @@ static __always_inline struct connection *connection_of(struct server *s)
 	if (c)
 		s->connection = c->row;
 	return c;
-}
-
-static __always_inline int connection_is_reset(struct server *s)
-{
-	const struct connection *c = connection_of(s);
-
-	return c && c->reset;
 }
 
 /* It is closed.  Whoever deletes the entry gives the row back. */

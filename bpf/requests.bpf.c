@@ -139,12 +139,10 @@ int BPF_PROG(on_sent, struct sock *sk, int size)
 	return socket_moved(sk, size, 1);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old, int new)
+SEC("uprobe")
+int on_accept(struct pt_regs *ctx)
 {
-	return new == TCP_SYN_SENT || new == TCP_FIN_WAIT1 || new == TCP_CLOSE || new == TCP_LAST_ACK
-		       ? socket_state(sk, new)
-		       : 0;
+	return served_maybe(bpf_get_current_pid_tgid() >> 32) ? accept_begins(PT_REGS_PARM1(ctx)) : 0;
 }
 
 SEC("tp_btf/sched_switch")

@@ -5,9 +5,14 @@
  *
  * So nobody's system calls have to be looked at.  What does not sleep is not seen to wait:
  * a thread that finds its next work at once goes on for its last request until it
- * receives the next, or closes the connection of the last.  Wants Linux 6.5, from which on
- * all that goes through sockets passes sock_send_length and sock_recv_length
- * (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since splice_to_socket()).
+ * receives the next, or accepts another connection.  Nor is a connection seen to be
+ * closed: that is found out when the thread sleeps, accepts, or turns to another
+ * connection, and when another has its descriptor.
+ *
+ * Wants Linux 6.5, from which on all that goes through sockets passes sock_send_length and
+ * sock_recv_length (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since
+ * splice_to_socket()).  inet_sock_set_state would tell of TCP sockets that are closed, but
+ * it is passed ten times a connection, by all processes of the host.
  */
 #ifndef PYCOST_SLEEP_BPF_H
 #define PYCOST_SLEEP_BPF_H
@@ -102,85 +107,18 @@ static __always_inline void thread_returns(struct server *s)
 	s->fresh = 1;
 }
 
-/*
- * The current thread closes s->key by this call, or shuts it down.  When it has answered, and by that
- * connection, it has done all that it does for the request.
- */
-static __always_inline void socket_ends(struct server *s, __u32 call)
-{
-	int held = s->held.file == s->key.file && s->held.inode == s->key.inode;
-	int whole = call != CALL_SHUTDOWN;
-	struct inflight *f;
+/* Of include/uapi/asm-generic/errno.h, errno-base.h */
+#define EPIPE 32
+#define ECONNRESET 104
 
-	traffic_ends(whole, 1);
-	if (!held || !whole)
-		return;
-	s->held.file = 0;
-	f = inflight_find(s->owner);
-	if (f && f->done)
-		server_own(s, 0);
-}
-
-/* Of include/net/tcp_states.h */
-#define TCP_SYN_SENT 2
-#define TCP_FIN_WAIT1 4
-#define TCP_CLOSE 7
-#define TCP_LAST_ACK 9
-
-/*
- * The other side has reset this connection, whoever runs now.  The last of an answer may
- * just be on its way through sock_send_length: so it ends when that, or anything else,
- * comes of it, be it an error; or when it is found to be closed.
- */
-static __always_inline void socket_reset(const struct connection_key *key)
-{
-	struct connection *c = connection_find(key);
-
-	if (c && c->first == c->end && !c->receiving)
-		connection_forget(c);
-	else if (c)
-		c->reset = 1;
-}
-
-/*
- * A TCP socket of some process is in a new state.  When a task has it locked, that is
- * that task's doing; but not when it was sent to or received from.
- */
-static __always_inline int socket_state(struct sock *sk, int state)
-{
-	__u64 id = bpf_get_current_pid_tgid(), args[4];
-	struct connection_key key;
-	struct server *s = 0;
-	__u32 call = CALL_OTHER;
-
-	if (socket_key_of(sk, &key))
-		return 0;
-	if (sk->sk_lock.owned && served_maybe(id >> 32))
-		s = server_met(id);
-	if (s)
-		call = call_of(bpf_get_current_task_btf(), args);
-	if (!s || (call >= CALL_READ && call <= CALL_SPLICE)) {
-		if (state == TCP_CLOSE)
-			socket_reset(&key);
-		return 0;
-	}
-	s->key = key;
-	if (state == TCP_SYN_SENT)
-		traffic_begins(ROLE_OUTBOUND, 0);
-	else
-		socket_ends(s, call);
-	server_turn(s);
-	return 0;
-}
-
-/* So much went through a socket, by a call of the current thread; < 0: an error came of it. */
+/* So much went through a socket, by a call of the current thread; or an error came of it. */
 static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct server *s;
 	__u32 call;
 
-	if (!served_maybe(id >> 32))
+	if (!served_maybe(id >> 32) || (size <= 0 && size != -EPIPE && size != -ECONNRESET))
 		return 0;
 	s = server_met(id);
 	if (!s)
@@ -195,8 +133,23 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 	s->fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
 	if (size > 0)
 		traffic_moved(call, size);
-	if (connection_is_reset(s))
+	else
 		traffic_ends(1, 1);
+	server_turn(s);
+	return 0;
+}
+
+/* At the entry of accept(): a thread that has closed what it answered on turns to another. */
+static __always_inline int accept_begins(__u64 fd)
+{
+	struct server *s = server_here();
+
+	if (!s)
+		return 0;
+	s->args[0] = fd;
+	held_check(s);
+	wait_begin(s, CALL_ACCEPT);
+	wait_end(s);
 	server_turn(s);
 	return 0;
 }

@@ -27,13 +27,8 @@ struct sock_common {
 	unsigned short skc_num;	  /* the local port, host byte order */
 } __attribute__((preserve_access_index));
 
-struct socket_lock_t___kernel {
-	int owned; /* by a task: what happens to it is that task's doing */
-} __attribute__((preserve_access_index));
-
 struct sock {
 	struct sock_common __sk_common;
-	struct socket_lock_t___kernel sk_lock;
 	unsigned short sk_type, sk_protocol;
 	struct socket *sk_socket; /* NULL: of no process any more, or not yet */
 } __attribute__((preserve_access_index));
@@ -44,8 +39,9 @@ struct socket {
 	struct sock *sk;
 } __attribute__((preserve_access_index));
 
+/* bytes_acked: from the first sequence number of its own on, which who connects begins with. */
 struct tcp_sock {
-	__u64 bytes_sent;
+	__u64 bytes_sent, bytes_acked;
 } __attribute__((preserve_access_index));
 
 struct sockaddr_un___kernel {
@@ -190,11 +186,22 @@ static __always_inline void peer_of_inet(const struct sock *sk, __u16 family, st
 	}
 }
 
-/* Who has sent nothing by the time that it receives is asked: it was accepted. */
-static __always_inline int tcp_is_silent(const struct sock *sk)
+/*
+ * Which side of a TCP connection it is, as long as little was sent: the acknowledgement of
+ * its SYN counts as a byte for the side that connects (tcp_rcv_synsent_state_process()
+ * calls tcp_ack()), and not for the other (tcp_create_openreq_child()).
+ */
+static __always_inline void tcp_side(const struct sock *sk, struct peer *ret)
 {
-	return BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP &&
-	       !BPF_CORE_READ((const struct tcp_sock *)sk, bytes_sent);
+	const struct tcp_sock *tcp = (const void *)sk;
+	__u64 sent, acked;
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return;
+	sent = BPF_CORE_READ(tcp, bytes_sent);
+	acked = BPF_CORE_READ(tcp, bytes_acked);
+	ret->accepted = !sent && !acked;
+	ret->connected = acked == sent + 1 || (acked == 1 && sent > 1);
 }
 
 static __always_inline void peer_of(const struct connection_key *key, struct peer *ret)
@@ -212,7 +219,7 @@ static __always_inline void peer_of(const struct connection_key *key, struct pee
 	else if (family == AF_INET || family == AF_INET6)
 		peer_of_inet(sk, family, ret);
 	if (family != AF_UNIX)
-		ret->accepted = tcp_is_silent(sk);
+		tcp_side(sk, ret);
 }
 
 #endif

@@ -91,7 +91,7 @@ __noinline int traffic_ends(__u32 whole, __u32 last)
 }
 
 /*
- * Where nobody tells that a Unix socket is closed: the last that each descriptor stood for.
+ * Where nobody tells that a socket is closed: the last that each descriptor stood for.
  * What had it before the one that has it now is closed.
  */
 struct descriptor {
@@ -135,7 +135,7 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 	if (!s)
 		return 0;
 	peer_of(&s->key, &peer);
-	if (by_sockets && peer.family == AF_UNIX)
+	if (by_sockets && peer.family)
 		descriptor_becomes(s->fd);
 	c = peer.family ? connection_make(s, role) : 0;
 	if (!c)
