@@ -139,12 +139,6 @@ int BPF_PROG(on_sent, struct sock *sk, int size)
 	return socket_moved(sk, size, 1);
 }
 
-SEC("uprobe")
-int on_accept(struct pt_regs *ctx)
-{
-	return served_maybe(bpf_get_current_pid_tgid() >> 32) ? accept_begins(PT_REGS_PARM1(ctx)) : 0;
-}
-
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {

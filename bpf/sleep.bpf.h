@@ -5,14 +5,14 @@
  *
  * So nobody's system calls have to be looked at.  What does not sleep is not seen to wait:
  * a thread that finds its next work at once goes on for its last request until it
- * receives the next, or accepts another connection.  Nor is a connection seen to be
- * closed: that is found out when the thread sleeps, accepts, or turns to another
- * connection, and when another has its descriptor.
+ * receives the next.  Nor is a connection seen to be closed: that is found out when the
+ * thread sleeps or turns to another connection, and when another has its descriptor.
  *
  * Wants Linux 6.5, from which on all that goes through sockets passes sock_send_length and
  * sock_recv_length (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since
  * splice_to_socket()).  inet_sock_set_state would tell of TCP sockets that are closed, but
- * it is passed ten times a connection, by all processes of the host.
+ * it is passed ten times a connection, by all processes of the host; and a trap at
+ * accept() takes longer than all else.
  */
 #ifndef PYCOST_SLEEP_BPF_H
 #define PYCOST_SLEEP_BPF_H
@@ -135,21 +135,6 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 		traffic_moved(call, size);
 	else
 		traffic_ends(1, 1);
-	server_turn(s);
-	return 0;
-}
-
-/* At the entry of accept(): a thread that has closed what it answered on turns to another. */
-static __always_inline int accept_begins(__u64 fd)
-{
-	struct server *s = server_here();
-
-	if (!s)
-		return 0;
-	s->args[0] = fd;
-	held_check(s);
-	wait_begin(s, CALL_ACCEPT);
-	wait_end(s);
 	server_turn(s);
 	return 0;
 }

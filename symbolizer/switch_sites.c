@@ -295,50 +295,6 @@ static const char *name_of(const struct image *image)
 	return slash ? slash + 1 : image->path;
 }
 
-/* glibc's has had both names; musl's is its loader, too. */
-static bool is_libc(const struct image *image)
-{
-	static const char *const names[] = { "libc.so.", "libc-2.", "libc.musl-", "ld-musl-" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (!strncmp(name_of(image), names[i], strlen(names[i])))
-			return true;
-	return false;
-}
-
-/* The address of a symbol in the process; 0: it is not in its code. */
-static uint64_t symbol_address(struct elf_file *f, const struct image *image, const char *name)
-{
-	uint64_t symbol, vaddr, start, size;
-
-	if (elf_file_symbol(f, name, &symbol))
-		return 0;
-	for (size_t i = 0; !elf_file_code_segment(f, i, &vaddr, &start, &size); i++)
-		if (symbol >= vaddr && symbol - vaddr < size)
-			return image->start - image->offset + start + (symbol - vaddr);
-	return 0;
-}
-
-static int accepts_add(struct search *s, const struct image *image)
-{
-	static const char *const names[] = { "accept", "accept4" };
-	struct elf_file *f;
-	char *path;
-	int fd = image_open(s->pid, image, &path), err;
-
-	if (fd < 0)
-		return fd == -ESTALE ? 0 : fd;
-	free(path);
-	err = elf_file_open(fd, &f);
-	close(fd);
-	if (err)
-		return err == -ENOMEM ? err : 0;
-	for (size_t i = 0; !err && i < sizeof(names) / sizeof(*names); i++)
-		err = site_add(s, SWITCH_ACCEPT, symbol_address(f, image, names[i]));
-	elf_file_free(f);
-	return err;
-}
-
 static int modules_add(struct search *s)
 {
 	bool asyncio = false;
@@ -352,8 +308,6 @@ static int modules_add(struct search *s)
 			err = asyncio_add(s, image);
 		} else if (!strncmp(name_of(image), "_greenlet.", 10)) {
 			err = greenlet_add(s, image);
-		} else if (is_libc(image)) {
-			err = accepts_add(s, image);
 		}
 	}
 	/* From 3.15 on Debian's interpreter has it built in. */

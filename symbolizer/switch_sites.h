@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Where in its code a process goes from one task to another: the C functions behind
- * methods that asyncio, uvloop and greenlet switch by; and where it turns to a new
- * connection.
+ * methods that asyncio, uvloop and greenlet switch by.
  *
  * A method's function is named by its type object, in memory, by a pointer: so neither
  * symbols nor registers have to be guessed, nothing can be inlined past it, and at its
@@ -42,8 +41,6 @@ enum switch_kind {
 	SWITCH_GREENLET,
 	/* greenlet.__init__(self, ...) */
 	SWITCH_GREENLET_NEW,
-	/* accept(socket, ...) and accept4(socket, ...) of the C library */
-	SWITCH_ACCEPT,
 	SWITCH_KINDS,
 };
 
@@ -61,7 +58,7 @@ struct switch_file {
 	int fd; /* open for reading */
 };
 
-#define SWITCH_FILES 4 /* the interpreter, the C library, a module of either kind */
+#define SWITCH_FILES 4
 #define SWITCH_SITES 24
 
 struct switch_sites {

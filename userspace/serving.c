@@ -183,12 +183,11 @@ static int tasks_begin(struct serving *s)
 		[SWITCH_TASK] = s->programs->progs.on_task_new,
 		[SWITCH_GREENLET] = s->programs->progs.on_greenlet,
 		[SWITCH_GREENLET_NEW] = s->programs->progs.on_greenlet_new,
-		[SWITCH_ACCEPT] = s->programs->progs.on_accept,
 	};
 	int programs[SWITCH_KINDS];
 
 	for (int i = 0; i < SWITCH_KINDS; i++)
-		programs[i] = bpf_program__autoload(by_kind[i]) ? bpf_program__fd(by_kind[i]) : -1;
+		programs[i] = bpf_program__fd(by_kind[i]);
 	return tasks_open(programs, &s->tasks);
 }
 
@@ -202,7 +201,6 @@ static void programs_choose(struct serving *s)
 	bpf_program__set_autoload(s->programs->progs.on_sys_exit, !sockets);
 	bpf_program__set_autoload(s->programs->progs.on_received, sockets);
 	bpf_program__set_autoload(s->programs->progs.on_sent, sockets);
-	bpf_program__set_autoload(s->programs->progs.on_accept, sockets);
 	/* It is only run by us. */
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
 }

@@ -24,12 +24,12 @@ struct source {
 	size_t file;
 };
 
-static unsigned kinds_of(const struct tasks *t, const struct switch_sites *s, size_t file)
+static unsigned kinds_of(const struct switch_sites *s, size_t file)
 {
 	unsigned kinds = 0;
 
 	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i].file == file && t->programs[s->v[i].kind] >= 0)
+		if (s->v[i].file == file)
 			kinds |= 1u << s->v[i].kind;
 	return kinds;
 }
@@ -42,7 +42,7 @@ static int file_fill(void *arg, const void *source, struct traps **ret)
 	int err = traps_new_file(s->files[file].fd, ret);
 
 	for (size_t i = 0; !err && i < s->n; i++)
-		if (s->v[i].file == file && t->programs[s->v[i].kind] >= 0)
+		if (s->v[i].file == file)
 			err = traps_add(*ret, s->v[i].offset, false, t->programs[s->v[i].kind]);
 	return err;
 }
@@ -62,18 +62,16 @@ static bool has_tasks(const struct switch_sites *s)
  */
 static int process_look(void *arg, struct looked *p, pid_t pid, const void *in)
 {
-	const struct tasks *t = arg;
 	struct switch_sites sites;
 	int err = switch_sites_find(pid, in, &sites);
 
 	if (err)
 		return err;
-	for (size_t i = 0; !err && i < sites.n_files; i++) {
+	for (size_t i = 0; !err && has_tasks(&sites) && i < sites.n_files; i++) {
 		struct lookout_file file = {sites.files[i].dev, sites.files[i].inode,
-					    kinds_of(t, &sites, i)};
+					    kinds_of(&sites, i)};
 
-		if (has_tasks(&sites) || file.kinds & 1u << SWITCH_ACCEPT)
-			err = lookout_set(p, &file, &(struct source){&sites, i});
+		err = lookout_set(p, &file, &(struct source){&sites, i});
 	}
 	switch_sites_clear(&sites);
 	return err;

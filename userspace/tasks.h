@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Seeing which task or greenlet a thread runs, and where it turns to a new connection, in
- * processes that serve requests: puts the programs of bpf/tasks.bpf.h, and on_accept() of
- * bpf/requests.bpf.c, where the sites of symbolizer/switch_sites.h are.
+ * Seeing which task or greenlet a thread runs, in processes that serve requests: puts
+ * the programs of bpf/tasks.bpf.h where the sites of symbolizer/switch_sites.h are.
  *
  * A site costs a process nothing until it is run, and those of asyncio and greenlet are
  * run by event loops alone.  They are put into the process's own memory and that of
@@ -21,7 +20,7 @@
 struct interpreter;
 struct tasks;
 
-/* programs: descriptors by enum switch_kind, < 0: none; they must stay open.  -ENOMEM. */
+/* programs: descriptors by enum switch_kind; they must stay open.  -ENOMEM. */
 int tasks_open(const int programs[SWITCH_KINDS], struct tasks **ret);
 /* NULL is allowed. */
 void tasks_close(struct tasks *t);
