@@ -229,6 +229,8 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
+# As on kernels before 6.5.
+! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
 join asan-unit
 section asan-record sanitized_record
