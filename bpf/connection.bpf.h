@@ -30,6 +30,8 @@ struct connection {
 	__u8 receiving; /* a request has begun, and not ended; */
 	__u8 lined;	/* and its first line is sound */
 	__u8 pad;
+	__u32 fd; /* that it had when it was met: by_sockets only */
+	__u32 pad2;
 	/* Outbound: when it was asked, or the last answer until now came; by which request. */
 	__u64 asked, asker;
 	/* Inbound: requests whose answers have not ended, the oldest at `first`. */
@@ -86,6 +88,25 @@ static __always_inline struct connection *connection_of(struct server *s)
 	return c;
 }
 
+/* Its requests are in vain. */
+static __always_inline int connection_is_given_up(struct server *s)
+{
+	const struct connection *c = connection_of(s);
+
+	return c && c->role == ROLE_OTHER && c->first != c->end;
+}
+
+/* Of the current process: nobody may have told that it was closed. */
+static __always_inline int connection_is_open(const struct connection_key *key)
+{
+	const struct connection *c = connection_find(key);
+	struct connection_key now = {};
+
+	if (!c || !by_sockets)
+		return c != 0;
+	return !socket_key(c->fd, &now) && now.file == key->file && now.inode == key->inode;
+}
+
 /* It is closed.  Whoever deletes the entry gives the row back. */
 static __always_inline void connection_forget(struct connection *c)
 {
@@ -129,6 +150,7 @@ static __always_inline struct connection *connection_make(struct server *s, __u8
 	c->row = row;
 	c->role = role;
 	c->tgid = s->tgid;
+	c->fd = s->fd;
 	http_begin(&c->in, HTTP_KIND_DETECT);
 	http_begin(&c->out, HTTP_KIND_RESPONSE);
 	if (!connection_enter(c)) {

@@ -107,6 +107,35 @@ static __always_inline void thread_returns(struct server *s)
 	s->fresh = 1;
 }
 
+/*
+ * Where nobody tells that a socket is closed: the last that each descriptor stood for.
+ * What had it before the one that has it now is closed.
+ */
+struct descriptor {
+	__u32 tgid, fd;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, WIRE_MAX_CONNECTIONS);
+	__type(key, struct descriptor);
+	__type(value, struct connection_key);
+} descriptors SEC(".maps");
+
+static __always_inline void descriptor_becomes(struct server *s)
+{
+	struct connection_key now = s->key, *before;
+	struct descriptor key = {.tgid = s->tgid, .fd = s->fd};
+
+	before = bpf_map_lookup_elem(&descriptors, &key);
+	if (before && (before->file != now.file || before->inode != now.inode)) {
+		s->key = *before;
+		traffic_ends(1, 1);
+		s->key = now;
+	}
+	bpf_map_update_elem(&descriptors, &key, &now, BPF_ANY);
+}
+
 /* Of include/uapi/asm-generic/errno.h, errno-base.h */
 #define EPIPE 32
 #define ECONNRESET 104
@@ -131,10 +160,15 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 	held_leaves(s);
 	s->enter_ns = s->parsed_ns = bpf_ktime_get_ns();
 	s->fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
+	if (!connection_of(s))
+		descriptor_becomes(s);
 	if (size > 0)
 		traffic_moved(call, size);
 	else
 		traffic_ends(1, 1);
+	/* Nothing will tell what becomes of its requests. */
+	if (connection_is_given_up(s))
+		traffic_ends(1, 0);
 	server_turn(s);
 	return 0;
 }

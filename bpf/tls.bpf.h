@@ -60,7 +60,7 @@ static __always_inline int tls_connection(struct server *s)
 
 	if (s->tls.moves != s->tls.moves_before)
 		s->key = s->tls.moved;
-	else if (bound && connection_find(bound))
+	else if (bound && connection_is_open(bound))
 		s->key = *bound;
 	else if (!s->tls.sends)
 		s->key = s->tls.received;

@@ -90,41 +90,6 @@ __noinline int traffic_ends(__u32 whole, __u32 last)
 	return 0;
 }
 
-/*
- * Where nobody tells that a socket is closed: the last that each descriptor stood for.
- * What had it before the one that has it now is closed.
- */
-struct descriptor {
-	__u32 tgid, fd;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, WIRE_MAX_CONNECTIONS);
-	__type(key, struct descriptor);
-	__type(value, struct connection_key);
-} descriptors SEC(".maps");
-
-__noinline int descriptor_becomes(__u32 fd)
-{
-	struct server *s = server_here();
-	struct connection_key now, *before;
-	struct descriptor key = {.fd = fd};
-
-	if (!s)
-		return 0;
-	key.tgid = s->tgid;
-	now = s->key;
-	before = bpf_map_lookup_elem(&descriptors, &key);
-	if (before && (before->file != now.file || before->inode != now.inode)) {
-		s->key = *before;
-		traffic_ends(1, 1);
-		s->key = now;
-	}
-	bpf_map_update_elem(&descriptors, &key, &now, BPF_ANY);
-	return 0;
-}
-
 /* The connection s->key is made, if it is a stream.  By itself, as its stack is large. */
 __noinline int traffic_begins(__u32 role, __u32 guesses)
 {
@@ -135,8 +100,6 @@ __noinline int traffic_begins(__u32 role, __u32 guesses)
 	if (!s)
 		return 0;
 	peer_of(&s->key, &peer);
-	if (by_sockets && peer.family)
-		descriptor_becomes(s->fd);
 	c = peer.family ? connection_make(s, role) : 0;
 	if (!c)
 		return 0;
