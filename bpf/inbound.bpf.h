@@ -361,6 +361,14 @@ static __always_inline int feed_ends(struct feed *feed, __u32 sent, __u32 which)
 	return 1;
 }
 
+/* By itself, as feed_some(): together they would need too much stack. */
+__noinline int feed_first(__u32 sent, __u32 which)
+{
+	struct feed *feed = bpf_map_lookup_elem(&feeds, &which);
+
+	return feed && !feed_ends(feed, sent, which) && feed_quick(feed, sent, which);
+}
+
 /* Of a body whose end is not yet there. */
 static __always_inline int feed_skips(struct http_parser *p, __u32 size)
 {
@@ -384,7 +392,7 @@ __noinline int feed(__u32 sent, __u32 which, __u64 at, __u32 size)
 	feed->left = size;
 	feed->request = sent ? connection_oldest(c) : c->receiving ? connection_newest(c) : 0;
 	feed->chunk.at = feed->chunk.n = 0;
-	if (!feed_ends(feed, sent, which) && feed_quick(feed, sent, which) && feed_runs(sent, which))
+	if (feed_first(sent, which) && feed_runs(sent, which))
 		inbound_garbled(c);
 	if (sent)
 		c->out = feed->parser;

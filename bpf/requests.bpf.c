@@ -139,6 +139,17 @@ int BPF_PROG(on_sent, struct sock *sk, int size)
 	return socket_moved(sk, size, 1);
 }
 
+/* Of include/net/tcp_states.h: of a socket that is closed, which of these comes first. */
+#define TCP_FIN_WAIT1 4
+#define TCP_CLOSE 7
+#define TCP_LAST_ACK 9
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old, int new)
+{
+	return new == TCP_FIN_WAIT1 || new == TCP_LAST_ACK || new == TCP_CLOSE ? socket_closes(sk) : 0;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(on_switch, bool preempt, struct task_struct *prev, struct task_struct *next)
 {

@@ -5,14 +5,14 @@
  *
  * So nobody's system calls have to be looked at.  What does not sleep is not seen to wait:
  * a thread that finds its next work at once goes on for its last request until it
- * receives the next.  Nor is a connection seen to be closed: that is found out when the
- * thread sleeps or turns to another connection, and when another has its descriptor.
+ * receives the next, or closes the connection of the last.  inet_sock_set_state tells of
+ * that, where it is a TCP one, and is not reset or closed by the other side before.  Else
+ * that a connection is closed is found out when the thread sleeps or turns to another, and
+ * when another has its descriptor.
  *
  * Wants Linux 6.5, from which on all that goes through sockets passes sock_send_length and
  * sock_recv_length (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since
- * splice_to_socket()).  inet_sock_set_state would tell of TCP sockets that are closed, but
- * it is passed ten times a connection, by all processes of the host; and a trap at
- * accept() takes longer than all else.
+ * splice_to_socket()).
  */
 #ifndef PYCOST_SLEEP_BPF_H
 #define PYCOST_SLEEP_BPF_H
@@ -134,6 +134,48 @@ static __always_inline void descriptor_becomes(struct server *s)
 		s->key = now;
 	}
 	bpf_map_update_elem(&descriptors, &key, &now, BPF_ANY);
+}
+
+/*
+ * The current thread closes s->key by this call, or shuts it down.  When it has answered,
+ * and by that connection, it has done all that it does for the request.
+ */
+static __always_inline void socket_ends(struct server *s, __u32 call)
+{
+	int held = s->held.file == s->key.file && s->held.inode == s->key.inode;
+	int whole = call != CALL_SHUTDOWN;
+	struct inflight *f;
+
+	traffic_ends(whole, 1);
+	if (!held || !whole)
+		return;
+	s->held.file = 0;
+	f = inflight_find(s->owner);
+	if (f && f->done)
+		server_own(s, 0);
+}
+
+/*
+ * A TCP socket of some process has come to its end.  When a task has it locked, that is
+ * that task's doing; but not when it was sent to or received from: an error will follow.
+ */
+static __always_inline int socket_closes(struct sock *sk)
+{
+	__u64 id = bpf_get_current_pid_tgid(), args[4];
+	struct server *s;
+	__u32 call;
+
+	if (!served_maybe(id >> 32) || !sk->sk_lock.owned)
+		return 0;
+	s = server_here();
+	if (!s)
+		return 0;
+	call = call_of(bpf_get_current_task_btf(), args);
+	if ((call >= CALL_READ && call <= CALL_SPLICE) || socket_key_of(sk, &s->key))
+		return 0;
+	socket_ends(s, call);
+	server_turn(s);
+	return 0;
 }
 
 /* Of include/uapi/asm-generic/errno.h, errno-base.h */

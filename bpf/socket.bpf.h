@@ -27,8 +27,13 @@ struct sock_common {
 	unsigned short skc_num;	  /* the local port, host byte order */
 } __attribute__((preserve_access_index));
 
+struct socket_lock_t___kernel {
+	int owned; /* by a task: what happens to it is that task's doing */
+} __attribute__((preserve_access_index));
+
 struct sock {
 	struct sock_common __sk_common;
+	struct socket_lock_t___kernel sk_lock;
 	unsigned short sk_type, sk_protocol;
 	struct socket *sk_socket; /* NULL: of no process any more, or not yet */
 } __attribute__((preserve_access_index));

@@ -239,7 +239,7 @@ static void requests_try(const char *program, bool task_clock, const char *metri
 /* Where the kernel tells of sockets. */
 static void all_sockets_try(void)
 {
-	static const char *const programs[] = {"on_received", "on_sent", "on_switch"};
+	static const char *const programs[] = {"on_received", "on_sent", "on_state", "on_switch"};
 
 	if (!kernel_tells_of_sockets())
 		return;
