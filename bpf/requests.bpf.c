@@ -117,8 +117,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs___kernel *regs, long ret)
 		traffic_connected(s, ret);
 		break;
 	default:
-		if (ret > 0 && !call_peeks(s, call) &&
-		    !socket_key(call == CALL_SPLICE ? s->args[2] : s->args[0], &s->key))
+		if (ret > 0)
 			traffic_moved(call, ret);
 	}
 	s->enter_ns = 0;

@@ -137,8 +137,8 @@ static __always_inline void descriptor_becomes(struct server *s)
 }
 
 /*
- * The current thread closes s->key by this call, or shuts it down.  When it has answered,
- * and by that connection, it has done all that it does for the request.
+ * The current thread closes s->key by this call, or shuts it down before it does.  When it
+ * has answered, and by that connection, it has done all that it does for the request.
  */
 static __always_inline void socket_ends(struct server *s, __u32 call)
 {
@@ -147,9 +147,10 @@ static __always_inline void socket_ends(struct server *s, __u32 call)
 	struct inflight *f;
 
 	traffic_ends(whole, 1);
-	if (!held || !whole)
+	if (!held)
 		return;
-	s->held.file = 0;
+	if (whole)
+		s->held.file = 0;
 	f = inflight_find(s->owner);
 	if (f && f->done)
 		server_own(s, 0);

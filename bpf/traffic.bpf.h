@@ -251,13 +251,16 @@ static __always_inline int call_peeks(const struct server *s, __u32 call)
 	       (call == CALL_RECEIVE_MESSAGE && s->args[2] & (MSG_OOB | MSG_PEEK));
 }
 
-/* A call has moved `size` bytes through s->key. */
+/* A call has moved `size` bytes; by_sockets: through s->key. */
 __noinline int traffic_moved(__u32 call, __u32 size)
 {
 	struct server *s = server_here();
 	struct connection *c;
 
 	if (!s)
+		return 0;
+	if (!by_sockets && (call_peeks(s, call) ||
+			    socket_key(call == CALL_SPLICE ? s->args[2] : s->args[0], &s->key)))
 		return 0;
 	s->tls.moves++;
 	s->tls.moved = s->key;
