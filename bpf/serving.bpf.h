@@ -315,15 +315,13 @@ __noinline int request_close(__u64 id, __u32 flags)
 	struct inflight *f = inflight_find(id);
 	struct server *s = server_here();
 	__u32 tid = bpf_get_current_pid_tgid();
-	__u64 ns = bpf_ktime_get_ns(), end = ns;
+	__u64 ns = bpf_ktime_get_ns();
 
 	if (!f || f->done)
 		return 0;
-	if (s && s->ends_ns > f->r.begin)
-		end = s->ends_ns;
 	f->done = tid;
 	f->r.flags |= flags;
-	f->r.latency = end - f->r.begin;
+	f->r.latency = (s && s->ends_ns > f->r.begin ? s->ends_ns : ns) - f->r.begin;
 	if (s && s->owner == id) {
 		server_account_at(s, ns);
 		server_settle_waits(s, &f->r);
