@@ -76,7 +76,7 @@ kernel_tell() { # VERSION KERNEL
     local log=$logs/kernel-$1.log package
     rig_results "$log" "$1"
     package=$(cat "${2%/*}/version")
-    [ -z "$record" ] || ! stats_of "$log" | grep -q . || stats_keep "$1" "$package" "$log"
+    [ -z "$record" ] || [ -z "$(stats_of "$log")" ] || stats_keep "$1" "$package" "$log"
     [ "$what" = timed ] || stats_judge "$1" "$package" "$log"
     echo "# $1: $(cat "$work/$1.took") s"
 }
