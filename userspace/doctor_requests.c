@@ -60,8 +60,8 @@ static int request_make(void)
 		err = say(ends[0], ends[1], question);
 	if (!err)
 		err = say(ends[1], ends[0], answer);
-	/* What its thread does after the answer is the request's, until it waits for more. */
-	poll(&wait, 1, 0);
+	/* What its thread does after the answer is the request's, until it sleeps. */
+	poll(&wait, 1, 1);
 	close(ends[0]);
 	close(ends[1]);
 	return err;
@@ -127,5 +127,5 @@ void doctor_requests(struct doctor *d)
 			    "%s", why);
 	else
 		checkup_add(&d->checkup, CHECK_OK, "requests", NULL,
-			    "can be seen: one of our own was, at its system calls");
+			    "can be seen: one of our own was");
 }
