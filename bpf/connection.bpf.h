@@ -65,7 +65,7 @@ static __always_inline struct connection *connection_at(__u32 row, const struct 
 {
 	struct connection *c = bpf_map_lookup_elem(&connections, &row);
 
-	return c && key->file && c->key.file == key->file && c->key.inode == key->inode ? c : 0;
+	return c && key->file && key_is(&c->key, key) ? c : 0;
 }
 
 static __always_inline struct connection *connection_find(const struct connection_key *key)
@@ -100,11 +100,8 @@ static __always_inline int connection_is_given_up(struct server *s)
 static __always_inline int connection_is_open(const struct connection_key *key)
 {
 	const struct connection *c = connection_find(key);
-	struct connection_key now = {};
 
-	if (!c || !by_sockets)
-		return c != 0;
-	return !socket_key(c->fd, &now) && now.file == key->file && now.inode == key->inode;
+	return c && (!by_sockets || socket_is(c->fd, key));
 }
 
 /* It is closed.  Whoever deletes the entry gives the row back. */

@@ -106,13 +106,7 @@ static __always_inline __u32 http_close(struct http_parser *p)
 /* A message begins with the byte that was left. */
 static __always_inline void http_start_message(struct http_parser *p, __u8 kind)
 {
-	p->kind = kind;
-	p->flags = 0;
-	p->status = 0;
-	p->head = p->matched;
-	p->length = p->number = 0;
-	p->need = HTTP_NO_END;
-	p->events |= HTTP_BEGIN;
+	http_open(p, kind);
 	if (kind == HTTP_KIND_UWSGI) {
 		p->left = 4;
 		http_look(p, HTTP_PACKET);

@@ -104,6 +104,34 @@ static __always_inline __u32 http_until(const struct http_parser *p, __u8 a, __u
 	return HTTP_DELIMITERS(a, b, '\r', '\n');
 }
 
+/* A message begins, of which p->matched bytes are known. */
+static __always_inline void http_open(struct http_parser *p, __u8 kind)
+{
+	p->kind = kind;
+	p->flags = 0;
+	p->status = 0;
+	p->head = p->matched;
+	p->length = p->number = 0;
+	p->need = HTTP_NO_END;
+	p->events |= HTTP_BEGIN;
+}
+
+/* "HTTP/1.1", or another digit. */
+static __always_inline int http_is_version(__u64 word)
+{
+	return (word & ~(0xfull << 56)) == HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0');
+}
+
+/* " 200" and what follows; < 0: it is no status. */
+static __always_inline int http_code(__u64 code)
+{
+	__u64 digits = (code >> 8 & 0xffffff) ^ 0x303030;
+
+	if ((code & 0xff) != ' ' || http_between(digits, 0, 9) != HTTP_HIGHS)
+		return -1;
+	return (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
+}
+
 /* What is in `text`? */
 static __always_inline void http_ask(struct http_parser *p, __u8 kind)
 {
@@ -239,7 +267,7 @@ static __always_inline void http_on_version(struct http_parser *p, int d)
 {
 	__u64 version = http_text(p, 0);
 
-	if (p->used != 8 || (version & ~(0xfull << 56)) != HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0')) {
+	if (p->used != 8 || !http_is_version(version)) {
 		http_fail(p);
 		return;
 	}
@@ -254,17 +282,16 @@ static __always_inline void http_on_version(struct http_parser *p, int d)
 
 static __always_inline void http_on_status(struct http_parser *p, int d)
 {
-	__u64 version = http_text(p, 0), code = http_text(p, 1);
-	__u64 digits = (code >> 8 & 0xffffff) ^ 0x303030;
+	__u64 code = http_text(p, 1);
+	int status = http_code(code);
 
 	/* "HTTP/1.1 200 OK"; a reason need not be there. */
-	if (p->used < 12 || (code & 0xff) != ' ' || (p->used > 12 && (code >> 32 & 0xff) != ' ') ||
-	    (version & ~(0xfull << 56)) != HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0') ||
-	    http_between(digits, 0, 9) != 0x8080808080808080ull) {
+	if (p->used < 12 || (p->used > 12 && (code >> 32 & 0xff) != ' ') ||
+	    !http_is_version(http_text(p, 0)) || status < 0) {
 		http_fail(p);
 		return;
 	}
-	p->status = (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
+	p->status = status;
 	p->flags |= HTTP_HAS_LINE;
 	p->events |= HTTP_LINE;
 	http_next_line(p, d);

@@ -148,8 +148,7 @@ static __always_inline int http_quick_meet(struct http_quick *q, __u32 most, __u
 	for (__u32 i = 0; i < most; i += 8) {
 		__u32 at = q->met;
 		__u64 word = http_quick_at(q, at);
-		__u64 hits = http_hits(word, delimiters) | http_hits(word, delimiters >> 8) |
-			     http_hits(word, delimiters >> 16) | http_hits(word, delimiters >> 24);
+		__u64 hits = http_ends(word, delimiters);
 
 		if (at >= q->n)
 			return 0;
@@ -182,8 +181,7 @@ static __always_inline int http_quick_request(struct http_quick *q)
 		return 0;
 	at = q->met;
 	word = http_quick_at(q, at + 1);
-	if ((http_quick_at(q, at) & 0xff) != ' ' ||
-	    (word & ~(0xfull << 56)) != HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0') ||
+	if ((http_quick_at(q, at) & 0xff) != ' ' || !http_is_version(word) ||
 	    (http_quick_at(q, at + 9) & 0xffff) != ('\r' | '\n' << 8))
 		return 0;
 	if (word >> 56 == '0')
@@ -194,15 +192,14 @@ static __always_inline int http_quick_request(struct http_quick *q)
 /* "HTTP/1.1 200 OK" */
 static __always_inline int http_quick_response(struct http_quick *q)
 {
-	__u64 version = http_load(q->data), code = http_load(q->data + 8);
-	__u64 digits = (code >> 8 & 0xffffff) ^ 0x303030;
+	__u64 code = http_load(q->data + 8);
+	int status = http_code(code);
 
-	if ((version & ~(0xfull << 56)) != HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0') ||
-	    (code & 0xff) != ' ' || http_between(digits, 0, 9) != HTTP_HIGHS ||
+	if (!http_is_version(http_load(q->data)) || status < 200 ||
 	    ((code >> 32 & 0xff) != ' ' && (code >> 32 & 0xff) != '\r'))
 		return 0;
-	q->status = (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
-	return q->status >= 200;
+	q->status = status;
+	return 1;
 }
 
 /* The first line.  Not 0: it is sound. */
@@ -219,13 +216,7 @@ static __always_inline int http_quick_first(const struct http_parser *p, struct 
 
 static __always_inline void http_quick_begin(struct http_parser *p)
 {
-	if (p->kind == HTTP_KIND_DETECT)
-		p->kind = HTTP_KIND_REQUEST;
-	p->flags = 0;
-	p->status = 0;
-	p->head = 0;
-	p->length = p->number = 0;
-	p->need = HTTP_NO_END;
+	http_open(p, p->kind == HTTP_KIND_DETECT ? HTTP_KIND_REQUEST : p->kind);
 }
 
 /* After HTTP_BEGIN: all other events of the head. */

@@ -116,6 +116,13 @@ static __always_inline __u64 http_hits(__u64 word, __u8 byte)
 	return (x - HTTP_ONES) & ~x & HTTP_HIGHS;
 }
 
+/* As http_hits(), of four delimiters. */
+static __always_inline __u64 http_ends(__u64 word, __u32 delimiters)
+{
+	return http_hits(word, delimiters) | http_hits(word, delimiters >> 8) |
+	       http_hits(word, delimiters >> 16) | http_hits(word, delimiters >> 24);
+}
+
 /* The index of the first byte that is hit; 8: none is. */
 static __always_inline __u32 http_first(__u64 hits)
 {
@@ -287,8 +294,7 @@ static __always_inline void http_scan(struct http_parser *p, struct wire_request
 		http_scan_line(p, c, data, left);
 		return;
 	}
-	hits = http_hits(word, delimiters) | http_hits(word, delimiters >> 8) |
-	       http_hits(word, delimiters >> 16) | http_hits(word, delimiters >> 24);
+	hits = http_ends(word, delimiters);
 	first = http_first(delimiters ? hits : 0);
 	if (first < count) {
 		count = first;

@@ -36,11 +36,7 @@ static __always_inline __u32 call_of(struct task_struct *task, __u64 args[4])
 /* The connection that the thread held may have been closed since: nobody tells. */
 static __always_inline void held_check(struct server *s)
 {
-	struct connection_key key = {};
-
-	if (!s->held.file || !task_here()->files)
-		return;
-	if (!socket_key(s->held_fd, &key) && key.file == s->held.file && key.inode == s->held.inode)
+	if (!s->held.file || !task_here()->files || socket_is(s->held_fd, &s->held))
 		return;
 	s->key = s->held;
 	s->held.file = 0;
@@ -54,7 +50,7 @@ static __always_inline void held_leaves(struct server *s)
 {
 	struct connection_key key = s->key;
 
-	if (key.file == s->held.file && key.inode == s->held.inode)
+	if (key_is(&key, &s->held))
 		return;
 	held_check(s);
 	s->key = key;
@@ -128,7 +124,7 @@ static __always_inline void descriptor_becomes(struct server *s)
 	struct descriptor key = {.tgid = s->tgid, .fd = s->fd};
 
 	before = bpf_map_lookup_elem(&descriptors, &key);
-	if (before && (before->file != now.file || before->inode != now.inode)) {
+	if (before && !key_is(before, &now)) {
 		s->key = *before;
 		traffic_ends(1, 1);
 		s->key = now;
@@ -142,7 +138,7 @@ static __always_inline void descriptor_becomes(struct server *s)
  */
 static __always_inline void socket_ends(struct server *s, __u32 call)
 {
-	int held = s->held.file == s->key.file && s->held.inode == s->key.inode;
+	int held = key_is(&s->held, &s->key);
 	int whole = call != CALL_SHUTDOWN;
 	struct inflight *f;
 
@@ -172,7 +168,7 @@ static __always_inline int socket_closes(struct sock *sk)
 	if (!s)
 		return 0;
 	call = call_of(bpf_get_current_task_btf(), args);
-	if ((call >= CALL_READ && call <= CALL_SPLICE) || socket_key_of(sk, &s->key))
+	if (call_moves(call) || socket_key_of(sk, &s->key))
 		return 0;
 	socket_ends(s, call);
 	server_turn(s);
@@ -196,13 +192,13 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 	if (!s)
 		return 0;
 	call = call_of(bpf_get_current_task_btf(), s->args);
-	if (call < CALL_READ || call > CALL_SPLICE || call_sends(call) != sends)
+	if (!call_moves(call) || call_sends(call) != sends)
 		return 0;
 	if (socket_key_of(sk, &s->key))
 		return 0;
 	held_leaves(s);
 	s->enter_ns = s->parsed_ns = bpf_ktime_get_ns();
-	s->fd = call == CALL_SPLICE ? s->args[2] : s->args[0];
+	s->fd = call_socket(s, call);
 	if (!connection_of(s))
 		descriptor_becomes(s);
 	if (size > 0)

@@ -34,7 +34,7 @@ struct socket_lock_t___kernel {
 struct sock {
 	struct sock_common __sk_common;
 	struct socket_lock_t___kernel sk_lock;
-	unsigned short sk_type, sk_protocol;
+	unsigned short sk_protocol;
 	struct socket *sk_socket; /* NULL: of no process any more, or not yet */
 } __attribute__((preserve_access_index));
 
@@ -125,6 +125,19 @@ static __always_inline int socket_key(__u32 fd, struct connection_key *ret)
 	ret->inode = BPF_CORE_READ(inode, i_ino);
 	ret->pad = 0;
 	return 0;
+}
+
+static __always_inline int key_is(const struct connection_key *a, const struct connection_key *b)
+{
+	return a->file == b->file && a->inode == b->inode;
+}
+
+/* The current process has this socket open as `fd`. */
+static __always_inline int socket_is(__u32 fd, const struct connection_key *key)
+{
+	struct connection_key now = {};
+
+	return !socket_key(fd, &now) && key_is(&now, key);
 }
 
 /* Closing it now would end it: no other descriptor or process has it open. */

@@ -66,7 +66,7 @@ static __always_inline int tls_connection(struct server *s)
 		s->key = s->tls.received;
 	else
 		return -1;
-	if (!bound || bound->file != s->key.file || bound->inode != s->key.inode)
+	if (!bound || !key_is(bound, &s->key))
 		bpf_map_update_elem(&tls_sessions, &session, &s->key, BPF_ANY);
 	return 0;
 }

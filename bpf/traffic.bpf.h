@@ -33,6 +33,17 @@ static __always_inline int call_sends(__u32 call)
 	return call >= CALL_SEND;
 }
 
+static __always_inline int call_moves(__u32 call)
+{
+	return call >= CALL_READ && call <= CALL_SPLICE;
+}
+
+/* The descriptor of the socket that it moves bytes through. */
+static __always_inline __u32 call_socket(const struct server *s, __u32 call)
+{
+	return call == CALL_SPLICE ? s->args[2] : s->args[0];
+}
+
 /* A uwsgi packet: somebody else serves the request that this process was sent. */
 static __always_inline int is_uwsgi(__u64 at, __u32 size)
 {
@@ -260,7 +271,7 @@ __noinline int traffic_moved(__u32 call, __u32 size)
 	if (!s)
 		return 0;
 	if (!by_sockets && (call_peeks(s, call) ||
-			    socket_key(call == CALL_SPLICE ? s->args[2] : s->args[0], &s->key)))
+			    socket_key(call_socket(s, call), &s->key)))
 		return 0;
 	s->tls.moves++;
 	s->tls.moved = s->key;

@@ -128,8 +128,8 @@ enum wire_protocol {
 #define WIRE_REQUEST_UPGRADED 0x10 /* the connection speaks another protocol from here on */
 #define WIRE_REQUEST_SHARED 0x20 /* some of its time was not told apart from another's */
 #define WIRE_REQUEST_DIED 0x40	 /* its process ended in it */
-#define WIRE_REQUEST_TICKS 0x100 /* its syscall_ns is an estimate by the kernel's ticks */
 #define WIRE_REQUEST_MARKED 0x80 /* the route is an endpoint's name by a mark */
+#define WIRE_REQUEST_TICKS 0x100 /* its syscall_ns is an estimate by the kernel's ticks */
 
 /* What on_reap does with a request. */
 enum wire_reap {
