@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What served processes leave behind in the kernel's tables when they end, by whatever
- * death: requests that no thread worked for just then, and open connections.
+ * death: requests that no thread worked for just then, and open connections.  And what all
+ * of them leave when watching rests.
  */
 #ifndef PYCOST_REAP_H
 #define PYCOST_REAP_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct requests_bpf;
@@ -17,6 +19,17 @@ struct requests_bpf;
  * finish: nothing more is going to be seen, and those answered by now are told as well.
  */
 void reap(struct requests_bpf *programs, bool finish);
+
+/*
+ * Watching rests, and has let go of all sockets: what the programs have noted of threads
+ * and connections goes; in_flight: and requests.
+ */
+void reap_rest(struct requests_bpf *programs, bool in_flight);
+/*
+ * As server_forget() in bpf/server.bpf.h: what is noted of a thread.  Whoever deletes the
+ * entry gives the slot back.
+ */
+void reap_thread(struct requests_bpf *programs, uint32_t tid);
 
 bool process_lives(pid_t pid);
 
