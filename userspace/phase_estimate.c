@@ -69,14 +69,17 @@ double phase_share(const struct phase_times *t)
 
 double phase_sum_error(const struct phase_times *t, const struct phase_sum *s)
 {
-	double all = (double)t->gap_ns + t->watched_ns, between = 0, n = t->count;
+	double all = (double)t->gap_ns + t->watched_ns, between = 0, n = t->count, before = 0;
 
 	if (phase_share(t) == 1)
 		return 0;
+	/* Of neighbours: what goes up and down slowly, the phases follow. */
 	for (uint32_t i = 0; i < t->count; i++) {
 		double off = s->batches[i] - s->sum * t->batches[i] / all;
 
-		between += off * off;
+		if (i)
+			between += (off - before) * (off - before) / 2;
+		before = off;
 	}
 	between *= n > 1 ? n / (n - 1) * (1 - phase_share(t)) : 0;
 	return sqrt(fmax(between, s->chance));

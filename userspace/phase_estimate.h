@@ -3,8 +3,8 @@
  * Sums of what was watched in phases only: estimates, and how far off they may be.
  *
  * A phase stands for the time from the one before to its own end: what was counted in it
- * is scaled up by that.  How much sums vary from phase to phase tells their error, as of a
- * ratio (to time) in a sample of clusters; no less than chance makes of single requests
+ * is scaled up by that.  How much sums differ from one phase to the next tells their error, as
+ * of a ratio (to time) in a sample of clusters; no less than chance makes of single requests
  * that are in the sample or not.  Of many phases, some that follow each other are one batch.
  */
 #ifndef PYCOST_PHASE_ESTIMATE_H

@@ -16,6 +16,7 @@
 #include "userspace/phase_plan.h"
 #include "userspace/reap.h"
 #include "userspace/served_cpu.h"
+#include "userspace/served_threads.h"
 
 #define PHASE_NS 500000000ull
 /* What is in flight when it ends has so long, and is looked at so often. */
@@ -226,6 +227,7 @@ static void phase_forget(struct phases *p, uint64_t now, struct phase *ret)
 		reap(p->programs, true);
 	p->at.cut = in_flight(p);
 	reap_rest(p->programs, p->at.cut != 0);
+	served_threads_forget(p->programs);
 	phase_take(p, ret);
 	p->state = PHASE_RESTS;
 	p->next = now + gap(p);

@@ -134,39 +134,9 @@ void reap(struct requests_bpf *p, bool finish)
 		connections_reap(p, false);
 }
 
-void reap_thread(struct requests_bpf *p, uint32_t tid)
-{
-	char *nobody = calloc(1, bpf_map__value_size(p->maps.servers));
-	uint32_t slot;
-
-	if (!bpf_map_lookup_elem(bpf_map__fd(p->maps.server_slots), &tid, &slot) &&
-	    !bpf_map_delete_elem(bpf_map__fd(p->maps.server_slots), &tid)) {
-		/* A CPU may still have it as the one that it met last: see server_of(). */
-		if (nobody)
-			bpf_map_update_elem(bpf_map__fd(p->maps.servers), &slot, nobody, BPF_ANY);
-		bpf_map_delete_elem(bpf_map__fd(p->maps.class_of), &tid);
-		bpf_map_update_elem(bpf_map__fd(p->maps.free_servers), NULL, &slot, BPF_ANY);
-	}
-	free(nobody);
-}
-
-static void threads_reap(struct requests_bpf *p)
-{
-	int slots = bpf_map__fd(p->maps.server_slots);
-	uint32_t tid, next;
-	int err = bpf_map_get_next_key(slots, NULL, &tid);
-
-	while (!err) {
-		err = bpf_map_get_next_key(slots, &tid, &next);
-		reap_thread(p, tid);
-		tid = next;
-	}
-}
-
 void reap_rest(struct requests_bpf *p, bool in_flight)
 {
 	if (in_flight)
 		requests_reap(p, request_reap_unanswered);
 	connections_reap(p, true);
-	threads_reap(p);
 }

@@ -21,16 +21,10 @@ struct requests_bpf;
 void reap(struct requests_bpf *programs, bool finish);
 
 /*
- * Watching rests, and has let go of all sockets: what the programs have noted of threads
- * and connections goes; in_flight: and requests.
+ * Watching rests, and has let go of all sockets: what the programs have noted of
+ * connections goes; in_flight: and of requests.
  */
 void reap_rest(struct requests_bpf *programs, bool in_flight);
-/*
- * As server_forget() in bpf/server.bpf.h: what is noted of a thread.  Whoever deletes the
- * entry gives the slot back.
- */
-void reap_thread(struct requests_bpf *programs, uint32_t tid);
-
 bool process_lives(pid_t pid);
 
 #endif

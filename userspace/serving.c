@@ -25,6 +25,7 @@
 #include "userspace/phases.h"
 #include "userspace/reap.h"
 #include "userspace/request_config.h"
+#include "userspace/served_threads.h"
 #include "userspace/tasks.h"
 
 struct serving {
@@ -336,7 +337,7 @@ static void threads_forget(struct serving *s, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir)))
-		reap_thread(s->programs, atoi(e->d_name));
+		served_thread_forget(s->programs, atoi(e->d_name));
 	if (dir)
 		closedir(dir);
 }

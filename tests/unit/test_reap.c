@@ -164,7 +164,6 @@ static int fake_access(const char *path, int mode)
 #define access fake_access
 #define reap reap_of_ours
 #define reap_rest reap_rest_of_ours
-#define reap_thread reap_thread_of_ours
 #define process_lives process_lives_of_ours
 #include "userspace/reap.c"
 
