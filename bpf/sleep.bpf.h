@@ -5,10 +5,14 @@
  *
  * So nobody's system calls have to be looked at.  What does not sleep is not seen to wait:
  * a thread that finds its next work at once goes on for its last request until it
- * receives the next, or closes the connection of the last.  inet_sock_set_state tells of
- * that, where it is a TCP one, and is not reset or closed by the other side before.  Else
- * that a connection is closed is found out when the thread sleeps or turns to another, and
- * when another has its descriptor.
+ * receives the next, or closes the connection of the last.
+ *
+ * sock_close() tells of that, where the kernel lets us trace its functions: it runs when
+ * the last descriptor of a socket is closed, in the thread that did it, before that is
+ * back in its program (net/socket.c; fs/file_table.c).  Else inet_sock_set_state does, of
+ * a TCP connection that is not reset or closed by the other side before.  What neither
+ * tells is found out when the thread sleeps or turns to another connection, and when
+ * another has the descriptor: a close while a forked child has the socket open, too.
  *
  * Wants Linux 6.5, from which on all that goes through sockets passes sock_send_length and
  * sock_recv_length (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since
@@ -33,15 +37,24 @@ static __always_inline __u32 call_of(struct task_struct *task, __u64 args[4])
 	return call_kind(regs->CALL_NUMBER);
 }
 
-/* The connection that the thread held may have been closed since: nobody tells. */
+/*
+ * The connection that the thread held may have been closed since, or shut down for what is
+ * sent: nobody may have told.
+ */
 static __always_inline void held_check(struct server *s)
 {
-	if (!s->held.file || !task_here()->files || socket_is(s->held_fd, &s->held))
+	int open;
+
+	if (!s->held.file || !task_here()->files)
+		return;
+	open = socket_is(s->held_fd, &s->held);
+	if (open && !socket_is_shut(&s->held))
 		return;
 	s->key = s->held;
-	s->held.file = 0;
+	if (!open)
+		s->held.file = 0;
 	s->ends_ns = s->sent_ns;
-	traffic_ends(1, 1);
+	traffic_ends(!open, 1);
 	s->ends_ns = 0;
 }
 
@@ -104,7 +117,7 @@ static __always_inline void thread_returns(struct server *s)
 }
 
 /*
- * Where nobody tells that a socket is closed: the last that each descriptor stood for.
+ * Where nobody has told that a socket is closed: the last that each descriptor stood for.
  * What had it before the one that has it now is closed.
  */
 struct descriptor {
@@ -171,6 +184,23 @@ static __always_inline int socket_closes(struct sock *sk)
 	if (call_moves(call) || socket_key_of(sk, &s->key))
 		return 0;
 	socket_ends(s, call);
+	server_turn(s);
+	return 0;
+}
+
+/* A socket's last descriptor is closed, by the current thread. */
+static __always_inline int socket_closed(struct file *file)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct server *s;
+
+	if (!served_maybe(id >> 32))
+		return 0;
+	s = server_here();
+	if (!s)
+		return 0;
+	s->key = (struct connection_key){.file = (__u64)file, .inode = file->f_inode->i_ino};
+	socket_ends(s, CALL_CLOSE);
 	server_turn(s);
 	return 0;
 }

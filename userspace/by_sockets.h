@@ -5,9 +5,14 @@
 #ifndef PYCOST_BY_SOCKETS_H
 #define PYCOST_BY_SOCKETS_H
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /*
  * It tells of sockets, which is cheaper by far than to look at all system calls: from 6.5
@@ -22,6 +27,31 @@ static inline bool kernel_tells_of_sockets(void)
 
 	btf__free(btf);
 	return tells;
+}
+
+/*
+ * Whether a program of ours may trace its function that closes a socket, sock_close() of
+ * net/socket.c: 0, as far as loading one tells.  -ENOENT: it has none of that name;
+ * -EPERM: it refuses all such programs, as it may in a sandbox.
+ */
+static inline int kernel_traces_closes(void)
+{
+	const struct bpf_insn nothing[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, o, .expected_attach_type = BPF_TRACE_FENTRY);
+	int id = libbpf_find_vmlinux_btf_id("sock_close", BPF_TRACE_FENTRY), fd;
+
+	if (id <= 0)
+		return -ENOENT;
+	o.attach_btf_id = id;
+	fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "pycost_try", "GPL", nothing,
+			   sizeof(nothing) / sizeof(*nothing), &o);
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
 }
 
 #endif

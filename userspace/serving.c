@@ -19,6 +19,7 @@
 #include "requests.skel.h"
 #include "symbolizer/interpreter.h"
 #include "userspace/by_sockets.h"
+#include "userspace/closes.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
@@ -32,6 +33,7 @@ struct serving {
 	bool no_follow;
 	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
+	enum closes closes;
 };
 
 /* Maps that the exact mode has too are its own, but each counts its own losses. */
@@ -201,7 +203,7 @@ static void programs_choose(struct serving *s)
 	bpf_program__set_autoload(s->programs->progs.on_sys_exit, !sockets);
 	bpf_program__set_autoload(s->programs->progs.on_received, sockets);
 	bpf_program__set_autoload(s->programs->progs.on_sent, sockets);
-	bpf_program__set_autoload(s->programs->progs.on_state, sockets);
+	closes_choose(s->programs, sockets);
 	/* It is only run by us. */
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
 }
@@ -236,6 +238,8 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = counters_connect(s, o);
 	if (!err)
 		err = tasks_begin(s);
+	if (!err)
+		err = closes_attach(s->programs, &s->closes);
 	return err ? err : requests_bpf__attach(s->programs);
 }
 
@@ -464,6 +468,11 @@ void serving_finish(struct serving *s)
 	serving_pass(s);
 	requests_bpf__detach(s->programs);
 	reap(s->programs, true);
+}
+
+enum closes serving_closes(const struct serving *s)
+{
+	return s->closes;
 }
 
 const char *serving_tasks_reason(const struct serving *s)

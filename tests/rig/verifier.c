@@ -247,6 +247,10 @@ static void all_sockets_try(void)
 		requests_try(programs[i], false, "instructions", true);
 		requests_try(programs[i], false, IN_PART, true);
 	}
+	if (kernel_traces_closes())
+		return;
+	requests_try("on_close", false, "instructions", true);
+	requests_try("on_close", false, IN_PART, true);
 }
 
 static void all_tls_try(void)
