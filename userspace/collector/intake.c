@@ -14,7 +14,7 @@
 #include "userspace/collector/door_text.h"
 #include "userspace/collector/serve_log.h"
 
-#define GROUP_MAX 256
+#define GROUP_MAX 1024
 #define FUTURE_S 300 /* that a batch may seem to come from */
 #define RETRY_STORE_S 10
 #define HOUR 3600

@@ -56,8 +56,8 @@ static const struct key {
 	{ "limits.query", TIME, AT(query_s), 30, 1, 3600, "for the answer to a query" },
 	{ "limits.queries", COUNT, AT(queries), 2, 1, 64, "at a time" },
 	{ "threads", COUNT, AT(threads), 2, 2, 64, "for connections, and as many to unpack" },
-	{ "group.ms", COUNT, AT(group_ms), 300, 0, 10000, "that batches wait for others" },
-	{ "group.size", SIZE, AT(group_bytes), 32 * MI, 64 * KI, GI, "for which they do not" },
+	{ "group.ms", COUNT, AT(group_ms), 1000, 0, 60000, "that batches wait for others" },
+	{ "group.size", SIZE, AT(group_bytes), 128 * MI, 64 * KI, GI, "for which they do not" },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(*keys))
 
