@@ -126,7 +126,7 @@ trap 'rm -rf "$work"' EXIT
 logs=${RIG_LOGS:-$work}
 mkdir -p "$logs"
 static=${BUILD:-build}/static
-make -s -j"$(nproc)" BUILD="$static" LDFLAGS=-static "$static/pycost" "$static/verifier" >&2
+make -s -j"$(nproc)" FLEET=0 BUILD="$static" LDFLAGS=-static "$static/pycost" "$static/verifier" >&2
 rig_tree "$work/tree" "$python" "$(command -v busybox)"
 for name in "${unprobed[@]}"; do
     if root=$(root_of "${name/python3./py3}"); then
