@@ -244,13 +244,14 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_DEEP] = "samples of stacks too deep to be read to their outer end",
 	[LOSS_LINES] = "functions whose lines are not known, as their table was not to be had",
 	[LOSS_NATIVES] = "samples without their native function because the table was full",
-	[LOSS_REQUESTS] = "requests not seen because the ring or the table of requests was full",
+	[LOSS_REQUESTS] = "requests, or calls on sockets, not seen: a table was full, or the program not run",
 	[LOSS_CONNECTIONS] = "connections not watched because their table was full",
 	[LOSS_CLASSES] = "requests counted as others because of too many endpoints",
 	[LOSS_SERVERS] = "threads of served processes not watched because their table was full",
 	[LOSS_GARBLED] = "connections given up, as what they speak is no protocol known",
 	[LOSS_TAGS] = "requests without their tags because of too many kinds of them",
 	[LOSS_MARKS] = "imports, collections and marks that were not told",
+	[LOSS_CUT] = "requests of the sample that were not waited for to their end",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

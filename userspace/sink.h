@@ -25,6 +25,13 @@ enum metric {
 	METRIC_TASK_CLOCK = 3,	 /* nanoseconds on a CPU, user and kernel */
 };
 
+/* Of processes that were added up over a fleet: what stands for their pids is shown nowhere. */
+enum many {
+	MANY_NOT = 0,
+	MANY_EXACT,
+	MANY_SAMPLED, /* calls are numbers of samples, whose periods may differ */
+};
+
 struct sink_meta {
 	enum metric metric;
 	bool user_only;	       /* kernel mode excluded from the metric */
@@ -43,6 +50,12 @@ struct sink_meta {
 	uint64_t period;
 	bool requests;	   /* the facts of requests are told too */
 	bool no_functions; /* nothing else is: neither calls nor samples */
+	enum many many;	   /* in memory only */
+	/*
+	 * Requests are watched in phases, so that it costs no more than so many parts of
+	 * 10,000 of CPU time: see struct sink_phase.  0: all of them.
+	 */
+	uint32_t budget;
 };
 
 struct sink_process {
@@ -260,6 +273,16 @@ struct sink_requests {
 	uint32_t bin_counts[REQUEST_DISTRIBUTIONS];
 };
 
+/*
+ * With meta.budget: a time in which requests were watched.  It stands for the gap before
+ * it, too.  The requests that were told since the last phase are those that began in it.
+ */
+struct sink_phase {
+	uint64_t gap_ns, watched_ns; /* the latter 0: the gap at the end of all */
+	uint64_t cost_ns; /* CPU time that watching took, by our reckoning, */
+	uint64_t cpu_ns;  /* and what the served processes took: both with the gap */
+};
+
 /* A served process: totals so far.  Told when it ends, and at the end. */
 struct sink_worker {
 	uint32_t pid, ppid;
@@ -314,13 +337,14 @@ enum loss {
 	LOSS_DEEP,	      /* samples of a stack too deep: its outer end is missing */
 	LOSS_LINES,	      /* functions whose line table was not to be had: lines unknown */
 	LOSS_NATIVES,	      /* samples of native functions beyond those kept */
-	LOSS_REQUESTS,	      /* requests that were dropped */
+	LOSS_REQUESTS,	      /* requests, or calls on sockets, that were not seen */
 	LOSS_CONNECTIONS,     /* connections beyond the table: their requests were not seen */
 	LOSS_CLASSES,	      /* requests counted as others, of endpoints beyond those kept apart */
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */
 	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
 	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
 	LOSS_MARKS,	      /* imports, collections and marks that were not told */
+	LOSS_CUT,	      /* requests that had not ended when watching was to rest */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */
@@ -347,6 +371,7 @@ struct sink {
 	int (*backend)(struct sink *s, const struct sink_backend *b);
 	int (*group)(struct sink *s, const struct sink_group *g);
 	int (*requests)(struct sink *s, const struct sink_requests *r);
+	int (*phase)(struct sink *s, const struct sink_phase *p);
 	int (*worker)(struct sink *s, const struct sink_worker *w);
 	int (*import)(struct sink *s, const struct sink_import *i);
 	int (*collection)(struct sink *s, const struct sink_collection *c);
