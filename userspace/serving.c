@@ -207,6 +207,7 @@ static void programs_choose(struct serving *s)
 	bpf_program__set_autoload(s->programs->progs.on_sys_exit, !sockets);
 	bpf_program__set_autoload(s->programs->progs.on_received, sockets);
 	bpf_program__set_autoload(s->programs->progs.on_sent, sockets);
+	s->programs->rodata->steady = kernel_keeps_steady();
 	closes_choose(s->programs, sockets);
 	/* It is only run by us. */
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
@@ -450,14 +451,17 @@ int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret)
 int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
 {
 	int err = kernel_losses_sum(bpf_map__fd(s->programs->maps.losses), ret);
+	const struct bpf_program *const see[] = {
+		s->programs->progs.on_sys_enter, s->programs->progs.on_sys_exit,
+		s->programs->progs.on_received, s->programs->progs.on_sent,
+	};
 
 	if (err)
 		return err;
 	ret[WIRE_LOSS_SLICES] +=
 		kernel_program_missed(bpf_program__fd(s->programs->progs.on_switch));
-	ret[WIRE_LOSS_REQUESTS] +=
-		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_enter)) +
-		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_exit));
+	for (size_t i = 0; i < sizeof(see) / sizeof(*see); i++)
+		ret[WIRE_LOSS_REQUESTS] += kernel_program_missed(bpf_program__fd(see[i]));
 	return 0;
 }
 
