@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/phase_plan.h"
 
+#include <stdlib.h>
+
 /* What was not spent is kept, but no more than is earned in so long. */
 #define KEEP_NS 10e9
 /* Less is not worth to let go for; more is as good as not to watch. */
@@ -8,6 +10,16 @@
 #define GAP_MAX_NS 600e9
 /* The weight of what is new. */
 #define SMOOTH 0.3
+
+unsigned budget_parse(const char *percent)
+{
+	char *end;
+	double value = strtod(percent, &end);
+
+	if (*end || end == percent || !(value >= 0.01 && value <= 100))
+		return 0;
+	return value * (BUDGET_UNIT / 100) + 0.5;
+}
 
 void phase_plan_init(struct phase_plan *p, unsigned budget)
 {

@@ -15,6 +15,9 @@
 
 #define BUDGET_UNIT 10000u /* a budget is in parts of so many: 100 are 1 % */
 
+/* Of a number of percent, as an option has it; 0: it is none, or beyond 0.01 to 100. */
+unsigned budget_parse(const char *percent);
+
 struct phase_plan {
 	unsigned budget;
 	double balance; /* ns; below 0: owed */
