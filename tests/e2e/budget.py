@@ -106,7 +106,7 @@ def estimates():
         lib.check(name + ": it says that it estimates",
                   total["estimate"] and 0 < total["seen"] < answered / 2, total)
         lib.check(name + ": it cost what it may, and the first phase",
-                  told["watched"]["cost"] < 1.6, told["watched"])
+                  told["watched"]["cost"] < 1.4, told["watched"])
         lib.check(name + ": the estimate of %d requests is within three of its errors" % answered,
                   abs(total["requests"] - answered) < 3 * total["error"],
                   (total["requests"], total["error"]))
