@@ -103,6 +103,11 @@ $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 # Batches of known totals, and the totals of a store.
 $(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# The store in a directory: written to and killed; and what it takes to load and to ask.
+STORE_TESTS := $(BUILD)/store-kills
+$(STORE_TESTS): $(BUILD)/store-%: $(BUILD)/tests/fleet/store_%.o $(BUILD)/tests/unit/fleet_sample.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(STORE_TESTS:$(BUILD)/store-%=$(BUILD)/tests/fleet/store_%.o): | $(SKELS) $(PROTO_C)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf
