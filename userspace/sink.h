@@ -337,7 +337,7 @@ enum loss {
 	LOSS_DEEP,	      /* samples of a stack too deep: its outer end is missing */
 	LOSS_LINES,	      /* functions whose line table was not to be had: lines unknown */
 	LOSS_NATIVES,	      /* samples of native functions beyond those kept */
-	LOSS_REQUESTS,	      /* requests that were dropped */
+	LOSS_REQUESTS,	      /* requests, or calls on sockets, that were not seen */
 	LOSS_CONNECTIONS,     /* connections beyond the table: their requests were not seen */
 	LOSS_CLASSES,	      /* requests counted as others, of endpoints beyond those kept apart */
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */
