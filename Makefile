@@ -100,6 +100,10 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+# Fills an agent's spool: see tests/fleet/agent.py.
+$(BUILD)/spooled: $(BUILD)/tests/fleet/spooled.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/fleet/spooled.o: | $(PROTO_C)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf
