@@ -104,6 +104,9 @@ $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 $(BUILD)/spooled: $(BUILD)/tests/fleet/spooled.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/fleet/spooled.o: | $(PROTO_C)
+# Batches of known totals, and the totals of a store.
+$(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf
