@@ -24,15 +24,24 @@ ALL_CFLAGS := -std=gnu11 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wno-unused-
 	-Wno-missing-field-initializers $(CFLAGS) $(SAN)
 LDLIBS := -lbpf -lelf -lcapstone -lz -llzma -liberty -ljansson -lxxhash -lyaml -lsodium -lprotobuf-c -lncursesw \
 	-ltinfo -lcap -lm -lpthread
+# FLEET=0 leaves out what is for many hosts: agent, serve, push and query, and their libraries.
+FLEET ?= 1
+ROOMS := userspace $(if $(filter 1,$(FLEET)),userspace/fleet userspace/store userspace/query \
+	userspace/agent userspace/collector)
+ifeq ($(FLEET),1)
+CPPFLAGS += -DPYCOST_FLEET
+LDLIBS += -lmicrohttpd -lgnutls -lcurl -lzstd -lsqlite3 -lsystemd -ldl
+endif
 
 # Kernel programs: one skeleton each, generated under $(BUILD)/gen.
 BPF_SRC := $(wildcard bpf/*.bpf.c)
 SKELS := $(BPF_SRC:bpf/%.bpf.c=$(BUILD)/gen/%.skel.h)
-PROTO := $(wildcard userspace/*.proto)
-PROTO_C := $(PROTO:userspace/%.proto=$(BUILD)/gen/%.pb-c.c)
+PROTO := $(wildcard $(ROOMS:=/*.proto))
+PROTO_C := $(patsubst %.proto,$(BUILD)/gen/%.pb-c.c,$(notdir $(PROTO)))
+vpath %.proto $(ROOMS)
 
 SYM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard symbolizer/*.c))
-USER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c))) \
+USER_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out userspace/main.c,$(wildcard $(ROOMS:=/*.c)))) \
 	$(PROTO_C:.c=.o)
 UNIT_SRC := $(wildcard tests/unit/*.c)
 UNIT_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(UNIT_SRC))
@@ -58,9 +67,9 @@ $(BUILD)/%.o: %.c
 $(BUILD)/gen/%.pb-c.o: $(BUILD)/gen/%.pb-c.c
 	$(CC) $(ALL_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/gen/%.pb-c.c: userspace/%.proto
+$(BUILD)/gen/%.pb-c.c: %.proto
 	@mkdir -p $(@D)
-	protoc-c --proto_path=userspace --c_out=$(@D) $(<F)
+	protoc-c --proto_path=$(<D) --c_out=$(@D) $(<F)
 
 BPF_CFLAGS := -g -O2 -Wall -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -I. \
 	-I$(SYSROOT)/usr/include/$(MACHINE)-linux-gnu
@@ -91,6 +100,9 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+# Batches of known totals, and the totals of a store.
+$(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf
@@ -106,7 +118,7 @@ FUZZ_SECONDS ?= 10
 FUZZ_CFLAGS := -std=gnu11 -g -O1 -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=undefined
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/fuzz/obj/%.o,$(filter-out userspace/main.c,$(wildcard \
-	userspace/*.c)) $(wildcard symbolizer/*.c)) $(PROTO_C:$(BUILD)/%.c=$(BUILD)/fuzz/obj/%.o)
+	$(ROOMS:=/*.c))) $(wildcard symbolizer/*.c)) $(PROTO_C:$(BUILD)/%.c=$(BUILD)/fuzz/obj/%.o)
 $(BUILD)/fuzz/obj/gen/%.o: $(BUILD)/gen/%.c
 	@mkdir -p $(@D)
 	$(CLANG) $(FUZZ_CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<

@@ -138,6 +138,15 @@ int BPF_PROG(on_sent, struct sock *sk, int size)
 	return socket_moved(sk, size, 1);
 }
 
+/* Of every socket that is closed, whatever its family. */
+SEC("fentry/sock_close")
+int BPF_PROG(on_close, struct inode *inode, struct file *file)
+{
+	return socket_closed(file);
+}
+
+/* In place of it, where functions of the kernel cannot be traced. */
+
 /* Of include/net/tcp_states.h: of a socket that is closed, which of these comes first. */
 #define TCP_FIN_WAIT1 4
 #define TCP_CLOSE 7

@@ -5,10 +5,14 @@
  *
  * So nobody's system calls have to be looked at.  What does not sleep is not seen to wait:
  * a thread that finds its next work at once goes on for its last request until it
- * receives the next, or closes the connection of the last.  inet_sock_set_state tells of
- * that, where it is a TCP one, and is not reset or closed by the other side before.  Else
- * that a connection is closed is found out when the thread sleeps or turns to another, and
- * when another has its descriptor.
+ * receives the next, or closes the connection of the last.
+ *
+ * sock_close() tells of that, where the kernel lets us trace its functions: it runs when
+ * the last descriptor of a socket is closed, in the thread that did it, before that is
+ * back in its program (net/socket.c; fs/file_table.c).  Else inet_sock_set_state does, of
+ * a TCP connection that is not reset or closed by the other side before.  What neither
+ * tells is found out when the thread sleeps or turns to another connection, and when
+ * another has the descriptor: a close while a forked child has the socket open, too.
  *
  * Wants Linux 6.5, from which on all that goes through sockets passes sock_send_length and
  * sock_recv_length (include/trace/events/sock.h, net/socket.c; what sendfile() sends, since
@@ -17,6 +21,7 @@
 #ifndef PYCOST_SLEEP_BPF_H
 #define PYCOST_SLEEP_BPF_H
 
+#include "bpf/steady.bpf.h"
 #include "bpf/traffic.bpf.h"
 #include "bpf/wait.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -33,15 +38,24 @@ static __always_inline __u32 call_of(struct task_struct *task, __u64 args[4])
 	return call_kind(regs->CALL_NUMBER);
 }
 
-/* The connection that the thread held may have been closed since: nobody tells. */
+/*
+ * The connection that the thread held may have been closed since, or shut down for what is
+ * sent: nobody may have told.
+ */
 static __always_inline void held_check(struct server *s)
 {
-	if (!s->held.file || !task_here()->files || socket_is(s->held_fd, &s->held))
+	int open;
+
+	if (!s->held.file || !task_here()->files)
+		return;
+	open = socket_is(s->held_fd, &s->held);
+	if (open && !socket_is_shut(&s->held))
 		return;
 	s->key = s->held;
-	s->held.file = 0;
+	if (!open)
+		s->held.file = 0;
 	s->ends_ns = s->sent_ns;
-	traffic_ends(1, 1);
+	traffic_ends(!open, 1);
 	s->ends_ns = 0;
 }
 
@@ -104,7 +118,7 @@ static __always_inline void thread_returns(struct server *s)
 }
 
 /*
- * Where nobody tells that a socket is closed: the last that each descriptor stood for.
+ * Where nobody has told that a socket is closed: the last that each descriptor stood for.
  * What had it before the one that has it now is closed.
  */
 struct descriptor {
@@ -156,22 +170,50 @@ static __always_inline void socket_ends(struct server *s, __u32 call)
  * A TCP socket of some process has come to its end.  When a task has it locked, that is
  * that task's doing; but not when it was sent to or received from: an error will follow.
  */
-static __always_inline int socket_closes(struct sock *sk)
+static __always_inline void thread_ends(struct sock *sk)
 {
-	__u64 id = bpf_get_current_pid_tgid(), args[4];
-	struct server *s;
+	struct server *s = server_here();
+	__u64 args[4];
 	__u32 call;
 
-	if (!served_maybe(id >> 32) || !sk->sk_lock.owned)
-		return 0;
-	s = server_here();
 	if (!s)
-		return 0;
+		return;
 	call = call_of(bpf_get_current_task_btf(), args);
 	if (call_moves(call) || socket_key_of(sk, &s->key))
-		return 0;
+		return;
 	socket_ends(s, call);
 	server_turn(s);
+}
+
+static __always_inline int socket_closes(struct sock *sk)
+{
+	if (!served_maybe(bpf_get_current_pid_tgid() >> 32) || !sk->sk_lock.owned)
+		return 0;
+	steady_begin();
+	thread_ends(sk);
+	steady_end();
+	return 0;
+}
+
+/* A socket's last descriptor is closed, by the current thread. */
+static __always_inline void thread_closes(struct file *file)
+{
+	struct server *s = server_here();
+
+	if (!s)
+		return;
+	s->key = (struct connection_key){.file = (__u64)file, .inode = file->f_inode->i_ino};
+	socket_ends(s, CALL_CLOSE);
+	server_turn(s);
+}
+
+static __always_inline int socket_closed(struct file *file)
+{
+	if (!served_maybe(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	steady_begin();
+	thread_closes(file);
+	steady_end();
 	return 0;
 }
 
@@ -180,22 +222,18 @@ static __always_inline int socket_closes(struct sock *sk)
 #define ECONNRESET 104
 
 /* So much went through a socket, by a call of the current thread; or an error came of it. */
-static __always_inline int socket_moved(struct sock *sk, int size, int sends)
+static __always_inline void thread_moves(__u64 id, struct sock *sk, int size, int sends)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct server *s;
+	struct server *s = server_met(id);
 	__u32 call;
 
-	if (!served_maybe(id >> 32) || (size <= 0 && size != -EPIPE && size != -ECONNRESET))
-		return 0;
-	s = server_met(id);
 	if (!s)
-		return 0;
+		return;
 	call = call_of(bpf_get_current_task_btf(), s->args);
 	if (!call_moves(call) || call_sends(call) != sends)
-		return 0;
+		return;
 	if (socket_key_of(sk, &s->key))
-		return 0;
+		return;
 	held_leaves(s);
 	s->enter_ns = s->parsed_ns = bpf_ktime_get_ns();
 	s->fd = call_socket(s, call);
@@ -209,6 +247,17 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 	if (connection_is_given_up(s))
 		traffic_ends(1, 0);
 	server_turn(s);
+}
+
+static __always_inline int socket_moved(struct sock *sk, int size, int sends)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if (!served_maybe(id >> 32) || (size <= 0 && size != -EPIPE && size != -ECONNRESET))
+		return 0;
+	steady_begin();
+	thread_moves(id, sk, size, sends);
+	steady_end();
 	return 0;
 }
 

@@ -35,6 +35,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct socket_lock_t___kernel sk_lock;
 	unsigned short sk_protocol;
+	unsigned char sk_shutdown; /* for what is received, sent: bits */
 	struct socket *sk_socket; /* NULL: of no process any more, or not yet */
 } __attribute__((preserve_access_index));
 
@@ -138,6 +139,17 @@ static __always_inline int socket_is(__u32 fd, const struct connection_key *key)
 	struct connection_key now = {};
 
 	return !socket_key(fd, &now) && key_is(&now, key);
+}
+
+#define SEND_SHUTDOWN 2 /* include/net/sock.h */
+
+/* Nothing can be sent through this open socket any more. */
+static __always_inline int socket_is_shut(const struct connection_key *key)
+{
+	struct file *file = (void *)key->file;
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+
+	return BPF_CORE_READ(socket, sk, sk_shutdown) & SEND_SHUTDOWN;
 }
 
 /* Closing it now would end it: no other descriptor or process has it open. */

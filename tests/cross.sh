@@ -51,5 +51,5 @@ mkdir -p "$cache"
 root=$(sysroot "$target")
 build=${BUILD:-build}/$target
 [ $# -gt 0 ] || set -- "$build/pycost"
-make -s -j"$(nproc)" BUILD="$build" MACHINE="$cpu" SYSROOT="$root" \
+make -s -j"$(nproc)" FLEET=0 BUILD="$build" MACHINE="$cpu" SYSROOT="$root" \
     CC="clang --target=$triple --sysroot=$root" LDFLAGS="-fuse-ld=lld -static" AR=ar "$@"

@@ -4,7 +4,8 @@
 # Runs pycost on Debian's amd64 kernels, under an emulated machine without PMU:
 # whether their verifiers take each program and at what size, and whether the
 # calls of a known script are counted right, at probes and at instructions that stand
-# for them, and samples are where they must be.  What the verifiers walked through is
+# for them, whether requests are over when their connections are closed, and samples are
+# where they must be.  What the verifiers walked through is
 # compared with tests/rig/verifier.stats: see tests/rig/growth.awk.
 #
 #   tests/kernels.sh [--record|--untimed|--timed] [5.10|6.1|6.12|newest]...
@@ -125,7 +126,7 @@ trap 'rm -rf "$work"' EXIT
 logs=${RIG_LOGS:-$work}
 mkdir -p "$logs"
 static=${BUILD:-build}/static
-make -s -j"$(nproc)" BUILD="$static" LDFLAGS=-static "$static/pycost" "$static/verifier" >&2
+make -s -j"$(nproc)" FLEET=0 BUILD="$static" LDFLAGS=-static "$static/pycost" "$static/verifier" >&2
 rig_tree "$work/tree" "$python" "$(command -v busybox)"
 for name in "${unprobed[@]}"; do
     if root=$(root_of "${name/python3./py3}"); then
@@ -135,7 +136,7 @@ for name in "${unprobed[@]}"; do
     fi
 done
 mkdir "$work/tree/rig"
-cp tests/rig/{calls,counts,sleeper,attached,spun,spins}.py tests/e2e/samples.py \
+cp tests/rig/{calls,counts,sleeper,attached,closes,spun,spins}.py tests/e2e/samples.py \
     "$static"/{pycost,verifier} "$work/tree/rig/"
 strip "$work/tree/rig/pycost"
 cp tests/rig/guest-kernels "$work/tree/rig/guest"

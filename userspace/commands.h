@@ -11,5 +11,11 @@ int cmd_imports(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_doctor(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);
+#ifdef PYCOST_FLEET
+int cmd_agent(int argc, char **argv);
+int cmd_serve(int argc, char **argv);
+int cmd_push(int argc, char **argv);
+int cmd_query(int argc, char **argv);
+#endif
 
 #endif

@@ -97,11 +97,26 @@ static int request_try(struct serving *s)
 	return err ? err : seen ? 0 : -ENODATA;
 }
 
+static const char *closes_text(enum closes closes)
+{
+	switch (closes) {
+	case CLOSES_BY_CALLS:
+		return "by system calls";
+	case CLOSES_BY_SOCKETS:
+		return "by sockets, and when they are closed";
+	case CLOSES_BY_TCP:
+		break;
+	}
+	return "by sockets; of Unix ones it is not told at once that they are closed, as this "
+	       "kernel has us trace no function of its own (fentry/sock_close)";
+}
+
 void doctor_requests(struct doctor *d)
 {
 	struct serving_options o = {.counter = d->counter};
 	struct request_config config;
 	struct serving *s = NULL;
+	const char *told = "";
 	char why[512] = "";
 	int err;
 
@@ -118,6 +133,8 @@ void doctor_requests(struct doctor *d)
 		snprintf(why, sizeof(why), "the programs load, but a request of our own was not seen: %s",
 			 strerror(-err));
 	}
+	if (s)
+		told = closes_text(serving_closes(s));
 	serving_close(s);
 	request_config_clear(&config);
 	if (err)
@@ -127,5 +144,5 @@ void doctor_requests(struct doctor *d)
 			    "%s", why);
 	else
 		checkup_add(&d->checkup, CHECK_OK, "requests", NULL,
-			    "can be seen: one of our own was");
+			    "can be seen: one of our own was, %s", told);
 }

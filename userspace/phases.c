@@ -44,6 +44,7 @@ enum phase_state {
 
 struct phases {
 	struct requests_bpf *programs;
+	const struct bpf_program *closing; /* as in phases_open() */
 	struct wire_watched *watched; /* shared with the kernel */
 	struct served_cpu *cpu;
 	struct phase_plan plan;
@@ -59,14 +60,15 @@ struct phases {
 	struct phase at; /* what is known of this phase */
 };
 
-/* Births and deaths are always seen. */
+/* Births and deaths are always seen; of the ways to see closed connections there is one. */
 bool phases_program(const struct requests_bpf *programs, const struct bpf_program *program)
 {
-	const struct bpf_program *const life[] = {
-		programs->progs.on_fork, programs->progs.on_exec, programs->progs.on_exit};
+	const struct bpf_program *const others[] = {
+		programs->progs.on_fork, programs->progs.on_exec, programs->progs.on_exit,
+		programs->progs.on_close, programs->progs.on_state};
 
-	for (size_t i = 0; i < sizeof(life) / sizeof(*life); i++)
-		if (program == life[i])
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
+		if (program == others[i])
 			return false;
 	return bpf_program__type(program) == BPF_PROG_TYPE_TRACING && bpf_program__autoload(program);
 }
@@ -80,28 +82,35 @@ static void detach(struct phases *p)
 	p->stats = -1;
 }
 
+static int attach_one(struct phases *p, const struct bpf_program *program)
+{
+	struct bpf_link *link;
+
+	if (p->link_count == LINKS_MAX)
+		return -E2BIG;
+	link = bpf_program__attach(program);
+	if (!link)
+		return -errno;
+	p->links[p->link_count++] = link;
+	return 0;
+}
+
 static int attach(struct phases *p)
 {
 	struct bpf_program *program;
+	int err = 0;
 
 	p->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	if (p->stats < 0)
 		return -errno;
-	bpf_object__for_each_program(program, p->programs->obj) {
-		struct bpf_link *link;
-
-		if (!phases_program(p->programs, program))
-			continue;
-		link = p->link_count < LINKS_MAX ? bpf_program__attach(program) : NULL;
-		if (!link) {
-			int err = p->link_count < LINKS_MAX ? -errno : -E2BIG;
-
-			detach(p);
-			return err;
-		}
-		p->links[p->link_count++] = link;
-	}
-	return 0;
+	if (p->closing)
+		err = attach_one(p, p->closing);
+	bpf_object__for_each_program(program, p->programs->obj)
+		if (!err && phases_program(p->programs, program))
+			err = attach_one(p, program);
+	if (err)
+		detach(p);
+	return err;
 }
 
 /* All that the programs have cost while they were timed: ns. */
@@ -299,7 +308,8 @@ static int watched_map(struct phases *p)
 	return 0;
 }
 
-int phases_open(struct requests_bpf *programs, unsigned budget, struct phases **ret)
+int phases_open(struct requests_bpf *programs, const struct bpf_program *closing, unsigned budget,
+		struct phases **ret)
 {
 	struct phases *p = calloc(1, sizeof(*p));
 	int err;
@@ -307,6 +317,7 @@ int phases_open(struct requests_bpf *programs, unsigned budget, struct phases **
 	if (!p)
 		return -ENOMEM;
 	p->programs = programs;
+	p->closing = closing;
 	p->stats = -1;
 	phase_plan_init(&p->plan, budget);
 	err = watched_map(p);

@@ -31,12 +31,14 @@ struct phase {
 };
 
 /*
- * programs: loaded, by_phases; of theirs, those of phases_program() must not be attached.
+ * programs: loaded, by_phases; of theirs, those of phases_program() must not be attached,
+ * nor closing, which tells of closed connections; NULL: none does.
  * budget: in parts of BUDGET_UNIT.  The first phase begins with phases_turn().  -ENOMEM; -EPERM: the
  * kernel's statistics are not ours to ask for.
  */
 bool phases_program(const struct requests_bpf *programs, const struct bpf_program *program);
-int phases_open(struct requests_bpf *programs, unsigned budget, struct phases **ret);
+int phases_open(struct requests_bpf *programs, const struct bpf_program *closing, unsigned budget,
+		struct phases **ret);
 void phases_close(struct phases *p); /* NULL: nothing */
 
 /*

@@ -19,6 +19,7 @@
 #include "requests.skel.h"
 #include "symbolizer/interpreter.h"
 #include "userspace/by_sockets.h"
+#include "userspace/closes.h"
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
@@ -35,6 +36,7 @@ struct serving {
 	bool no_follow;
 	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
+	enum closes closes;
 };
 
 /* Maps that the exact mode has too are its own, but each counts its own losses. */
@@ -205,7 +207,8 @@ static void programs_choose(struct serving *s)
 	bpf_program__set_autoload(s->programs->progs.on_sys_exit, !sockets);
 	bpf_program__set_autoload(s->programs->progs.on_received, sockets);
 	bpf_program__set_autoload(s->programs->progs.on_sent, sockets);
-	bpf_program__set_autoload(s->programs->progs.on_state, sockets);
+	s->programs->rodata->steady = kernel_keeps_steady();
+	closes_choose(s->programs, sockets);
 	/* It is only run by us. */
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
 }
@@ -250,11 +253,15 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = counters_connect(s, o);
 	if (!err)
 		err = tasks_begin(s);
+	if (!err)
+		err = closes_attach(s->programs, &s->closes);
 	if (!err && o->budget)
 		phases_set_apart(s);
 	if (!err)
 		err = requests_bpf__attach(s->programs);
-	return err || !o->budget ? err : phases_open(s->programs, o->budget, &s->phases);
+	if (err || !o->budget)
+		return err;
+	return phases_open(s->programs, closes_detach(s->programs), o->budget, &s->phases);
 }
 
 int serving_open(const struct serving_options *o, struct serving **ret, char *text, size_t len)
@@ -444,14 +451,17 @@ int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret)
 int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
 {
 	int err = kernel_losses_sum(bpf_map__fd(s->programs->maps.losses), ret);
+	const struct bpf_program *const see[] = {
+		s->programs->progs.on_sys_enter, s->programs->progs.on_sys_exit,
+		s->programs->progs.on_received, s->programs->progs.on_sent,
+	};
 
 	if (err)
 		return err;
 	ret[WIRE_LOSS_SLICES] +=
 		kernel_program_missed(bpf_program__fd(s->programs->progs.on_switch));
-	ret[WIRE_LOSS_REQUESTS] +=
-		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_enter)) +
-		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_exit));
+	for (size_t i = 0; i < sizeof(see) / sizeof(*see); i++)
+		ret[WIRE_LOSS_REQUESTS] += kernel_program_missed(bpf_program__fd(see[i]));
 	return 0;
 }
 
@@ -473,6 +483,11 @@ void serving_finish(struct serving *s)
 		phases_detach(s->phases);
 	requests_bpf__detach(s->programs);
 	reap(s->programs, true);
+}
+
+enum closes serving_closes(const struct serving *s)
+{
+	return s->closes;
 }
 
 int serving_turn(struct serving *s, struct phase *ret)

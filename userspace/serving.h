@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "bpf/wire_request.h"
+#include "userspace/closes.h"
 
 struct counter;
 struct interpreter;
@@ -36,6 +37,7 @@ struct serving_options {
  */
 int serving_open(const struct serving_options *o, struct serving **ret, char *err, size_t errlen);
 void serving_close(struct serving *s); /* NULL: nothing */
+enum closes serving_closes(const struct serving *s);
 
 /*
  * Its requests are seen from now on; to be called again when it has executed another
