@@ -15,7 +15,7 @@ import web
 
 UNIT = os.path.join(os.path.dirname(lib.PYCOST), "unit")
 TAGS = ("--requests", "--tag", "service=web", "--tag", "version=7", "--field",
-        "header:X-User,user", "--field", "arg:page")
+        "header:X-User=user,user", "--field", "arg:page")
 USERS = 40
 
 
@@ -125,7 +125,7 @@ def compare_users(name, batches):
                 registers[index] = max(rank, registers.get(index, 0))
     # Of 4,096 registers, two of 40 users share one every fifth time.
     lib.check("push: %s: users, each once" % name, USERS - 3 <= len(registers) <= USERS,
-              len(registers))
+              "%d registers" % len(registers))
 
 
 def compare_tags(name, batches, mode):
