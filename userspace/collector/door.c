@@ -318,6 +318,8 @@ static void answer_metrics(struct exchange *e)
 		.certificate_expires = c->tls ? serve_tls_expires() : 0,
 		.started_s = c->started_s,
 	};
+	const char *accept = header(e, MHD_HTTP_HEADER_ACCEPT);
+	bool older = accept && strstr(accept, "text/plain") && !strstr(accept, "openmetrics");
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -326,11 +328,13 @@ static void answer_metrics(struct exchange *e)
 	s.store = c->status;
 	pthread_mutex_unlock(&c->status_lock);
 	if (out) {
-		metrics_write(&c->metrics, &s, out);
+		metrics_write(&c->metrics, &s, older, out);
 		fclose(out);
 	}
-	exchange_answer(e, MHD_HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text,
-			size);
+	exchange_answer(e, MHD_HTTP_OK,
+			older ? "text/plain; version=0.0.4; charset=utf-8"
+			      : "application/openmetrics-text; version=1.0.0; charset=utf-8",
+			text, size);
 }
 
 static void answer_ready(struct exchange *e)
