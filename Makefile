@@ -104,6 +104,8 @@ $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 $(BUILD)/store_json: $(BUILD)/tests/fleet/store_json.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # Batches of known totals, and the totals of a store.
+$(BUILD)/stores: $(BUILD)/tests/fleet/stores.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # The store in a directory: written to and killed; and what it takes to load and to ask.
