@@ -136,10 +136,10 @@ static void test_every_fact(void)
 static void test_rollups(void)
 {
 	struct store *s = open_store();
-	uint64_t minute, since = FLEET_BEGIN_S + 600, until = FLEET_BEGIN_S + 30 * HOUR + 1200;
+	uint64_t minute, since = FLEET_BEGIN_S + 600, until = FLEET_BEGIN_S + 58 * HOUR + 1200;
 	double all = 0, within = 0;
 
-	for (minute = 0; minute < 40 * 60; minute += 7) {
+	for (minute = 0; minute < 60 * 60; minute += 7) {
 		uint64_t t = FLEET_BEGIN_S + 60 * minute;
 
 		write_one(s, minute % 3, minute, STORE_NEW);
@@ -151,7 +151,7 @@ static void test_rollups(void)
 		CU_ASSERT(total(s, "sum(self)", FACT_COSTS, since, until, 60, false) == within);
 		CU_ASSERT(total(s, "sum(self)", FACT_COSTS, since, until, 3600, false) == within);
 		CU_ASSERT(total(s, "sum(self)", FACT_COSTS, since, until, 86400, false) == within);
-		CU_ASSERT(!store_maintain(s, FLEET_BEGIN_S + 2 * DAY, err, sizeof(err)));
+		CU_ASSERT(!store_maintain(s, MIDNIGHT + 3 * DAY - 1, err, sizeof(err)));
 	}
 	CU_ASSERT(number(s, "SELECT sum(self) FROM costs_hour") == all);
 	CU_ASSERT(number(s, "SELECT count(*) FROM touched WHERE seconds = 3600") == 0);
@@ -335,7 +335,7 @@ static void test_foreign_text(void)
 	f.tags[0][0].value = "\303";
 	f.counter.name = "\360\237\230\200";
 	CU_ASSERT(!store_write(s, &b, 1, &w, err, sizeof(err)));
-	CU_ASSERT(number(s, "SELECT count(*) FROM functions WHERE file LIKE '/srv/__/x.py'") == 1);
+	CU_ASSERT(number(s, "SELECT count(*) FROM functions WHERE file = '/srv/\?\?/x.py'") == 1);
 	CU_ASSERT(number(s, "SELECT count(*) FROM functions WHERE file LIKE '%DROP%'") == 1);
 	CU_ASSERT(number(s, "SELECT count(*) FROM tags WHERE value = '?'") == 2);
 	CU_ASSERT(number(s, "SELECT count(*) FROM counters_minute WHERE name = '\360\237\230\200'") ==
