@@ -101,7 +101,7 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
 # The store in a directory: written to and killed; and what it takes to load and to ask.
-STORE_TESTS := $(BUILD)/store-kills
+STORE_TESTS := $(BUILD)/store-kills $(BUILD)/store-load
 $(STORE_TESTS): $(BUILD)/store-%: $(BUILD)/tests/fleet/store_%.o $(BUILD)/tests/unit/fleet_sample.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(STORE_TESTS:$(BUILD)/store-%=$(BUILD)/tests/fleet/store_%.o): | $(SKELS) $(PROTO_C)
