@@ -76,6 +76,8 @@ static int open_store(struct collector *c, char *err, size_t errlen)
 		.minute_days = config->minute_days,
 		.hour_days = config->hour_days,
 		.day_days = config->day_days,
+		/* What may still come has to be known when it comes again. */
+		.ledger_days = (config->expiry_s + config->skew_s) / 86400 + 1,
 		.memory = config->store_memory,
 		.cluster = config->cluster,
 		.user = config->store_user,
@@ -368,6 +370,8 @@ int collector_stop(struct collector *c)
 	__atomic_store_n(&c->draining, true, __ATOMIC_SEQ_CST);
 	if (c->daemon) {
 		MHD_quiesce_daemon(c->daemon);
+		/* It must stay open until the threads are gone, but nobody is to wait in it. */
+		shutdown(c->listener, SHUT_RD);
 		drain(c);
 		MHD_stop_daemon(c->daemon);
 	}

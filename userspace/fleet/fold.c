@@ -143,6 +143,17 @@ static int fold_loss(struct sink *s, enum loss loss, uint64_t total)
 	return profile_of(s)->loss(profile_of(s), loss, total);
 }
 
+/* Sums of these are among those of requests; by function nobody asks a fleet for them. */
+static int fold_import(struct sink *s, const struct sink_import *i)
+{
+	return 0;
+}
+
+static int fold_collection(struct sink *s, const struct sink_collection *c)
+{
+	return 0;
+}
+
 /* ---- batches ---- */
 
 static int head_make(struct fold *f, struct batch *b)
@@ -226,7 +237,6 @@ void fold_status(const struct fold *f, struct fold_status *ret)
 
 /* ---- beginning and end ---- */
 
-/* What it has no handler for (imports, collections by function) nobody asks a fleet for. */
 static const struct sink fold_handlers = {
 	.meta = fold_meta,
 	.calibration = fold_calibration,
@@ -244,6 +254,8 @@ static const struct sink fold_handlers = {
 	.group = fold_group,
 	.requests = fold_requests,
 	.worker = fold_worker_told,
+	.import = fold_import,
+	.collection = fold_collection,
 	.loss = fold_loss,
 	.flush = fold_flush,
 	.end = fold_end,
