@@ -272,7 +272,9 @@ static void print_head(const struct view *v, const json_t *answer)
 	query_time_text(since, time_of(answer, "since"));
 	query_time_text(until, time_of(answer, "until"));
 	query_span_text(step, time_of(answer, "step"));
-	fprintf(v->out, "%s to %s UTC, by %s", since, until, step);
+	fprintf(v->out, "%s to %s UTC", since, until);
+	if (time_of(answer, "step"))
+		fprintf(v->out, ", by %s", step);
 	for (size_t i = 0; i < v->count; i++)
 		if (v->list[i].hidden && (!strcmp(v->list[i].name, TAG_KEY_METRIC) ||
 					  !strcmp(v->list[i].name, TAG_KEY_MODE)))
@@ -406,7 +408,7 @@ int query_print_csv(const json_t *answer, FILE *out)
 				fprintf(out, "%s%" JSON_INTEGER_FORMAT, at ? "," : "",
 					json_integer_value(value));
 			else if (json_is_real(value))
-				fprintf(out, "%s%.10g", at ? "," : "", json_real_value(value));
+				fprintf(out, "%s%.15g", at ? "," : "", json_real_value(value));
 			else
 				fputs(at ? "," : "", out);
 		}
