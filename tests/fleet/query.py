@@ -504,6 +504,8 @@ def tables():
     lib.check("a table", "shop.cart.Cart.total" in table and "self share" in table and
               "lost: nodes" in table, table[:400])
     lib.check("a table without colour, as it is no terminal", "\033" not in table)
+    wide = ask("requests", "--by", "endpoint,status", "--wide", format="table").stdout.decode()
+    lib.check("a wide table has everything", "threads mean" in wide and "redis" in wide, wide[:400])
     text = ask("requests", "--by", "endpoint,status", format="csv").stdout.decode()
     listed = list(csv.DictReader(io.StringIO(text)))
     got = rows(answer("requests", "--by", "endpoint,status"))
