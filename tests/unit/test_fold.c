@@ -134,6 +134,7 @@ static void test_sampled(void)
 	CU_ASSERT(r.batches[1].cost_count > 0 && r.batches[0].cost_count > 0);
 	assert_sums(&r, &report, false);
 	CU_ASSERT_EQUAL(paths_sum(&r), 120000);
+	CU_ASSERT_EQUAL(counter(&r, "cut.paths"), 0);
 	for (uint32_t i = 0; i < r.batches[1].cost_count; i++) {
 		const struct batch_cost *c = &r.batches[1].costs[i];
 
