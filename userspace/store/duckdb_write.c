@@ -397,11 +397,13 @@ int duck_write(struct store *base, const struct batch *const *batches, size_t n,
 		free_group(&g);
 		return -EAGAIN;
 	}
-	pthread_mutex_lock(&s->writing);
 	failed = duck_take(s, &link, err, errlen);
-	if (!failed)
-		failed = duck_give(s, &link, write_locked(&g, batches, n, ret));
-	pthread_mutex_unlock(&s->writing);
+	if (!failed) {
+		pthread_mutex_lock(&s->writing);
+		failed = write_locked(&g, batches, n, ret);
+		pthread_mutex_unlock(&s->writing);
+		failed = duck_give(s, &link, failed);
+	}
 	free_group(&g);
 	return failed == -ENOMEM ? -EAGAIN : failed;
 }
