@@ -200,7 +200,8 @@ echo "== setup =="
 tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
-make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" ||
+make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
+	"$BUILD/store-kills" "$BUILD/store-full" ||
 	give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
@@ -212,6 +213,8 @@ start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 section unit "$BUILD/unit"
 section fuzz fuzzers
+section store-kills "$BUILD/store-kills" 80
+! privileged || section store-full "$BUILD/store-full"
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
