@@ -162,6 +162,9 @@ fuzzers() { make -s -k -j2 --output-sync=target fuzz BUILD="$BUILD" FUZZ_SECONDS
 sanitized_build() { make -s -j2 SANITIZE=address,undefined BUILD="$BUILD-asan" "$BUILD-asan/$1"; }
 sanitized_unit() { sanitized_build unit && "$BUILD-asan/unit"; }
 export -f sanitized_build sanitized_unit
+clickhouse() {
+	make -s BUILD="$BUILD" "$BUILD"/{stores,store_json,batches} && tests/fleet/clickhouse.py "$@"
+}
 sanitized_record() {
 	sanitized_build pycost || return
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
@@ -220,6 +223,7 @@ section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
+section clickhouse clickhouse
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
