@@ -13,8 +13,8 @@ import tempfile
 import threading
 import time
 
-from serve_rig import (PYCOST, Server, batches, check, context, finish, certificate_authority, servers,
-                       skip, stored, totals, work)
+from serve_rig import (PYCOST, Server, batches, check, context, finish, certificate_authority, need_store,
+                       servers, skip, stored, totals, work)
 
 SHOP, BANK, ASK, ALL = ("%s-token-%032x" % (n, random.getrandbits(128))
                         for n in ("shop", "bank", "ask", "all"))
@@ -582,6 +582,7 @@ def otlp_end(s):
 
 def main():
     """serve.py [NAME...]: these tests, as "tls"; or all."""
+    need_store("serve")
     wanted = ["test_" + name for name in sys.argv[1:]]
     exported = otlp_begin() if not wanted or "test_otlp" in wanted else None
     for test in (test_start, test_stored, test_who, test_malformed, test_forms, test_rate, test_many, test_slow,
