@@ -150,7 +150,8 @@ def test_malformed():
         data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
         answer = s.post(b.changed(bytes(data)))
         seen[answer.status] = seen.get(answer.status, 0) + 1
-    check("malformed: bits", set(seen) <= {400, 413} and seen, seen)
+    # One bit of a frame's head means nothing; what is stored is looked at below.
+    check("malformed: bits", set(seen) <= {200, 400, 413} and seen[400] > 290, seen)
     status("malformed: as it should be", s.post(b), 200)
     sizes(s, b)
     s.stop()
@@ -596,6 +597,8 @@ def main():
     if exported:
         otlp_end(exported)
     logs = "".join(s.log() for s in servers)
+    ends = [s.process.poll() for s in servers]
+    check("ends: all of them well", set(ends) <= {0, -9}, ends)
     check("logs: no secret", not any(t in logs for t in (SHOP, BANK, ASK, ALL)))
     finish()
 
