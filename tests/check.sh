@@ -227,6 +227,7 @@ section middleware tests/marks/check.sh
 section clickhouse clickhouse
 section serve tests/fleet/serve.py
 section serve-kills tests/fleet/serve_kills.py
+section deploy tests/fleet/deploy.sh
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
