@@ -204,6 +204,7 @@ tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
+	"$BUILD/store_json" || give_up build
 	"$BUILD/store-kills" "$BUILD/store-full" ||
 	give_up build
 	"$BUILD/batches" || give_up build
@@ -224,6 +225,7 @@ section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
+section query tests/fleet/query.py
 section clickhouse clickhouse
 section serve tests/fleet/serve.py
 section serve-kills tests/fleet/serve_kills.py
