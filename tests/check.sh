@@ -200,7 +200,8 @@ echo "== setup =="
 tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
-make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" ||
+make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
+	"$BUILD/spooled" ||
 	give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
@@ -229,6 +230,7 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
+! privileged || section agent tests/fleet/agent.py
 # As on kernels before 6.5.
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
