@@ -162,6 +162,9 @@ fuzzers() { make -s -k -j2 --output-sync=target fuzz BUILD="$BUILD" FUZZ_SECONDS
 sanitized_build() { make -s -j2 SANITIZE=address,undefined BUILD="$BUILD-asan" "$BUILD-asan/$1"; }
 sanitized_unit() { sanitized_build unit && "$BUILD-asan/unit"; }
 export -f sanitized_build sanitized_unit
+clickhouse() {
+	make -s BUILD="$BUILD" "$BUILD"/{stores,store_json,batches} && tests/fleet/clickhouse.py "$@"
+}
 sanitized_record() {
 	sanitized_build pycost || return
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
@@ -202,7 +205,9 @@ tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
 	"$BUILD/spooled" ||
+	"$BUILD/store-kills" "$BUILD/store-full" ||
 	give_up build
+	"$BUILD/batches" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
@@ -213,11 +218,16 @@ start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 section unit "$BUILD/unit"
 section fuzz fuzzers
+section store-kills "$BUILD/store-kills" 80
+! privileged || section store-full "$BUILD/store-full"
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
+section clickhouse clickhouse
+section serve tests/fleet/serve.py
+section serve-kills tests/fleet/serve_kills.py
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
