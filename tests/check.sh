@@ -205,6 +205,7 @@ tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
 	"$BUILD/store_json" || give_up build
+	"$BUILD/spooled" ||
 	"$BUILD/store-kills" "$BUILD/store-full" ||
 	give_up build
 	"$BUILD/batches" || give_up build
@@ -242,6 +243,7 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
+! privileged || section agent tests/fleet/agent.py
 # As on kernels before 6.5.
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
