@@ -203,8 +203,10 @@ echo "== setup =="
 tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
-make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" ||
+make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
+	"$BUILD/store-kills" "$BUILD/store-full" ||
 	give_up build
+	"$BUILD/batches" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
@@ -215,12 +217,16 @@ start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 section unit "$BUILD/unit"
 section fuzz fuzzers
+section store-kills "$BUILD/store-kills" 80
+! privileged || section store-full "$BUILD/store-full"
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
 section clickhouse clickhouse
+section serve tests/fleet/serve.py
+section serve-kills tests/fleet/serve_kills.py
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.

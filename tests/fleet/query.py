@@ -490,7 +490,7 @@ def nothing_there():
     made = ask("requests", "--where", "service=nope", format="table")
     lib.check("no data with these conditions", made.returncode == 1 and
               b"with these conditions" in made.stderr, made.stderr.decode())
-    made = subprocess.run([lib.PYCOST, "query", "tags", "--store", store + "/none"],
+    made = subprocess.run([lib.PYCOST, "query", "tags", "--store", "/nowhere/at/all"],
                           capture_output=True)
     lib.check("no such store", made.returncode == 1 and b"No such file" in made.stderr)
     made = subprocess.run([lib.PYCOST, "query", "tags", "--url", "http://127.0.0.1:1"],

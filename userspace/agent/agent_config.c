@@ -21,7 +21,7 @@ int agent_config_init(struct agent_config *c)
 				   .spool_memory = 16 * MEGABYTE, .max_targets = 1000,
 				   .rate = SAMPLE_RATE_DEFAULT, .exact_window_s = 300,
 				   .exact_one_in = 100, .renew_s = 1800, .budget_host = 0.02,
-				   .budget_targets = 0.01, .budget_requests = 0.01, .max_values = 200,
+				   .budget_targets = 0.02, .budget_requests = 0.01, .max_values = 200,
 				   .max_slices = 5000, .min_path_share = 0.0005};
 	strcpy(c->spool, SPOOL_DEFAULT);
 	c->rules = calloc(RULES_MAX, sizeof(*c->rules));
