@@ -132,9 +132,13 @@ static void test_rows(void)
 
 int suite_clickhouse(void)
 {
-	CU_pSuite s = CU_add_suite("clickhouse", NULL, NULL);
+	CU_TestInfo tests[] = {
+		{ "addresses", test_addresses },
+		{ "answers, however they are cut", test_answer },
+		{ "what is no answer", test_bad_answers },
+		{ "rows to insert", test_rows },
+		CU_TEST_INFO_NULL,
+	};
 
-	return !s || !CU_add_test(s, "addresses", test_addresses) ||
-	       !CU_add_test(s, "answers", test_answer) || !CU_add_test(s, "bad answers", test_bad_answers) ||
-	       !CU_add_test(s, "rows", test_rows);
+	return suite_register("clickhouse", tests);
 }
