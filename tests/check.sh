@@ -206,9 +206,8 @@ fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
 	"$BUILD/store_json" || give_up build
 	"$BUILD/spooled" ||
-	"$BUILD/store-kills" "$BUILD/store-full" ||
+	"$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" "$BUILD/spooled" "$BUILD/simulator" ||
 	give_up build
-	"$BUILD/batches" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
