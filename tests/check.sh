@@ -228,6 +228,7 @@ section middleware tests/marks/check.sh
 section query tests/fleet/query.py
 section clickhouse clickhouse
 section serve tests/fleet/serve.py
+section serve-exports tests/fleet/otlp.py
 section serve-kills tests/fleet/serve_kills.py
 section deploy tests/fleet/deploy.sh
 ! privileged || section walk tests/walk/check.sh

@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -17,6 +17,7 @@
 #   web    the root that tests/web runs in: the same as py315
 #   sites  Python 3.11 (bookworm), Flask, gunicorn, Apache with mod_wsgi; PostgreSQL,
 #          MariaDB and memcached, with psycopg2, PyMySQL and pymemcache to ask them by
+#   otlp   OpenTelemetry's descriptions of its messages (forky, else sid), for protoc
 #   clickhouse
 #          ClickHouse 18.16 (bookworm), which tests/fleet starts as a plain process
 #   all    all of these; also what no argument means
@@ -197,6 +198,7 @@ finish() {
             die "$python does not run in its root"
         return
         ;;
+    libopentelemetry-proto-dev) return ;; # nothing of it runs
     esac
     chroot "$root" "/usr/bin/$python" -m compileall -q \
         -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
@@ -322,13 +324,14 @@ root_of() {
         postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
         memcached python3-pymemcache ;;
     clickhouse) build clickhouse clickhouse-server bookworm clickhouse-server tzdata ;;
+    otlp) build otlp libopentelemetry-proto-dev "forky sid" libopentelemetry-proto-dev ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp' wanted=' '
     local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do

@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "userspace/fleet/batch.h"
+#include "userspace/histogram.h"
 #include "userspace/store/store.h"
 
 #define FUNCTIONS_MAX 100000
@@ -37,7 +38,7 @@ struct made {
 	struct batch_cost *costs;
 	struct batch_path_cost *path_costs;
 	struct batch_requests requests[1];
-	struct sink_bin bins[2];
+	struct sink_bin bins[2], latency[2];
 	struct batch_users users[1];
 	struct batch_register registers[2];
 	struct batch_counter counters[1];
@@ -112,6 +113,12 @@ static void make_requests(struct made *m, const struct wanted *w, uint64_t *stat
 	}
 	r->bins[0] = m->bins;
 	r->bin_counts[0] = 2;
+	/* One of 3 ms, the others of 30 ms. */
+	m->latency[0] = (struct sink_bin){ histogram_bin(3000000), 1 };
+	m->latency[1] = (struct sink_bin){ histogram_bin(30000000), r->count - 1 };
+	r->bins[DISTRIBUTION_LATENCY] = m->latency;
+	r->bin_counts[DISTRIBUTION_LATENCY] = r->count > 1 ? 2 : 1;
+	r->sums[REQUEST_LATENCY] = 3000000 + 30000000 * (int64_t)(r->count - 1);
 	m->registers[0] = (struct batch_register){ next(state) % 2000, 1 + next(state) % 20 };
 	m->registers[1] = (struct batch_register){ 2000 + next(state) % 2000, 1 + next(state) % 20 };
 	m->users[0] = (struct batch_users){ 2, m->registers, 2 };

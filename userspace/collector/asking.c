@@ -10,6 +10,8 @@
 
 #include "userspace/clock.h"
 #include "userspace/collector/collector_parts.h"
+#include "userspace/collector/door_text.h"
+#include "userspace/collector/minute_metrics.h"
 #include "userspace/collector/serve_log.h"
 
 #define THREADS_MAX 64
@@ -21,6 +23,7 @@ struct job {
 	struct exchange *exchange; /* NULL: it was answered that it takes too long */
 	struct query query;
 	enum answer_form form;
+	bool minute, older;
 	uint64_t began_ns;
 	bool runs;
 };
@@ -129,19 +132,50 @@ static void answer_failed(struct collector *c, struct exchange *e, int err, cons
 	exchange_refuse(e, status_of(err), "%s", *why ? why : strerror(-err));
 }
 
+static int answer_query(struct collector *c, const struct job *j, char **ret, size_t *ret_size,
+			char *why, size_t whylen)
+{
+	json_t *json = NULL;
+	int err = query_run(c->store, &j->query, &json, why, whylen);
+
+	if (!err)
+		err = answer_form_make(json, j->form, ret, ret_size, why, whylen);
+	json_decref(json);
+	return err;
+}
+
+static int answer_minute(struct collector *c, const struct job *j, char **ret, size_t *ret_size,
+			 char *why, size_t whylen)
+{
+	uint64_t begin = minute_last(time(NULL), c->config->export_late_s);
+	struct minute m;
+	FILE *out;
+	int err = minute_load(c->store, &j->query, begin, c->config->export_series, &m, why, whylen);
+
+	if (err)
+		return err;
+	metrics_count(&c->metrics, COUNT_EXPORT_CUT, m.cut);
+	out = open_memstream(ret, ret_size);
+	if (out)
+		minute_metrics_write(&m, j->older, out);
+	minute_free(&m);
+	if (out && !fclose(out))
+		return 0;
+	if (out)
+		free(*ret);
+	return -ENOMEM;
+}
+
 static void run(struct asking *a, struct job *j)
 {
 	struct collector *c = a->collector;
 	char why[1024] = "";
-	json_t *json = NULL;
+	const char *type = j->minute ? door_metrics_type(j->older) : answer_form_type(j->form);
 	char *text = NULL;
 	struct exchange *e;
 	size_t size;
-	int err = query_run(c->store, &j->query, &json, why, sizeof(why));
+	int err = (j->minute ? answer_minute : answer_query)(c, j, &text, &size, why, sizeof(why));
 
-	if (!err)
-		err = answer_form_make(json, j->form, &text, &size, why, sizeof(why));
-	json_decref(json);
 	metrics_time(&c->metrics, TIME_QUERY, clock_ns() - j->began_ns);
 	pthread_mutex_lock(&a->lock);
 	job_unlink(a, j);
@@ -150,7 +184,7 @@ static void run(struct asking *a, struct job *j)
 	if (e && err)
 		answer_failed(c, e, err, why);
 	else if (e)
-		exchange_answer(e, MHD_HTTP_OK, answer_form_type(j->form), text, size);
+		exchange_answer(e, MHD_HTTP_OK, type, text, size);
 	else
 		free(text);
 	free(j);
@@ -222,6 +256,8 @@ void asking_put(struct asking *a, struct exchange *e)
 		j->exchange = e;
 		j->query = e->query;
 		j->form = e->form;
+		j->minute = e->minute;
+		j->older = e->older;
 		j->began_ns = clock_ns();
 		for (link = &a->jobs; *link; link = &(*link)->next)
 			;

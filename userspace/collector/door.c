@@ -170,6 +170,10 @@ static void find_route(struct exchange *e, const char *method, const char *url)
 	if (!strcmp(url, "/v1/pprof")) {
 		what = QUERY_PATHS;
 		e->form = FORM_PPROF;
+	} else if (!strcmp(url, "/v1/aggregates")) {
+		what = QUERY_REQUESTS;
+		e->minute = true;
+		e->older = door_wants_older(header(e, MHD_HTTP_HEADER_ACCEPT));
 	}
 	if (what) {
 		e->route = ROUTE_QUERY;
@@ -178,7 +182,8 @@ static void find_route(struct exchange *e, const char *method, const char *url)
 	if (e->route == ROUTE_NONE)
 		exchange_refuse(e, MHD_HTTP_NOT_FOUND,
 				"there are /v1/batches, /v1/query/{functions,callers,paths,requests,series,"
-				"users,tags,counters}, /v1/pprof, /metrics, /health and /ready");
+				"users,tags,counters}, /v1/pprof, /v1/aggregates, /metrics, /health and "
+				"/ready");
 	else if (strcmp(method, e->route == ROUTE_BATCHES ? "POST" : "GET"))
 		exchange_refuse(e, MHD_HTTP_METHOD_NOT_ALLOWED, "this takes %s only",
 				e->route == ROUTE_BATCHES ? "POST" : "GET");
@@ -192,6 +197,10 @@ static enum MHD_Result take_argument(void *cls, enum MHD_ValueKind kind, const c
 
 	if (e->status)
 		return MHD_NO;
+	if (e->minute && strcmp(key, "where")) {
+		exchange_refuse(e, MHD_HTTP_BAD_REQUEST, "this takes where only: it is of the last minute");
+		return MHD_YES;
+	}
 	if (value && !strcmp(key, "format")) {
 		e->form = answer_form_by_name(value);
 		return MHD_YES;
@@ -333,8 +342,7 @@ static void answer_metrics(struct exchange *e)
 		.certificate_expires = c->tls ? serve_tls_expires() : 0,
 		.started_s = c->started_s,
 	};
-	const char *accept = header(e, MHD_HTTP_HEADER_ACCEPT);
-	bool older = accept && strstr(accept, "text/plain") && !strstr(accept, "openmetrics");
+	bool older = door_wants_older(header(e, MHD_HTTP_HEADER_ACCEPT));
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -346,10 +354,7 @@ static void answer_metrics(struct exchange *e)
 		metrics_write(&c->metrics, &s, older, out);
 		fclose(out);
 	}
-	exchange_answer(e, MHD_HTTP_OK,
-			older ? "text/plain; version=0.0.4; charset=utf-8"
-			      : "application/openmetrics-text; version=1.0.0; charset=utf-8",
-			text, size);
+	exchange_answer(e, MHD_HTTP_OK, door_metrics_type(older), text, size);
 }
 
 static void answer_ready(struct exchange *e)

@@ -73,3 +73,14 @@ int64_t door_clock_shift(int64_t sent_s, int64_t now_s)
 	off += off > 0 ? BATCH_SECONDS / 2 : -BATCH_SECONDS / 2;
 	return off / BATCH_SECONDS * BATCH_SECONDS;
 }
+
+const char *door_metrics_type(bool older)
+{
+	return older ? "text/plain; version=0.0.4; charset=utf-8"
+		     : "application/openmetrics-text; version=1.0.0; charset=utf-8";
+}
+
+bool door_wants_older(const char *accept)
+{
+	return accept && strstr(accept, "text/plain") && !strstr(accept, "openmetrics");
+}

@@ -21,4 +21,9 @@ bool door_host_is_local(const char *host);
  */
 int64_t door_clock_shift(int64_t sent_s, int64_t now_s);
 
+/* What a page of metrics is called. older: in the text format of before OpenMetrics. */
+const char *door_metrics_type(bool older);
+/* Whether who sends this Accept, NULL for none, wants the older format. */
+bool door_wants_older(const char *accept);
+
 #endif

@@ -53,6 +53,7 @@ struct exchange {
 
 	struct query query;
 	enum answer_form form;
+	bool minute, older; /* not the query, but the last minute, as metrics */
 
 	unsigned status; /* 0: no answer yet */
 	unsigned retry_s; /* 0: does not say */

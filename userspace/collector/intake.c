@@ -109,6 +109,8 @@ static bool judge_time(struct exchange *e, int64_t now_s)
 	if (shift)
 		metrics_count(&e->collector->metrics, COUNT_SHIFTED, 1);
 	e->batch.begin_s += shift;
+	if (begin + shift + (int64_t)(e->batch.seconds + config->export_late_s) < now_s)
+		metrics_count(&e->collector->metrics, COUNT_LATE, 1);
 	return true;
 }
 

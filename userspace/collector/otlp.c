@@ -9,201 +9,230 @@
 #include <time.h>
 
 #include "userspace/collector/collector_parts.h"
+#include "userspace/collector/otlp_post.h"
 #include "userspace/collector/serve_log.h"
+#include "userspace/query/minute.h"
+#include "userspace/query/query_tree.h"
 
-#define MINUTE_S 60
-#define LATE_S 120
 #define BACKLOG_S 3600
-#define LOOK_S 10
-#define TIMEOUT_S 30L
-#define ROWS_MAX "10000"
+#define FIRST_S 5
+#define LAST_S 300
+#define PATHS_MAX "10000" /* of each metric and mode */
 
-struct otlp {
-	struct collector *collector;
-	CURL *curl;
-	struct curl_slist *headers;
-	char *url;
+enum kind { METRICS, PROFILES, KINDS };
+static const char *const paths[KINDS] = { "/v1/metrics", "/v1development/profiles" };
+static const char *const names[KINDS] = { "metrics", "profiles" };
+
+struct way {
+	struct otlp *otlp;
+	enum kind kind;
 	uint64_t next_s; /* the minute that is to be sent next */
+	uint64_t wait_s; /* after an error; 0: the last one went well */
 	pthread_t thread;
-	pthread_mutex_t lock;
-	pthread_cond_t wake;
-	bool stop;
+	bool runs;
+	struct otlp_post *post;
 };
 
-static size_t take_nothing(char *data, size_t size, size_t count, void *arg)
+/* Each kind has a thread, so that a receiver of one of them does not hold up the other. */
+struct otlp {
+	struct collector *collector;
+	struct way ways[KINDS];
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool stop; /* atomic */
+};
+
+/* ---- what is sent ---- */
+
+static int metrics_make(struct collector *c, uint64_t minute, uint8_t **ret, size_t *size, char *why,
+			size_t whylen)
 {
-	return size * count;
+	struct minute m;
+	struct query all;
+	int err;
+
+	query_init(&all, QUERY_REQUESTS, minute);
+	err = minute_load(c->store, &all, minute, c->config->export_series, &m, why, whylen);
+	if (err)
+		return err;
+	metrics_count(&c->metrics, COUNT_EXPORT_CUT, m.cut);
+	err = otlp_metrics_pack(&m, ret, size);
+	minute_free(&m);
+	return err;
 }
 
-/* A header from a file, which may be a secret: its first line. */
-static int add_header_file(struct otlp *o, const char *path)
+static int profiles_make(struct collector *c, uint64_t minute, uint8_t **ret, size_t *size, char *why,
+			 size_t whylen)
 {
-	char line[2048];
-	FILE *f = fopen(path, "re");
-	struct curl_slist *more = NULL;
-
-	if (!f)
-		return -errno;
-	setvbuf(f, NULL, _IONBF, 0);
-	if (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\r\n")] = 0;
-		more = strchr(line, ':') ? curl_slist_append(o->headers, line) : NULL;
-	}
-	fclose(f);
-	explicit_bzero(line, sizeof(line));
-	if (!more)
-		return -EINVAL;
-	o->headers = more;
-	return 0;
-}
-
-static long post(struct otlp *o, const char *text)
-{
-	long status = 0;
-
-	curl_easy_setopt(o->curl, CURLOPT_URL, o->url);
-	curl_easy_setopt(o->curl, CURLOPT_HTTPHEADER, o->headers);
-	curl_easy_setopt(o->curl, CURLOPT_POSTFIELDS, text);
-	curl_easy_setopt(o->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(text));
-	curl_easy_setopt(o->curl, CURLOPT_WRITEFUNCTION, take_nothing);
-	curl_easy_setopt(o->curl, CURLOPT_TIMEOUT, TIMEOUT_S);
-	curl_easy_setopt(o->curl, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(o->curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	if (curl_easy_perform(o->curl) == CURLE_OK)
-		curl_easy_getinfo(o->curl, CURLINFO_RESPONSE_CODE, &status);
-	return status;
-}
-
-static int ask(struct otlp *o, uint64_t minute, json_t **ret, char *why, size_t size)
-{
-	const char *const settings[][2] = {
-		{ "by", o->collector->config->otlp_by },
-		{ "limit", ROWS_MAX },
-	};
+	struct query_tree tree;
+	json_t *answer = NULL;
 	struct query q;
-	int err = 0;
+	int err;
 
-	query_init(&q, QUERY_REQUESTS, minute + MINUTE_S);
-	for (size_t i = 0; i < sizeof(settings) / sizeof(*settings) && !err; i++)
-		err = query_set(&q, settings[i][0], settings[i][1], minute, why, size);
+	query_init(&q, QUERY_PATHS, minute);
+	err = query_set(&q, "by", TAG_KEY_SERVICE "," TAG_KEY_VERSION, minute, why, whylen);
+	if (!err)
+		err = query_set(&q, "limit", PATHS_MAX, minute, why, whylen);
 	q.since = minute;
 	q.until = minute + MINUTE_S;
-	return err ? err : query_run(o->collector->store, &q, ret, why, size);
-}
-
-/* 0: sent, or there was nothing; else it is tried again. */
-static int send_minute(struct otlp *o, uint64_t minute)
-{
-	char why[512] = "", reason[LOG_VALUE_SIZE];
-	json_t *answer = NULL, *metrics = NULL;
-	char *text = NULL;
-	long status = 0;
-	int err = ask(o, minute, &answer, why, sizeof(why));
-
-	if (!err && !json_array_size(json_object_get(answer, "rows"))) {
-		json_decref(answer);
-		return 0;
-	}
 	if (!err)
-		metrics = otlp_metrics(answer);
-	text = metrics ? json_dumps(metrics, JSON_COMPACT) : NULL;
-	if (text)
-		status = post(o, text);
-	free(text);
-	json_decref(metrics);
+		err = query_run(c->store, &q, &answer, why, whylen);
+	if (err)
+		return err;
+	err = query_tree_parse(answer, &tree);
 	json_decref(answer);
-	if (status >= 200 && status < 300) {
-		metrics_count(&o->collector->metrics, COUNT_OTLP, 1);
-		return 0;
-	}
-	metrics_count(&o->collector->metrics, COUNT_OTLP_ERRORS, 1);
-	serve_log_some(LOG_WARNING, "otlp_failed", "status=%ld reason=%s", status,
-		       serve_log_value(reason, *why ? why : "not taken"));
-	/* What it will never take is left out, so that the next may come. */
-	return status >= 400 && status < 500 && status != 429 && status != 408 ? 0 : -EAGAIN;
+	if (err)
+		return err;
+	err = otlp_profiles_pack(&tree, minute, MINUTE_S, ret, size);
+	query_tree_free(&tree);
+	return err;
 }
 
-static bool sleep_a_while(struct otlp *o)
-{
-	struct timespec until;
-	bool stop;
+/* ---- sending ---- */
 
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += LOOK_S;
+static void tell(struct way *w, const char *event, uint64_t minute, int err, const char *why)
+{
+	char reason[LOG_VALUE_SIZE];
+
+	serve_log_some(LOG_WARNING, event, "what=%s minute=%llu error=%d reason=%s", names[w->kind],
+		       (unsigned long long)minute, -err, serve_log_value(reason, *why ? why : strerror(-err)));
+}
+
+/* -EAGAIN: it is to be tried again. */
+static int send_minute(struct way *w, uint64_t minute)
+{
+	struct collector *c = w->otlp->collector;
+	uint64_t rejected = 0, wait = 0;
+	char why[512] = "";
+	uint8_t *bytes = NULL;
+	size_t size = 0;
+	int err = w->kind == METRICS ? metrics_make(c, minute, &bytes, &size, why, sizeof(why))
+				     : profiles_make(c, minute, &bytes, &size, why, sizeof(why));
+
+	if (err == -ENODATA)
+		return 0;
+	if (err)
+		err = err == -ENOMEM || err == -EAGAIN || err == -EIO ? -EAGAIN : err;
+	else
+		err = otlp_post_send(w->post, bytes, size, &rejected, &wait, why, sizeof(why));
+	free(bytes);
+	if (!err) {
+		metrics_count(&c->metrics, COUNT_OTLP, 1);
+		metrics_count(&c->metrics, COUNT_OTLP_REJECTED, rejected);
+		if (rejected)
+			tell(w, "otlp_rejected", minute, -EBADMSG, why);
+		w->wait_s = 0;
+		return 0;
+	}
+	metrics_count(&c->metrics, COUNT_OTLP_ERRORS, 1);
+	tell(w, "otlp_failed", minute, err, why);
+	if (err != -EAGAIN) {
+		metrics_count(&c->metrics, COUNT_OTLP_DROPPED, 1);
+		return 0;
+	}
+	w->wait_s = w->wait_s ? w->wait_s * 2 : FIRST_S;
+	if (w->wait_s < wait)
+		w->wait_s = wait;
+	if (w->wait_s > LAST_S)
+		w->wait_s = LAST_S;
+	return -EAGAIN;
+}
+
+/* What is too old for the backlog is dropped. */
+static void forget(struct way *w, uint64_t now)
+{
+	uint64_t oldest = now > BACKLOG_S ? (now - BACKLOG_S) / MINUTE_S * MINUTE_S : 0;
+
+	if (w->next_s >= oldest)
+		return;
+	metrics_count(&w->otlp->collector->metrics, COUNT_OTLP_DROPPED, (oldest - w->next_s) / MINUTE_S);
+	w->next_s = oldest;
+}
+
+static bool is_stopped(void *arg)
+{
+	struct otlp *o = arg;
+
+	return __atomic_load_n(&o->stop, __ATOMIC_RELAXED);
+}
+
+static bool sleep_until(struct otlp *o, uint64_t when_s)
+{
+	struct timespec until = { .tv_sec = when_s };
+
 	pthread_mutex_lock(&o->lock);
-	while (!o->stop && !pthread_cond_timedwait(&o->wake, &o->lock, &until))
+	while (!o->stop && pthread_cond_timedwait(&o->wake, &o->lock, &until) != ETIMEDOUT)
 		;
-	stop = o->stop;
 	pthread_mutex_unlock(&o->lock);
-	return !stop;
+	return !is_stopped(o);
 }
 
 static void *work(void *arg)
 {
-	struct otlp *o = arg;
+	struct way *w = arg;
+	uint64_t late = w->otlp->collector->config->export_late_s, now, when;
 
 	do {
-		uint64_t now = time(NULL), oldest = (now - BACKLOG_S) / MINUTE_S * MINUTE_S;
+		int err = 0;
 
-		if (o->next_s < oldest)
-			o->next_s = oldest;
-		while (o->next_s + MINUTE_S + LATE_S <= now && !__atomic_load_n(&o->stop, __ATOMIC_RELAXED) &&
-		       !send_minute(o, o->next_s))
-			o->next_s += MINUTE_S;
-	} while (sleep_a_while(o));
+		now = time(NULL);
+		forget(w, now);
+		while (!err && w->next_s + MINUTE_S + late <= now && !is_stopped(w->otlp)) {
+			err = send_minute(w, w->next_s);
+			w->next_s += err ? 0 : MINUTE_S;
+		}
+		now = time(NULL);
+		when = err ? now + w->wait_s : w->next_s + MINUTE_S + late;
+		/* A clock that was set must not keep us waiting for it. */
+		if (when > now + LAST_S)
+			w->next_s = now / MINUTE_S * MINUTE_S;
+	} while (sleep_until(w->otlp, when > now + LAST_S ? now + MINUTE_S : when));
 	return NULL;
 }
 
-static void otlp_free(struct otlp *o)
-{
-	curl_slist_free_all(o->headers);
-	if (o->curl)
-		curl_easy_cleanup(o->curl);
-	pthread_cond_destroy(&o->wake);
-	pthread_mutex_destroy(&o->lock);
-	free(o->url);
-	free(o);
-}
+/* ---- beginning and end ---- */
 
-static int prepare(struct otlp *o, char *err, size_t errlen)
+static int way_start(struct otlp *o, enum kind kind, uint64_t first, char *err, size_t errlen)
 {
 	const struct serve_config *config = o->collector->config;
-	const char *header_file = config->otlp_header_file;
-	int error;
+	struct way *w = &o->ways[kind];
+	int error = otlp_post_new(config->otlp_endpoint, paths[kind], config->otlp_headers_file,
+				  is_stopped, o, &w->post, err, errlen);
 
-	snprintf(err, errlen, "no memory");
-	o->curl = curl_easy_init();
-	o->headers = curl_slist_append(NULL, "Content-Type: application/json");
-	if (!o->curl || !o->headers || asprintf(&o->url, "%s/v1/metrics", config->otlp_url) < 0)
-		return -ENOMEM;
-	error = header_file ? add_header_file(o, header_file) : 0;
+	w->otlp = o;
+	w->kind = kind;
+	w->next_s = first;
 	if (error)
-		snprintf(err, errlen, "cannot use %s: %s", header_file,
-			 error == -EINVAL ? "its first line must be 'NAME: VALUE'" : strerror(-error));
+		return error;
+	error = -pthread_create(&w->thread, NULL, work, w);
+	w->runs = !error;
 	return error;
 }
 
 int otlp_start(struct collector *c, struct otlp **ret, char *err, size_t errlen)
 {
+	const struct serve_config *config = c->config;
+	const bool wanted[KINDS] = { config->otlp_metrics, config->otlp_profiles };
+	/* The last complete minute; older ones another may have sent. */
+	uint64_t first = minute_last(time(NULL), config->export_late_s);
 	struct otlp *o;
-	int error;
+	int error = 0;
 
 	*ret = NULL;
-	if (!c->config->otlp_url)
+	if (!config->otlp_endpoint)
 		return 0;
+	snprintf(err, errlen, "no memory");
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
 	o->collector = c;
 	pthread_mutex_init(&o->lock, NULL);
 	pthread_cond_init(&o->wake, NULL);
-	/* From what comes from now on; older minutes another may have sent. */
-	o->next_s = time(NULL) / MINUTE_S * MINUTE_S - LATE_S;
-	error = prepare(o, err, errlen);
-	if (!error)
-		error = -pthread_create(&o->thread, NULL, work, o);
+	for (int i = 0; i < KINDS && !error; i++)
+		if (wanted[i])
+			error = way_start(o, i, first, err, errlen);
 	if (error)
-		otlp_free(o);
+		otlp_stop(o);
 	else
 		*ret = o;
 	return error;
@@ -215,8 +244,14 @@ void otlp_stop(struct otlp *o)
 		return;
 	pthread_mutex_lock(&o->lock);
 	__atomic_store_n(&o->stop, true, __ATOMIC_RELAXED);
-	pthread_cond_signal(&o->wake);
+	pthread_cond_broadcast(&o->wake);
 	pthread_mutex_unlock(&o->lock);
-	pthread_join(o->thread, NULL);
-	otlp_free(o);
+	for (int i = 0; i < KINDS; i++) {
+		if (o->ways[i].runs)
+			pthread_join(o->ways[i].thread, NULL);
+		otlp_post_free(o->ways[i].post);
+	}
+	pthread_cond_destroy(&o->wake);
+	pthread_mutex_destroy(&o->lock);
+	free(o);
 }

@@ -1,141 +1,307 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "otlp.pb-c.h"
 #include "userspace/collector/otlp.h"
 #include "userspace/fleet/batch.h"
+#include "userspace/query/minute.h"
+#include "userspace/sink.h"
 
 #define SECOND_NS 1000000000ull
+#define POINT_ATTRIBUTES 3
+#define NAME_SIZE 96
 
-/* Ours, and what UCUM, which OpenTelemetry asks for, calls them. */
-static const struct {
-	const char *ours, *theirs;
-} units[] = {
-	{ "count", "1" }, { "number", "1" }, { "cost", "1" },
-	{ "ns", "ns" },	  { "bytes", "By" }, { "percent", "%" },
+/* The messages point to each other; all that they are made of is in the arena. */
+struct making {
+	const struct minute *minute;
+	struct arena memory;
+	double bounds[MINUTE_BOUNDS];
+	Otlp__Metrics all;
+	bool failed; /* no memory: nothing is made any more */
 };
-#define UNIT_COUNT (sizeof(units) / sizeof(*units))
 
-static const char *text_at(const json_t *object, const char *key)
+static void *items(struct making *m, size_t count, size_t size)
 {
-	const char *text = json_string_value(json_object_get(object, key));
+	void *ret = m->failed ? NULL : arena_items(&m->memory, count, size);
 
-	return text ? text : "";
+	if (!ret)
+		m->failed = true;
+	return ret;
 }
 
-/* NULL: no number, or a detail. */
-static const char *unit_of(const json_t *column)
+#define NEW(m, type, init)                                    \
+	({                                                    \
+		type *new_ = items((m), 1, sizeof(type));     \
+		if (new_)                                     \
+			*new_ = (type)init;                   \
+		new_;                                         \
+	})
+
+static Otlp__Attribute *attribute(struct making *m, const char *key, const char *text)
 {
-	if (json_is_true(json_object_get(column, "detail")))
+	Otlp__Attribute *a = NEW(m, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
+	Otlp__Value *v = NEW(m, Otlp__Value, OTLP__VALUE__INIT);
+
+	if (!v)
 		return NULL;
-	for (size_t i = 0; i < UNIT_COUNT; i++)
-		if (!strcmp(units[i].ours, text_at(column, "unit")))
-			return units[i].theirs;
-	return NULL;
+	v->value_case = OTLP__VALUE__VALUE_TEXT;
+	v->text = (char *)text;
+	a->key = (char *)key;
+	a->value = v;
+	return a;
 }
 
-static json_t *attribute(const char *key, const char *value)
+/* ---- points ---- */
+
+static Otlp__Attribute **point_attributes(struct making *m, const struct minute_row *r)
 {
-	return json_pack("{s:s, s:{s:s}}", "key", key, "value", "stringValue", value);
-}
+	Otlp__Attribute **ret = items(m, POINT_ATTRIBUTES, sizeof(*ret));
 
-/* The columns of text but for the service, which is the resource. */
-static json_t *attributes(const json_t *columns, const json_t *row)
-{
-	json_t *ret = json_array(), *column;
-	size_t i;
-
-	json_array_foreach((json_t *)columns, i, column) {
-		const char *value = json_string_value(json_array_get(row, i));
-
-		if (value && strcmp(text_at(column, "name"), TAG_KEY_SERVICE))
-			json_array_append_new(ret, attribute(text_at(column, "name"), value));
-	}
+	if (!ret)
+		return NULL;
+	ret[0] = attribute(m, TAG_KEY_ENDPOINT, r->endpoint);
+	ret[1] = attribute(m, TAG_KEY_STATUS, r->status);
+	ret[2] = attribute(m, TAG_KEY_METRIC, r->metric);
 	return ret;
 }
 
-/* 64-bit numbers are text in protobuf's JSON. */
-static json_t *time_of(const json_t *answer, const char *key)
+static Otlp__Number *number(struct making *m, Otlp__Attribute **attributes, size_t count, double value)
 {
-	char text[32];
+	Otlp__Number *n = NEW(m, Otlp__Number, OTLP__NUMBER__INIT);
 
-	snprintf(text, sizeof(text), "%llu",
-		 json_integer_value(json_object_get(answer, key)) * SECOND_NS);
-	return json_string(text);
+	if (!n)
+		return NULL;
+	n->start_ns = m->minute->begin_s * SECOND_NS;
+	n->time_ns = n->start_ns + MINUTE_S * SECOND_NS;
+	n->value_case = OTLP__NUMBER__VALUE_NUMBER;
+	n->number = value;
+	n->attributes = attributes;
+	n->n_attributes = count;
+	return n;
 }
 
-static json_t *points(const json_t *answer, const json_t *rows, size_t column)
+static Otlp__Spread *spread(struct making *m, const struct minute_row *r)
 {
-	const json_t *columns = json_object_get(answer, "columns");
-	json_t *ret = json_array(), *row;
-	size_t i;
+	Otlp__Spread *s = NEW(m, Otlp__Spread, OTLP__SPREAD__INIT);
 
-	json_array_foreach((json_t *)rows, i, row) {
-		const json_t *value = json_array_get(row, column);
+	if (!s)
+		return NULL;
+	s->start_ns = m->minute->begin_s * SECOND_NS;
+	s->time_ns = s->start_ns + MINUTE_S * SECOND_NS;
+	s->count = r->watched;
+	s->has_sum_case = OTLP__SPREAD__HAS_SUM_SUM;
+	s->sum = r->latency_s;
+	s->counts = (uint64_t *)r->latency;
+	s->n_counts = MINUTE_BOUNDS + 1;
+	s->bounds = m->bounds;
+	s->n_bounds = MINUTE_BOUNDS;
+	s->attributes = point_attributes(m, r);
+	s->n_attributes = POINT_ATTRIBUTES;
+	return s;
+}
 
-		if (!json_is_number(value))
+/* ---- metrics ---- */
+
+static Otlp__Metric *metric(struct making *m, const char *name, const char *unit, const char *what)
+{
+	Otlp__Metric *ret = NEW(m, Otlp__Metric, OTLP__METRIC__INIT);
+
+	if (!ret)
+		return NULL;
+	ret->name = (char *)name;
+	ret->unit = (char *)unit;
+	ret->description = (char *)what;
+	return ret;
+}
+
+static Otlp__Metric *sum(struct making *m, const char *name, const char *unit, const char *what,
+			 Otlp__Number **points, size_t count)
+{
+	Otlp__Metric *ret = metric(m, name, unit, what);
+	Otlp__Sum *s = NEW(m, Otlp__Sum, OTLP__SUM__INIT);
+
+	if (!s)
+		return NULL;
+	s->points = points;
+	s->n_points = count;
+	s->temporality = OTLP__TEMPORALITY__DELTA;
+	s->monotonic = true;
+	ret->data_case = OTLP__METRIC__DATA_SUM;
+	ret->sum = s;
+	return ret;
+}
+
+static Otlp__Metric *histogram(struct making *m, Otlp__Spread **points, size_t count)
+{
+	Otlp__Metric *ret = metric(m, "pycost.request.latency", "s", "Latency of those that were watched.");
+	Otlp__Histogram *h = NEW(m, Otlp__Histogram, OTLP__HISTOGRAM__INIT);
+
+	if (!h)
+		return NULL;
+	h->points = points;
+	h->n_points = count;
+	h->temporality = OTLP__TEMPORALITY__DELTA;
+	ret->data_case = OTLP__METRIC__DATA_HISTOGRAM;
+	ret->histogram = h;
+	return ret;
+}
+
+/* Each metric is a name of its own, as what it counts is its unit. */
+static Otlp__Metric *cost(struct making *m, const struct minute_row *const *rows, size_t count,
+			  const char *of)
+{
+	Otlp__Number **points = items(m, count, sizeof(*points));
+	char *name = items(m, 1, NAME_SIZE), unit[NAME_SIZE];
+	char *kept = items(m, 1, NAME_SIZE);
+	size_t n = 0;
+
+	for (size_t i = 0; kept && i < count; i++)
+		if (!strcmp(rows[i]->metric, of))
+			points[n++] = number(m, point_attributes(m, rows[i]), POINT_ATTRIBUTES, rows[i]->cost);
+	if (!kept)
+		return NULL;
+	/* "instructions:u" is what users' code runs; "task-clock" is time. */
+	snprintf(name, NAME_SIZE, "pycost.request.%.*s", (int)strcspn(of, ":"), of);
+	for (char *c = name; *c; c++)
+		*c = *c == '-' ? '_' : *c;
+	snprintf(unit, sizeof(unit), "{%.*s}", (int)strcspn(of, ":"), of);
+	strcpy(kept, strcmp(of, metric_name(METRIC_TASK_CLOCK)) ? unit : "ns");
+	return sum(m, name, kept, "What the requests cost.", points, n);
+}
+
+static Otlp__Metric *users(struct making *m, const struct minute_row *of)
+{
+	const struct minute *minute = m->minute;
+	Otlp__Number **points = items(m, minute->user_count + 1, sizeof(*points));
+	Otlp__Metric *ret = metric(m, "pycost.users", "{user}", "Distinct users in the minute.");
+	Otlp__Gauge *g = NEW(m, Otlp__Gauge, OTLP__GAUGE__INIT);
+
+	if (!g)
+		return NULL;
+	g->points = points;
+	for (size_t i = 0; i < minute->user_count && !m->failed; i++) {
+		const struct minute_users *u = &minute->users[i];
+		Otlp__Attribute **attributes;
+
+		if (strcmp(u->service, of->service) || strcmp(u->version, of->version))
 			continue;
-		json_array_append_new(ret, json_pack("{s:o, s:o, s:o, s:f}", "attributes",
-						     attributes(columns, row), "startTimeUnixNano",
-						     time_of(answer, "since"), "timeUnixNano",
-						     time_of(answer, "until"), "asDouble",
-						     json_number_value(value)));
+		attributes = items(m, 1, sizeof(*attributes));
+		if (!attributes)
+			return NULL;
+		*attributes = attribute(m, TAG_KEY_METRIC, u->metric);
+		points[g->n_points++] = number(m, attributes, 1, u->users);
 	}
-	return ret;
+	ret->data_case = OTLP__METRIC__DATA_GAUGE;
+	ret->gauge = g;
+	return g->n_points ? ret : NULL;
 }
 
-static json_t *metrics_of(const json_t *answer, const json_t *rows)
+/* ---- resources: a version of a service each ---- */
+
+static void metrics_make(struct making *m, Otlp__ScopeMetrics *scope,
+			 const struct minute_row *const *rows, size_t count)
 {
-	json_t *ret = json_array(), *column;
-	char name[128];
-	size_t i;
+	Otlp__Number **requests = items(m, count, sizeof(*requests));
+	Otlp__Spread **spreads = items(m, count, sizeof(*spreads));
+	Otlp__Metric *of_users = users(m, rows[0]);
 
-	json_array_foreach(json_object_get(answer, "columns"), i, column) {
-		const char *unit = unit_of(column);
-		json_t *data = unit ? points(answer, rows, i) : NULL;
-
-		snprintf(name, sizeof(name), "pycost.requests.%s", text_at(column, "name"));
-		if (json_array_size(data))
-			json_array_append_new(ret, json_pack("{s:s, s:s, s:{s:O}}", "name", name, "unit", unit,
-							     "gauge", "dataPoints", data));
-		json_decref(data);
+	scope->metrics = items(m, count + 3, sizeof(*scope->metrics));
+	for (size_t i = 0; i < count && !m->failed; i++) {
+		requests[i] = number(m, point_attributes(m, rows[i]), POINT_ATTRIBUTES, rows[i]->requests);
+		spreads[i] = spread(m, rows[i]);
 	}
-	return ret;
+	if (m->failed)
+		return;
+	scope->metrics[scope->n_metrics++] = sum(m, "pycost.requests", "{request}",
+						 "Requests, watched or not.", requests, count);
+	scope->metrics[scope->n_metrics++] = histogram(m, spreads, count);
+	if (of_users)
+		scope->metrics[scope->n_metrics++] = of_users;
+	/* Rows come by metric. */
+	for (size_t i = 0; i < count; i++)
+		if (!i || strcmp(rows[i]->metric, rows[i - 1]->metric))
+			scope->metrics[scope->n_metrics++] = cost(m, rows, count, rows[i]->metric);
 }
 
-/* {service: [row...]} */
-static json_t *rows_by_service(const json_t *answer)
+static void resource_make(struct making *m, const struct minute_row *const *rows, size_t count)
 {
-	json_t *ret = json_object(), *column, *row, *rows;
-	size_t i, at = SIZE_MAX;
+	Otlp__ResourceMetrics *r = NEW(m, Otlp__ResourceMetrics, OTLP__RESOURCE_METRICS__INIT);
+	Otlp__ScopeMetrics *s = NEW(m, Otlp__ScopeMetrics, OTLP__SCOPE_METRICS__INIT);
+	Otlp__Scope *scope = NEW(m, Otlp__Scope, OTLP__SCOPE__INIT);
+	Otlp__Resource *resource = NEW(m, Otlp__Resource, OTLP__RESOURCE__INIT);
+	Otlp__Attribute **attributes = items(m, 2, sizeof(*attributes));
+	Otlp__ScopeMetrics **scopes = items(m, 1, sizeof(*scopes));
 
-	json_array_foreach(json_object_get(answer, "columns"), i, column)
-		if (!strcmp(text_at(column, "name"), TAG_KEY_SERVICE))
-			at = i;
-	json_array_foreach(json_object_get(answer, "rows"), i, row) {
-		const char *service = json_string_value(json_array_get(row, at));
-
-		service = service ? service : "";
-		rows = json_object_get(ret, service);
-		if (!rows && !json_object_set_new(ret, service, json_array()))
-			rows = json_object_get(ret, service);
-		json_array_append(rows, row);
-	}
-	return ret;
+	if (m->failed)
+		return;
+	attributes[0] = attribute(m, "service.name", rows[0]->service);
+	attributes[1] = attribute(m, "service.version", rows[0]->version);
+	resource->attributes = attributes;
+	resource->n_attributes = *rows[0]->version ? 2 : 1;
+	scope->name = "pycost";
+	scope->version = PYCOST_VERSION;
+	s->scope = scope;
+	metrics_make(m, s, rows, count);
+	*scopes = s;
+	r->resource = resource;
+	r->scopes = scopes;
+	r->n_scopes = 1;
+	m->all.resources[m->all.n_resources++] = r;
 }
 
-json_t *otlp_metrics(const json_t *answer)
+static int by_resource(const void *a, const void *b)
 {
-	json_t *services = rows_by_service(answer), *resources = json_array(), *rows;
-	const char *service;
+	const struct minute_row *x = *(const struct minute_row *const *)a;
+	const struct minute_row *y = *(const struct minute_row *const *)b;
+	int order = strcmp(x->service, y->service);
 
-	json_object_foreach(services, service, rows)
-		json_array_append_new(
-			resources,
-			json_pack("{s:{s:[o]}, s:[{s:{s:s, s:s}, s:o}]}", "resource", "attributes",
-				  attribute("service.name", service), "scopeMetrics", "scope", "name",
-				  "pycost", "version", PYCOST_VERSION, "metrics",
-				  metrics_of(answer, rows)));
-	json_decref(services);
-	return json_pack("{s:o}", "resourceMetrics", resources);
+	if (!order)
+		order = strcmp(x->version, y->version);
+	return order ? order : strcmp(x->metric, y->metric);
+}
+
+static bool is_of_same(const struct minute_row *a, const struct minute_row *b)
+{
+	return !strcmp(a->service, b->service) && !strcmp(a->version, b->version);
+}
+
+static void all_make(struct making *m)
+{
+	size_t count = m->minute->row_count, end;
+	const struct minute_row **rows = items(m, count, sizeof(*rows));
+
+	m->all.resources = items(m, count, sizeof(*m->all.resources));
+	if (m->failed)
+		return;
+	for (size_t i = 0; i < count; i++)
+		rows[i] = &m->minute->rows[i];
+	qsort(rows, count, sizeof(*rows), by_resource);
+	for (size_t i = 0; i < count && !m->failed; i = end) {
+		for (end = i + 1; end < count && is_of_same(rows[i], rows[end]);)
+			end++;
+		resource_make(m, rows + i, end - i);
+	}
+}
+
+int otlp_metrics_pack(const struct minute *minute, uint8_t **ret, size_t *ret_size)
+{
+	struct making m = { .minute = minute, .all = OTLP__METRICS__INIT };
+	int err = -ENOMEM;
+
+	if (!minute->row_count)
+		return -ENODATA;
+	memcpy(m.bounds, minute_bounds, sizeof(m.bounds));
+	all_make(&m);
+	if (!m.failed) {
+		*ret_size = otlp__metrics__get_packed_size(&m.all);
+		*ret = malloc(*ret_size);
+		err = *ret ? 0 : -ENOMEM;
+	}
+	if (!err)
+		otlp__metrics__pack(&m.all, *ret);
+	arena_free(&m.memory);
+	return err;
 }

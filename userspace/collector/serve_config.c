@@ -44,9 +44,15 @@ static const struct key {
 	{ "engine.cluster", TEXT, AT(cluster), 0, 0, 0, "ClickHouse: its name" },
 	{ "engine.user", TEXT, AT(store_user), 0, 0, 0, "ClickHouse: as whom" },
 	{ "engine.password-file", TEXT, AT(store_password_file), 0, 0, 0, "ClickHouse: first line" },
-	{ "otlp.url", TEXT, AT(otlp_url), 0, 0, 0, "where requests' metrics are sent to, as OTLP/HTTP" },
-	{ "otlp.by", TEXT, AT(otlp_by), 0, 0, 0, "tags that are kept apart; service,endpoint" },
-	{ "otlp.header-file", TEXT, AT(otlp_header_file), 0, 0, 0, "first line: a header, as for a token" },
+	{ "export.late", TIME, AT(export_late_s), 60, 1, 600, "that a minute's batches are waited for" },
+	{ "export.series", COUNT, AT(export_series), 2000, 1, 100000,
+	  "of a minute; those with few requests are put together as \"other\"" },
+	{ "otlp.endpoint", TEXT, AT(otlp_endpoint), 0, 0, 0,
+	  "http://HOST:4318, whose /v1/metrics each minute is sent to" },
+	{ "otlp.headers-file", TEXT, AT(otlp_headers_file), 0, 0, 0, "headers, one a line, as for a token" },
+	{ "otlp.metrics", FLAG, AT(otlp_metrics), 1, 0, 0, "of requests; true" },
+	{ "otlp.profiles", FLAG, AT(otlp_profiles), 0, 0, 0,
+	  "call paths, to /v1development/profiles: an alpha of OpenTelemetry" },
 	{ "limits.body", SIZE, AT(body), 16 * MI, 64 * KI, GI, "of a batch as it travels" },
 	{ "limits.unpacked", SIZE, AT(unpacked), 128 * MI, MI, 4 * GI, "of a batch in memory" },
 	{ "limits.in-flight", SIZE, AT(in_flight), 512 * MI, 2 * MI, 64 * GI, "of all that waits" },
@@ -75,6 +81,8 @@ void serve_config_init(struct serve_config *c)
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (keys[i].kind >= COUNT)
 			*(uint64_t *)member(c, &keys[i]) = keys[i].start;
+		else if (keys[i].kind == FLAG)
+			*(bool *)member(c, &keys[i]) = keys[i].start;
 }
 
 void serve_config_free(struct serve_config *c)
@@ -333,8 +341,6 @@ int serve_config_check(struct serve_config *c, char *err, size_t errlen)
 	int error;
 
 	if (!c->listen && set_text(&c->listen, SERVE_LISTEN_DEFAULT))
-		return -ENOMEM;
-	if (!c->otlp_by && set_text(&c->otlp_by, "service,endpoint"))
 		return -ENOMEM;
 	if (!c->store)
 		return refuse(err, errlen, "there is no store: give --store DIR, or 'store:' in the file");

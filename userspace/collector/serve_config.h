@@ -16,9 +16,10 @@ struct serve_config {
 	char *store, *cluster, *store_user, *store_password_file;
 	char *tokens; /* file: see access.h */
 	char *tls_certificate, *tls_key, *tls_client_ca; /* files, PEM */
-	char *otlp_url, *otlp_by, *otlp_header_file;
+	char *otlp_endpoint, *otlp_headers_file; /* see otlp.h */
 	bool insecure; /* others than this machine may come without showing anything */
 	bool open_metrics; /* /metrics without a token */
+	bool otlp_metrics, otlp_profiles;
 	uint64_t minute_days, hour_days, day_days, store_memory;
 	uint64_t body, unpacked; /* bytes of one batch: as it comes, and in memory */
 	uint64_t in_flight; /* bytes of all that is not yet stored */
@@ -27,6 +28,7 @@ struct serve_config {
 	uint64_t request_s; /* for a request to arrive */
 	uint64_t query_s, queries; /* for its answer; how many at a time */
 	uint64_t group_ms, group_bytes; /* a group of batches is written after so long, or so much */
+	uint64_t export_late_s, export_series; /* how long a minute is waited for; of how many rows */
 	uint64_t expiry_s, skew_s; /* how old a batch, and how wrong its sender's clock, may be */
 };
 

@@ -40,8 +40,12 @@ enum serve_count {
 	COUNT_QUERY_BUSY,
 	COUNT_REFUSED,	/* other requests than batches, of those that may not */
 	COUNT_CUT,	/* connections that took too long */
-	COUNT_OTLP, /* minutes exported */
+	COUNT_LATE,	/* batches that came after their minute was exported */
+	COUNT_EXPORT_CUT, /* rows of a minute that were not kept apart */
+	COUNT_OTLP,	/* messages that were taken */
 	COUNT_OTLP_ERRORS,
+	COUNT_OTLP_REJECTED,
+	COUNT_OTLP_DROPPED,
 	COUNT_RELOADS,
 	COUNT_RELOAD_ERRORS,
 	SERVE_COUNTS,
