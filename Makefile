@@ -100,6 +100,9 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+# What a fleet would ship: see tests/fleet/simulator/simulator.c.
+$(BUILD)/simulator: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fleet/simulator/*.c)) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # Batches that a test made up, into a store.
 $(BUILD)/store_json: $(BUILD)/tests/fleet/store_json.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -187,7 +190,11 @@ $(BUILD)/bench/spin: tests/bench/spin.c
 install: all
 	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
 	install -D -m 0644 deploy/pycost.1 $(DESTDIR)$(prefix)/share/man/man1/pycost.1
-	install -D -m 0644 deploy/requests.yaml $(DESTDIR)$(prefix)/share/doc/pycost/requests.yaml
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/pycost deploy/*.yaml
+
+# Packages for Debian, into BUILD/deb.
+deb: all
+	@BUILD=$(BUILD) deploy/debian/build.sh
 
 clean:
 	rm -rf $(BUILD)
@@ -196,4 +203,4 @@ clean:
 -include $(shell find $(addprefix $(BUILD)/,userspace symbolizer bpf gen tests bench fuzz) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all deps check check-kernels check-pmu check-unit fuzz $(FUZZING) demo bench bench-programs install clean
+.PHONY: all deps check check-kernels check-pmu check-unit fuzz $(FUZZING) demo bench bench-programs install deb clean

@@ -204,9 +204,10 @@ tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
-	"$BUILD/store-kills" "$BUILD/store-full" ||
+	"$BUILD/store_json" || give_up build
+	"$BUILD/spooled" ||
+	"$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" "$BUILD/spooled" "$BUILD/simulator" ||
 	give_up build
-	"$BUILD/batches" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
@@ -224,9 +225,11 @@ section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
+section query tests/fleet/query.py
 section clickhouse clickhouse
 section serve tests/fleet/serve.py
 section serve-kills tests/fleet/serve_kills.py
+section deploy tests/fleet/deploy.sh
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
@@ -239,6 +242,7 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
+! privileged || section agent tests/fleet/agent.py
 # As on kernels before 6.5.
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname

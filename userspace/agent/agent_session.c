@@ -13,6 +13,7 @@
 #include "userspace/agent/turns.h"
 #include "userspace/clock.h"
 #include "userspace/collector/serve_log.h"
+#include "userspace/rights.h"
 
 #define NS 1000000000ull
 #define RETRY_FIRST_S 5
@@ -190,6 +191,11 @@ int agent_session_attach(void *arg, pid_t pid)
 	}
 	/* A session is worth opening for a Python only. */
 	err = interpreter_find(pid, &in);
+	if (err && err != -ENOENT && err != -ESRCH) {
+		interpreter_explain(err, why, sizeof(why));
+		rights_explain(err, RIGHTS_SAMPLE, why, sizeof(why));
+		refusal_tell(pid, why);
+	}
 	if (err)
 		return err;
 	interpreter_clear(&in);
