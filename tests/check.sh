@@ -204,10 +204,8 @@ tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
-	"$BUILD/store_json" || give_up build
-	"$BUILD/spooled" ||
-	"$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" "$BUILD/spooled" "$BUILD/simulator" ||
-	give_up build
+	"$BUILD/store_json" "$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" \
+	"$BUILD/spooled" "$BUILD/simulator" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
