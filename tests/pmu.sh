@@ -13,7 +13,8 @@
 # becomes of it all when others hold the counters, whether a request costs the same each
 # time and all add up, and, once more with two processors, what a thread costs that moves
 # between them.  On the others whether the counts repeat, add up, and are the same on all,
-# and whether threads and children can be sampled.
+# and whether threads and children can be sampled; and on the newest, which shows requests
+# in another way, whether a request costs the same each time there too.
 # PMU_FULL=1 tries everything everywhere, PMU_ONLY=part|moving|site so much and no more;
 # RIG_LOGS=DIR keeps the consoles' output there.
 set -euo pipefail
@@ -51,10 +52,12 @@ busybox() {
 pmu_machines() {
     if [ -n "${PMU_ONLY:-}" ]; then
         echo "$PMU_ONLY"
-    elif [ "$1" != 6.1 ] && [ -z "${PMU_FULL:-}" ]; then
-        echo part
-    else
+    elif [ -n "${PMU_FULL:-}" ] || [ "$1" = 6.1 ]; then
         echo full moving
+    elif [ "$1" = newest ]; then
+        echo part site
+    else
+        echo part
     fi
 }
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "userspace/arena.h"
 
@@ -29,6 +32,21 @@ char *arena_alloc(struct arena *a, size_t size)
 	a->at += size;
 	a->left -= size;
 	return ret;
+}
+
+void *arena_items(struct arena *a, size_t count, size_t size)
+{
+	const size_t align = _Alignof(max_align_t);
+	size_t bytes;
+	char *at;
+
+	if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX / 2)
+		return NULL;
+	at = arena_alloc(a, bytes + align);
+	if (!at)
+		return NULL;
+	at += -(uintptr_t)at % align;
+	return memset(at, 0, bytes);
 }
 
 void arena_free(struct arena *a)

@@ -15,6 +15,8 @@ struct arena {
 
 /* Unaligned bytes; NULL without memory. */
 char *arena_alloc(struct arena *a, size_t size);
+/* So many items, aligned for any type and all zero; not NULL when it is none. */
+void *arena_items(struct arena *a, size_t count, size_t size);
 void arena_free(struct arena *a);
 
 #endif

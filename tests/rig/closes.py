@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Is a request over when its connection is closed, and not when its thread happens to sleep?
+Is each told once, where threads open and close many connections at a time?
 closes.py [PYCOST].
 
 The server says what it took up to there; what it does then must not be in the request.
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 SPIN = 0.4  # CPU seconds, without a system call that sleeps
@@ -18,6 +20,8 @@ SPIN = 0.4  # CPU seconds, without a system call that sleeps
 ANSWER = b"HTTP/1.1 200 OK\r\n\r\nwhole"
 EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 SOCKET = "/tmp/closes-%d"
+THREADS = 4
+CONNECTIONS = 40  # of each client
 # Up to then what is done after the answer is the request's until the thread waits.
 BY_SOCKETS = tuple(map(int, platform.release().split(".")[:2])) >= (6, 5)
 
@@ -74,6 +78,38 @@ def shut(listener):
     return took
 
 
+def respond(to):
+    """Answers what a connection asks, until it is told to give up or there is no more."""
+    while True:
+        path = to.recv(4096).split(b" ", 2)[1:2]
+        if not path or b"-aborted-" in path[0]:
+            return
+        to.sendall(ANSWER if b"-last-" in path[0] else EMPTY)
+        if b"-last-" in path[0]:
+            return
+
+
+def threads(listener):
+    """Now and then a child has what is open too, for a moment: the close is not the last."""
+    def work():
+        for number in range(CONNECTIONS):
+            with listener.accept()[0] as to:
+                respond(to)
+                if number % 8 == 0 and not os.fork():
+                    os._exit(0)
+    took = Took()
+    workers = [threading.Thread(target=work) for _ in range(THREADS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            return took.now()
+
+
 KINDS = {"answered": answered, "aborted": aborted, "shut": shut}
 
 
@@ -88,12 +124,14 @@ def serve():
     print(json.dumps({family: at.getsockname() for family, at in listeners.items()}), flush=True)
     for line in sys.stdin:
         family, kind = line.split()
-        print(json.dumps(KINDS[kind](listeners[family])), flush=True)
+        serving = threads if kind == "threads" else KINDS[kind]
+        print(json.dumps(serving(listeners[family])), flush=True)
 
 
-def ask(name, path):
-    s = socket.socket(socket.AF_UNIX if isinstance(name, str) else socket.AF_INET)
-    s.connect(name if isinstance(name, str) else tuple(name))
+def ask(name, path, s=None):
+    if s is None:
+        s = socket.socket(socket.AF_UNIX if isinstance(name, str) else socket.AF_INET)
+        s.connect(name if isinstance(name, str) else tuple(name))
     s.sendall(b"GET /%s HTTP/1.1\r\nHost: here\r\n\r\n" % path.encode())
     return s
 
@@ -114,6 +152,53 @@ def drive(server, name, family, kind):
     for s in asked:
         s.close()
     return json.loads(server.stdout.readline())
+
+
+def answer_of(s):
+    """As a whole: one that has no body, or all until the end."""
+    answer = more = s.recv(4096)
+    while more and answer != EMPTY:
+        more = s.recv(4096)
+        answer += more
+    return answer
+
+
+def crowd(server, name, family):
+    """The paths that were asked for, by several threads at a time."""
+    def work(who):
+        for number in range(CONNECTIONS):
+            kinds = ("kept", "kept", "last") if number % 3 else ("aborted",)
+            s = None
+            for step, kind in enumerate(kinds):
+                path = "%s-%s-%d-%d-%d" % (family, kind, who, number, step)
+                asked.append(path)
+                s = ask(name, path, s)
+                if answer_of(s) != {"kept": EMPTY, "last": ANSWER, "aborted": b""}[kind]:
+                    failed.append(path)
+            s.close()
+    asked, failed = [], []
+    server.stdin.write("%s threads\n" % family)
+    server.stdin.flush()
+    clients = [threading.Thread(target=work, args=(who,)) for who in range(THREADS)]
+    for client in clients:
+        client.start()
+    for client in clients:
+        client.join()
+    server.stdout.readline()
+    if failed:
+        sys.exit("not answered as expected: %s" % failed[:4])
+    return asked
+
+
+def count(asked, each):
+    """What is wrong with how they were told; None: nothing."""
+    told = sorted((of["path"], "aborted" in of["flags"], of["status"] or 0) for of in each)
+    real = sorted(("/" + path, "-aborted-" in path, 0 if "-aborted-" in path else 200)
+                  for path in asked)
+    if told == real:
+        return None
+    return "of %d requests %d are told; amiss: %s" % (
+        len(real), len(told), sorted(set(told) ^ set(real))[:4] or "twice")
 
 
 def judge(name, kind, told, took):
@@ -147,6 +232,7 @@ def main(pycost):
         said += line
     took = {family + "-" + kind: (kind, drive(server, names[family], family, kind))
             for family in names for kind in KINDS}
+    crowded = sum((crowd(server, names[family], family) for family in names), [])
     watcher.send_signal(signal.SIGINT)
     said += watcher.communicate()[1]
     server.stdin.close()
@@ -156,11 +242,13 @@ def main(pycost):
         sys.exit(" ".join(said.split()))
     with open("closes.json") as file:
         *each, _ = map(json.loads, file)
+    many = [told for told in each if told["path"].count("-") > 1]
     wrong = [judge(name, kind, [told for told in each if told["path"] == "/" + name], times)
              for name, (kind, times) in took.items()]
+    wrong.append(count(crowded, many))
     if any(wrong):
         sys.exit("; ".join(filter(None, wrong)))
-    print("%d connections, of Unix sockets and TCP: over when they were closed" % len(each))
+    print("%d requests, by Unix sockets and TCP: over when they were closed" % len(each))
 
 
 if sys.argv[1:] == ["serve"]:
