@@ -2,6 +2,7 @@
 #include "tests/fleet/fleet.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -156,8 +157,8 @@ static void names_use(struct batch *b, const struct service *s)
 {
 	b->functions = s->functions;
 	b->function_count = s->function_count;
-	b->paths = s->paths;
-	b->path_count = s->node_count;
+	b->paths = s->names;
+	b->path_count = s->name_count;
 }
 
 int fleet_batch(const struct fleet *f, uint32_t host, uint64_t begin_s, int with_names,

@@ -4,11 +4,10 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Frames that every request has: the server's, the framework's. */
-#define COMMON_FRAMES 9
 #define DEPTH_BIAS 24 /* a new node is called by one of so many latest */
 
 static const char *text(struct service *s, const char *fmt, ...)
@@ -62,6 +61,15 @@ static uint32_t add_node(struct service *s, uint32_t parent, uint32_t function, 
 	return n;
 }
 
+/* A function is one node below its caller. */
+static bool calls_already(const struct service *s, uint32_t first, uint32_t parent, uint32_t function)
+{
+	for (uint32_t n = first; n < s->node_count; n++)
+		if (s->nodes[n].parent == parent && s->nodes[n].function == function)
+			return true;
+	return false;
+}
+
 /* A tree of an endpoint's own, below the frames that all have. */
 static void grow(struct service *s, uint32_t endpoint, uint32_t count, uint64_t *random)
 {
@@ -71,17 +79,16 @@ static void grow(struct service *s, uint32_t endpoint, uint32_t count, uint64_t 
 		parent = add_node(s, parent, i, endpoint);
 	first = add_node(s, parent, COMMON_FRAMES + endpoint, endpoint);
 	for (uint32_t i = 1; i < count; i++) {
-		uint32_t near = s->node_count - first, back, function;
+		uint32_t near = s->node_count - first, caller, function;
 
 		if (near > DEPTH_BIAS && fleet_random(random) % 4)
 			near = DEPTH_BIAS;
-		back = fleet_random(random) % near;
+		caller = s->node_count - 1 - fleet_random(random) % near;
 		function = fleet_random(random) % 10 < 4 ?
 			COMMON_FRAMES + s->endpoint_count + fleet_random(random) % shared :
 			shared + (i * s->endpoint_count + endpoint) % (s->function_count - shared);
-		if (function >= s->function_count)
-			function = s->function_count - 1;
-		add_node(s, s->node_count - 1 - back, function, endpoint);
+		if (function < s->function_count && !calls_already(s, first, caller, function))
+			add_node(s, caller, function, endpoint);
 	}
 }
 
@@ -106,9 +113,10 @@ int service_make(const struct fleet_options *o, uint32_t number, struct service 
 	snprintf(s->name, sizeof(s->name), "service%u", number);
 	s->functions = calloc(o->functions, sizeof(*s->functions));
 	s->paths = calloc(nodes, sizeof(*s->paths));
+	s->names = calloc(nodes, sizeof(*s->names));
 	s->nodes = calloc(nodes, sizeof(*s->nodes));
 	s->endpoints = calloc(o->endpoints, sizeof(*s->endpoints));
-	if (!s->functions || !s->paths || !s->nodes || !s->endpoints)
+	if (!s->functions || !s->paths || !s->names || !s->nodes || !s->endpoints)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < o->functions; i++)
 		name_function(s, i);
@@ -116,6 +124,9 @@ int service_make(const struct fleet_options *o, uint32_t number, struct service 
 		s->endpoints[i] = text(s, "%s /%s/view%u/*", i % 4 ? "GET" : "POST", s->name, i);
 		grow(s, i, each, &random);
 	}
+	for (uint32_t i = 0; i < s->node_count; i++)
+		if (i < COMMON_FRAMES || s->nodes[i].function >= COMMON_FRAMES)
+			s->names[s->name_count++] = s->paths[i];
 	weigh(s, &random);
 	return service_patterns(o, s, &random);
 }
@@ -135,6 +146,7 @@ void service_clear(struct service *s, uint32_t patterns)
 	free(s->patterns);
 	free(s->functions);
 	free(s->paths);
+	free(s->names);
 	free(s->nodes);
 	free(s->endpoints);
 	arena_free(&s->memory);

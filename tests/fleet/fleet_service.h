@@ -40,13 +40,17 @@ struct service {
 	char name[32];
 	uint32_t function_count, node_count, endpoint_count;
 	struct batch_function *functions;
-	struct batch_path *paths; /* by node */
+	struct batch_path *paths; /* by node; the common frames are there for each endpoint */
+	struct batch_path *names; /* each once */
+	uint32_t name_count;
 	struct service_node *nodes;
 	const char **endpoints; /* "GET /a/b" */
 	struct service_pattern *patterns;
 	struct arena memory;
 };
 
+/* Frames that every request has, whatever its endpoint: the server's, the framework's. */
+#define COMMON_FRAMES 9
 #define SERVICE_STATUSES 3
 extern const char *const service_statuses[SERVICE_STATUSES];
 /* Numbers of slices: of function costs, endpoint 0 is none; of requests. */
