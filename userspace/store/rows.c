@@ -48,10 +48,13 @@ static int cost_rows(const struct batch *b, struct row *r)
 
 		begin_fact(r, b, c->slice);
 		add_u64(r, c->function);
+		add_u64(r, 1);
 		add_u64(r, c->calls);
 		add_u64(r, c->samples);
 		add_f64(r, (double)c->self);
 		add_f64(r, (double)c->cumulative);
+		add_f64(r, (double)c->self * c->self);
+		add_f64(r, (double)c->cumulative * c->cumulative);
 		add_f64(r, c->self_variance);
 		add_f64(r, c->cumulative_variance);
 		err = finish(r);

@@ -12,10 +12,13 @@
 
 static const struct schema_column costs[] = {
 	KEY("function"),
+	COUNTED("minutes"),
 	COUNTED("calls"),
 	COUNTED("samples"),
 	AMOUNT("self"),
 	AMOUNT("cumulative"),
+	AMOUNT("self_squares"),
+	AMOUNT("cumulative_squares"),
 	AMOUNT("self_variance"),
 	AMOUNT("cumulative_variance"),
 };
@@ -109,6 +112,11 @@ static const struct schema_table names[SCHEMA_NAMES] = {
 	[NAMES_FUNCTIONS] = { "functions", functions, COUNT(functions) },
 	[NAMES_PATHS] = { "paths", paths, COUNT(paths) },
 };
+
+bool schema_by_host(enum store_fact fact)
+{
+	return fact == FACT_REQUESTS || fact == FACT_BACKENDS || fact == FACT_COUNTERS;
+}
 
 const struct schema_table *schema_fact(enum store_fact fact)
 {

@@ -9,7 +9,13 @@
  * where t is the begin of the interval in Unix seconds, slice an id with the host and fleet
  * the same without. attempt tells which writing of a group of batches made the row.
  * After them come the columns below, keys before values; there is at most one row of the
- * same keys in a batch, and any number in a table: whoever asks adds them up.
+ * same keys in a group of batches that is written together, and any number in a table:
+ * whoever asks adds them up.
+ *
+ * Of function costs, call paths, bins and users there would be too many by host: a thousand
+ * hosts tell of the same functions. They are added up over the hosts of a group before they
+ * are written, and their slice is the fleet's by the minute too. In costs, `minutes` is how many
+ * hosts' minutes a row is the sum of, and the squares are of what each of these came to.
  *
  * Names: one row of each id, under the same name as in the facts, for JOIN ... USING.
  *	tags		slice, key, value: of slices, and of fleets
@@ -30,6 +36,7 @@
 #ifndef PYCOST_SCHEMA_H
 #define PYCOST_SCHEMA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -61,6 +68,9 @@ struct schema_table {
 #define SCHEMA_MINUTE_FRONT 4
 #define SCHEMA_ROLLED_FRONT 2
 #define SCHEMA_COLUMNS_MAX 64
+
+/* Whether a fact's minutes are kept by host; if not, slice and fleet are the same. */
+bool schema_by_host(enum store_fact fact);
 
 /* name: "costs", which "_minute", "_hour" or "_day" is appended to; columns without the front. */
 const struct schema_table *schema_fact(enum store_fact fact);

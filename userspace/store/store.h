@@ -25,6 +25,8 @@ struct store;
 struct store_options {
 	/* How long facts are kept, in days; 0: the default (2, 90, 800). */
 	uint32_t minute_days, hour_days, day_days;
+	/* How long a batch is known that is sent again: longer than any is accepted. 0: 8. */
+	uint32_t ledger_days;
 	uint64_t memory; /* bytes that the engine may use; 0: the default */
 	const char *cluster; /* ClickHouse: tables are distributed over it; NULL: one server */
 	const char *user, *password; /* ClickHouse; NULL: its default */
@@ -41,7 +43,10 @@ void store_close(struct store *s); /* NULL: nothing */
 
 enum store_written { STORE_NEW = 1, STORE_DUPLICATE };
 
-/* All of them durably, in one go, or none. ret: n, what became of each. */
+/*
+ * All of them durably, in one go, or none. ret: n, what became of each. -EAGAIN: nothing is
+ * known to be stored, but may be: the same batches again, and each counts once.
+ */
 int store_write(struct store *s, const struct batch *const *batches, size_t n,
 		enum store_written *ret, char *err, size_t errlen);
 
@@ -74,23 +79,38 @@ enum store_fact {
 	STORE_FACTS,
 };
 
+/* A part of the stretch, read from one table. Ends are multiples of its step. */
+struct store_piece {
+	uint32_t step_s; /* 60, 3600 or 86400 */
+	uint64_t since, until;
+};
+#define STORE_PIECES_MAX 128
+
 /* What a question about a stretch of time is answered from. */
 struct store_source {
-	uint32_t step_s;     /* 60, 3600 or 86400: what t is a multiple of */
-	uint64_t since, until; /* the stretch, widened to whole steps */
+	uint32_t step_s; /* 60, 3600 or 86400: what t is a multiple of */
+	/* The stretch, widened to whole minutes; to hours or days where no more is kept. */
+	uint64_t since, until;
+	bool by_host;
+	struct store_piece pieces[STORE_PIECES_MAX]; /* one after the other */
+	unsigned int piece_count;
 };
 /*
- * Chooses: by_host needs minutes; so does what is asked for in steps below an hour, or is
- * short. -ERANGE: minutes are not kept for so long, or not any more; err says what to ask for.
+ * Chooses. step_s is what the asker divides time by, 0: chosen by the stretch. Who adds up
+ * the whole stretch passes 86400, which is cheapest, and no less exact: what days do not
+ * have, or not yet, comes from hours and minutes. by_host needs minutes; so do steps below
+ * an hour. -ERANGE: they are not kept for so long; err says since when. -EAGAIN: too much
+ * came late just now; store_maintain() sees to it.
  */
 int store_source(struct store *s, uint64_t since, uint64_t until, uint32_t step_s, bool by_host,
 		 struct store_source *ret, char *err, size_t errlen);
 /*
- * Writes what stands for a fact's rows in a FROM: "(SELECT t, slice, ... FROM ...)", of
- * visible facts in that stretch only. slice is the id with the host when by_host.
+ * Writes what stands for a fact's rows in a FROM: "(SELECT t, slice, ... FROM ...)", to be
+ * followed by an alias: of visible facts in that stretch only. slice is the id with the host
+ * when by_host, else the fleet's.
  */
-int store_from(struct store *s, const struct store_source *source, enum store_fact fact,
-	       bool by_host, FILE *out);
+void store_from(struct store *s, const struct store_source *source, enum store_fact fact,
+		FILE *out);
 
 /* About once a minute: hours and days are made anew that have got new facts; old facts go. */
 int store_maintain(struct store *s, uint64_t now_s, char *err, size_t errlen);
