@@ -100,6 +100,9 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
+# What a fleet would ship: see tests/fleet/simulator.c.
+$(BUILD)/simulator: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fleet/*.c)) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf
@@ -170,7 +173,11 @@ $(BUILD)/bench/spin: tests/bench/spin.c
 install: all
 	install -D -m 0755 $(BUILD)/pycost $(DESTDIR)$(prefix)/bin/pycost
 	install -D -m 0644 deploy/pycost.1 $(DESTDIR)$(prefix)/share/man/man1/pycost.1
-	install -D -m 0644 deploy/requests.yaml $(DESTDIR)$(prefix)/share/doc/pycost/requests.yaml
+	install -D -m 0644 -t $(DESTDIR)$(prefix)/share/doc/pycost deploy/*.yaml
+
+# Packages for Debian, into BUILD/deb.
+deb: all
+	@BUILD=$(BUILD) deploy/debian/build.sh
 
 clean:
 	rm -rf $(BUILD)
@@ -179,4 +186,4 @@ clean:
 -include $(shell find $(addprefix $(BUILD)/,userspace symbolizer bpf gen tests bench fuzz) -name '*.d' 2>/dev/null)
 
 .SECONDARY:
-.PHONY: all deps check check-kernels check-pmu check-unit fuzz $(FUZZING) demo bench bench-programs install clean
+.PHONY: all deps check check-kernels check-pmu check-unit fuzz $(FUZZING) demo bench bench-programs install deb clean

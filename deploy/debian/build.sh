@@ -75,7 +75,6 @@ make -s install BUILD="$build" DESTDIR="$root" prefix=/usr
 strip --strip-unneeded "$root/usr/bin/pycost"
 gzip -9n "$root"/usr/share/man/man1/pycost.1
 install -D -m 0644 -t "$root/lib/systemd/system" deploy/systemd/*.service
-install -D -m 0644 -t "$root/usr/share/doc/pycost/examples" deploy/*.yaml
 mkdir -p "$root/etc/pycost"
 copyright "$root" pycost
 control pycost "$root" "$(needs "$root/usr/bin/pycost")" \
