@@ -50,17 +50,18 @@ struct duck_result {
 };
 
 /* duckdb_string_t: up to 12 bytes are within it. */
-struct duck_string {
-	uint32_t length;
-	union {
-		char within[12];
-		struct {
-			char prefix[4];
-			const char *at;
-		} outside;
-	};
+union duck_string {
+	struct {
+		uint32_t length;
+		char text[12];
+	} within;
+	struct {
+		uint32_t length;
+		char prefix[4];
+		const char *text;
+	} outside;
 };
-_Static_assert(sizeof(struct duck_string) == 16, "not as in duckdb.h");
+_Static_assert(sizeof(union duck_string) == 16, "not as in duckdb.h");
 
 #define DUCK_FUNCTIONS(F) \
 	F(const char *, library_version, (void)) \
