@@ -30,7 +30,7 @@ ROOMS := userspace $(if $(filter 1,$(FLEET)),userspace/fleet userspace/store use
 	userspace/agent userspace/collector)
 ifeq ($(FLEET),1)
 CPPFLAGS += -DPYCOST_FLEET
-LDLIBS += -lmicrohttpd -lcurl -lzstd -lsqlite3 -lsystemd -ldl
+LDLIBS += -lmicrohttpd -lgnutls -lcurl -lzstd -lsqlite3 -lsystemd -ldl
 endif
 
 # Kernel programs: one skeleton each, generated under $(BUILD)/gen.

@@ -10,6 +10,7 @@
 #include "bpf/exact_class.bpf.h"
 #include "bpf/losses.bpf.h"
 #include "bpf/memory.bpf.h"
+#include "bpf/watched.bpf.h"
 #include "bpf/wire_request.h"
 
 #define REQUEST_TIDS 4
@@ -89,8 +90,8 @@ static __always_inline struct wire_request *request_find(__u64 id)
 }
 
 /*
- * A new request of the current process, begun at `begin`.  0: there are too many.
- * Nobody works for it yet.
+ * A new request of the current process, begun at `begin`.  0: there are too many,
+ * or it is not of the sample.  Nobody works for it yet.
  */
 static __always_inline struct wire_request *request_open(__u8 protocol, __u64 begin)
 {
@@ -98,6 +99,8 @@ static __always_inline struct wire_request *request_open(__u8 protocol, __u64 be
 	struct inflight *f;
 	__u32 row = 0;
 
+	if (!watched_takes())
+		return 0;
 	if (bpf_map_pop_elem(&free_requests, &row) ||
 	    !(f = bpf_map_lookup_elem(&inflight, &row))) {
 		lose(WIRE_LOSS_REQUESTS);
@@ -119,6 +122,7 @@ static __always_inline struct wire_request *request_open(__u8 protocol, __u64 be
 		f->last_id = row;
 	f->last_id += REQUEST_ROWS;
 	WRITE_ONCE(f->r.id, f->last_id);
+	watched_begins();
 	return &f->r;
 }
 
@@ -193,6 +197,7 @@ static __always_inline void request_forget(struct inflight *f)
 
 	WRITE_ONCE(f->r.id, 0);
 	bpf_map_push_elem(&free_requests, &row, BPF_ANY);
+	watched_ends();
 }
 
 /* Tells of it, unless its process only hands on what others serve. */

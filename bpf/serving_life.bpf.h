@@ -71,7 +71,8 @@ static __always_inline struct server *switched_in(struct task_struct *task)
 /* What the thread that makes it works for, it works for too. */
 static __always_inline void thread_born(__u32 tgid, __u32 tid)
 {
-	struct server *maker = server_here(), *s = server_make(tgid, tid);
+	struct server *maker = server_here();
+	struct server *s = watched_rests() ? 0 : server_make(tgid, tid);
 	struct inflight *f = maker ? inflight_find(maker->owner) : 0;
 
 	if (!s)
@@ -122,7 +123,7 @@ static __always_inline void process_born(const struct wire_served *parent, __u32
 		lose(WIRE_LOSS_PROCS);
 		return;
 	}
-	s = server_make(tgid, tgid);
+	s = watched_rests() ? 0 : server_make(tgid, tgid);
 	if (s)
 		s->known = s->timed = 1;
 	life_tell(WIRE_EVENT_BORN, tgid, parent_tgid, child, &new);
@@ -144,6 +145,15 @@ static __always_inline void thread_dies(struct server *s, int dies)
 	server_forget(tid);
 }
 
+/* What the scheduler has counted of all threads; the current one is the last of them. */
+static __always_inline __u64 process_ran(struct task_struct *task)
+{
+	__u64 ran = task->signal->sum_sched_runtime + task->se.sum_exec_runtime;
+
+	/* The first thread's is added when its process is waited for. */
+	return task->group_leader == task ? ran : ran + task->group_leader->se.sum_exec_runtime;
+}
+
 /* The current thread was the last of its process. */
 static __always_inline void process_dies(struct task_struct *task, __u32 tgid)
 {
@@ -152,6 +162,7 @@ static __always_inline void process_dies(struct task_struct *task, __u32 tgid)
 	if (!p)
 		return;
 	totals = *p;
+	totals.lived_ns = process_ran(task);
 	if (bpf_map_delete_elem(&served, &tgid))
 		return;
 	served_hint(tgid, -1);

@@ -21,6 +21,7 @@
 #ifndef PYCOST_SLEEP_BPF_H
 #define PYCOST_SLEEP_BPF_H
 
+#include "bpf/steady.bpf.h"
 #include "bpf/traffic.bpf.h"
 #include "bpf/wait.bpf.h"
 #include <bpf/bpf_tracing.h>
@@ -169,39 +170,50 @@ static __always_inline void socket_ends(struct server *s, __u32 call)
  * A TCP socket of some process has come to its end.  When a task has it locked, that is
  * that task's doing; but not when it was sent to or received from: an error will follow.
  */
-static __always_inline int socket_closes(struct sock *sk)
+static __always_inline void thread_ends(struct sock *sk)
 {
-	__u64 id = bpf_get_current_pid_tgid(), args[4];
-	struct server *s;
+	struct server *s = server_here();
+	__u64 args[4];
 	__u32 call;
 
-	if (!served_maybe(id >> 32) || !sk->sk_lock.owned)
-		return 0;
-	s = server_here();
 	if (!s)
-		return 0;
+		return;
 	call = call_of(bpf_get_current_task_btf(), args);
 	if (call_moves(call) || socket_key_of(sk, &s->key))
-		return 0;
+		return;
 	socket_ends(s, call);
 	server_turn(s);
+}
+
+static __always_inline int socket_closes(struct sock *sk)
+{
+	if (!served_maybe(bpf_get_current_pid_tgid() >> 32) || !sk->sk_lock.owned)
+		return 0;
+	steady_begin();
+	thread_ends(sk);
+	steady_end();
 	return 0;
 }
 
 /* A socket's last descriptor is closed, by the current thread. */
-static __always_inline int socket_closed(struct file *file)
+static __always_inline void thread_closes(struct file *file)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct server *s;
+	struct server *s = server_here();
 
-	if (!served_maybe(id >> 32))
-		return 0;
-	s = server_here();
 	if (!s)
-		return 0;
+		return;
 	s->key = (struct connection_key){.file = (__u64)file, .inode = file->f_inode->i_ino};
 	socket_ends(s, CALL_CLOSE);
 	server_turn(s);
+}
+
+static __always_inline int socket_closed(struct file *file)
+{
+	if (!served_maybe(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	steady_begin();
+	thread_closes(file);
+	steady_end();
 	return 0;
 }
 
@@ -210,22 +222,18 @@ static __always_inline int socket_closed(struct file *file)
 #define ECONNRESET 104
 
 /* So much went through a socket, by a call of the current thread; or an error came of it. */
-static __always_inline int socket_moved(struct sock *sk, int size, int sends)
+static __always_inline void thread_moves(__u64 id, struct sock *sk, int size, int sends)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-	struct server *s;
+	struct server *s = server_met(id);
 	__u32 call;
 
-	if (!served_maybe(id >> 32) || (size <= 0 && size != -EPIPE && size != -ECONNRESET))
-		return 0;
-	s = server_met(id);
 	if (!s)
-		return 0;
+		return;
 	call = call_of(bpf_get_current_task_btf(), s->args);
 	if (!call_moves(call) || call_sends(call) != sends)
-		return 0;
+		return;
 	if (socket_key_of(sk, &s->key))
-		return 0;
+		return;
 	held_leaves(s);
 	s->enter_ns = s->parsed_ns = bpf_ktime_get_ns();
 	s->fd = call_socket(s, call);
@@ -239,6 +247,17 @@ static __always_inline int socket_moved(struct sock *sk, int size, int sends)
 	if (connection_is_given_up(s))
 		traffic_ends(1, 0);
 	server_turn(s);
+}
+
+static __always_inline int socket_moved(struct sock *sk, int size, int sends)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if (!served_maybe(id >> 32) || (size <= 0 && size != -EPIPE && size != -ECONNRESET))
+		return 0;
+	steady_begin();
+	thread_moves(id, sk, size, sends);
+	steady_end();
 	return 0;
 }
 

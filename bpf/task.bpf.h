@@ -12,6 +12,7 @@ struct signal_struct {
 	} live;
 	unsigned int flags;
 	unsigned long maxrss; /* in pages */
+	unsigned long long sum_sched_runtime; /* ns, of threads that have been let go of */
 } __attribute__((preserve_access_index));
 #define SIGNAL_GROUP_EXIT 0x4 /* include/linux/sched/signal.h */
 
@@ -90,7 +91,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct files_struct *files;
 	struct mm_struct *mm;
-	struct task_struct *real_parent;
+	struct task_struct *real_parent, *group_leader;
 	struct sched_info sched_info;
 	struct sched_entity se;
 	struct thread_struct thread;

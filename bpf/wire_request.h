@@ -47,6 +47,7 @@ struct wire_served {
 	__u64 rss; /* bytes, when it was last looked at; 0: not yet */
 	__u32 flags; /* WIRE_SERVED_* */
 	__u32 pad;
+	__u64 lived_ns; /* its own CPU time since its birth, seen or not; set when it dies */
 };
 #define WIRE_SERVED_PROXY 0x1 /* hands its requests on to another served process: not counted */
 #define WIRE_SERVED_FREE_THREADED 0x4 /* objects have the longer head */
@@ -62,6 +63,18 @@ struct wire_armed {
 	__u32 pad;
 	__u64 begun, ended; /* captured ones of this serial */
 };
+
+/*
+ * Where requests are watched in phases: told by user space, counted by the kernel.
+ */
+struct wire_watched {
+	__u32 state; /* WIRE_WATCHED_* */
+	__u32 pad;
+	__u64 begun, ended; /* requests of this phase, those that were dropped too */
+};
+#define WIRE_WATCHED_RESTS 0
+#define WIRE_WATCHED_TAKES 1
+#define WIRE_WATCHED_ENDS 2 /* what is in flight goes on, nothing new is taken */
 
 /*
  * A class of requests: those whose function costs are added up together.  Its number is

@@ -17,7 +17,7 @@ packages=(
     libbpf-dev libelf-dev libcapstone-dev zlib1g-dev liblzma-dev libiberty-dev libjansson-dev
     libxxhash-dev libyaml-dev libsodium-dev uthash-dev libprotobuf-c-dev libncurses-dev libcap-dev
     # What is for many hosts: the agent and the collector.
-    libmicrohttpd-dev libcurl4-openssl-dev libzstd-dev libsqlite3-dev libsystemd-dev
+    libmicrohttpd-dev libgnutls28-dev libcurl4-openssl-dev libzstd-dev libsqlite3-dev libsystemd-dev
     # make check and make fuzz: unit tests, and clang's sanitizers.
     libcunit1-dev libclang-rt-dev
     # make demo and the end-to-end tests: tests/fetch.sh and what it leads to.

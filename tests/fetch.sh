@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|py313t|py314t|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -17,6 +17,8 @@
 #   web    the root that tests/web runs in: the same as py315
 #   sites  Python 3.11 (bookworm), Flask, gunicorn, Apache with mod_wsgi; PostgreSQL,
 #          MariaDB and memcached, with psycopg2, PyMySQL and pymemcache to ask them by
+#   clickhouse
+#          ClickHouse 18.16 (bookworm), which tests/fleet starts as a plain process
 #   all    all of these; also what no argument means
 #   py313t, py314t
 #          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
@@ -188,6 +190,14 @@ finish() {
     esac
     [ -z "$arch" ] || return 0
     [ "$(id -u)" = 0 ] || { say "not root: $python is not tried out"; return 0; }
+    case $python in
+    clickhouse-server)
+        # It knows no option that only tells something.
+        [[ $(chroot "$root" clickhouse-server --none 2>&1) = *option* ]] ||
+            die "$python does not run in its root"
+        return
+        ;;
+    esac
     chroot "$root" "/usr/bin/$python" -m compileall -q \
         -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
         "/usr/lib/$python" /usr/lib/python3/dist-packages >&2 ||
@@ -311,13 +321,14 @@ root_of() {
         apache2-bin libapache2-mod-wsgi-py3 \
         postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
         memcached python3-pymemcache ;;
+    clickhouse) build clickhouse clickhouse-server bookworm clickhouse-server tzdata ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 sites' built='py313t py314t' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t' wanted=' '
     local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do

@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /*
@@ -27,6 +28,27 @@ static inline bool kernel_tells_of_sockets(void)
 
 	btf__free(btf);
 	return tells;
+}
+
+/* See bpf/steady.bpf.h: bpf_subprog_info of the verifier knows since then what may sleep. */
+static inline bool kernel_keeps_steady(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const struct btf_type *info;
+	const struct btf_member *m;
+	bool keeps = false;
+	int id;
+
+	id = btf ? btf__find_by_name_kind(btf, "bpf_subprog_info", BTF_KIND_STRUCT) : -ENOENT;
+	info = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	for (int i = 0; info && i < btf_vlen(info); i++) {
+		m = btf_members(info) + i;
+		keeps |= !strcmp(btf__name_by_offset(btf, m->name_off), "might_sleep");
+	}
+	keeps = keeps && btf__find_by_name_kind(btf, "bpf_preempt_disable", BTF_KIND_FUNC) > 0 &&
+		btf__find_by_name_kind(btf, "bpf_local_irq_save", BTF_KIND_FUNC) > 0;
+	btf__free(btf);
+	return keeps;
 }
 
 /*

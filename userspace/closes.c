@@ -35,3 +35,14 @@ int closes_attach(struct requests_bpf *p, enum closes *ret)
 	p->links.on_state = bpf_program__attach(p->progs.on_state);
 	return p->links.on_state ? 0 : -errno;
 }
+
+const struct bpf_program *closes_detach(struct requests_bpf *p)
+{
+	const struct bpf_program *ret = p->links.on_close ? p->progs.on_close :
+					p->links.on_state ? p->progs.on_state : NULL;
+
+	bpf_link__destroy(p->links.on_close);
+	bpf_link__destroy(p->links.on_state);
+	p->links.on_close = p->links.on_state = NULL;
+	return ret;
+}

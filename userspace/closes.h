@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct bpf_program;
 struct requests_bpf;
 
 enum closes {
@@ -20,5 +21,7 @@ void closes_choose(struct requests_bpf *p, bool sockets);
 
 /* The links are the skeleton's.  A negative errno: nothing can be attached. */
 int closes_attach(struct requests_bpf *p, enum closes *ret);
+/* The program that was attached, which is not any more; NULL: none was. */
+const struct bpf_program *closes_detach(struct requests_bpf *p);
 
 #endif

@@ -24,6 +24,9 @@ static const struct command commands[] = {
 	{ "gc", cmd_gc, "show what collections of garbage cost, likewise" },
 	{ "doctor", cmd_doctor, "say what this machine and a target allow" },
 	{ "calibrate", cmd_calibrate, "measure what the probes themselves cost" },
+#ifdef PYCOST_FLEET
+	{ "serve", cmd_serve, "collect what agents measure, and answer questions about it" },
+#endif
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
 

@@ -303,6 +303,7 @@ static const struct sink profile_sink = {
 	.backend = profile_backend,
 	.group = profile_group,
 	.requests = profile_requests_add,
+	.phase = profile_phase,
 	.worker = profile_worker,
 	.import = profile_import,
 	.collection = profile_collection_add,

@@ -24,7 +24,7 @@ static struct profile *profile_of(struct sink *s)
 static struct request_ids ids_of(const struct profile_requests *r)
 {
 	return (struct request_ids){ r->tag_count - 1, r->endpoint_count - 1, r->backend_count - 1,
-				     r->group_count - 1 };
+				     r->group_count - 1, false };
 }
 
 int profile_tags(struct sink *s, const struct sink_tags *t)
@@ -148,7 +148,52 @@ int profile_requests_add(struct sink *s, const struct sink_requests *q)
 		g->backend_calls[i] = saturating_add(g->backend_calls[i], q->backend_calls[i]);
 		g->backend_ns[i] = saturating_add(g->backend_ns[i], q->backend_ns[i]);
 	}
+	g->open_count = saturating_add(g->open_count, q->count);
+	g->open_cost += q->sums[REQUEST_COST];
+	g->open_squares = fmin(g->open_squares + q->squares[REQUEST_COST], DBL_MAX);
 	return 0;
+}
+
+static int group_phase(const struct phase_times *t, struct profile_group *g, double weight)
+{
+	if (!g->estimates)
+		g->estimates = calloc(1, sizeof(*g->estimates));
+	if (!g->estimates)
+		return -ENOMEM;
+	phase_sum_add(t, &g->estimates->count, weight, g->open_count, g->open_count);
+	phase_sum_add(t, &g->estimates->cost, weight, g->open_cost, g->open_squares);
+	g->open_count = 0;
+	g->open_cost = g->open_squares = 0;
+	return 0;
+}
+
+int profile_phase(struct sink *s, const struct sink_phase *ph)
+{
+	struct profile_requests *r = &profile_of(s)->requests;
+	struct request_ids ids = { .phases = profile_of(s)->meta.budget };
+	int merged, err = 0;
+
+	if (!phase_is_valid(&ids, ph))
+		return -EINVAL;
+	r->phases.cost_ns = saturating_add(r->phases.cost_ns, ph->cost_ns);
+	r->phases.cpu_ns = saturating_add(r->phases.cpu_ns, ph->cpu_ns);
+	if (!ph->watched_ns) {
+		r->phases.tail_ns += ph->gap_ns;
+		return 0;
+	}
+	merged = phase_times_add(&r->phases, ph->gap_ns, ph->watched_ns);
+	for (size_t i = 1; i < r->group_count && !err; i++) {
+		struct profile_group *g = &r->groups[i];
+
+		if (merged && g->estimates) {
+			phase_sum_merge(&g->estimates->count);
+			phase_sum_merge(&g->estimates->cost);
+		}
+		if (g->open_count)
+			err = group_phase(&r->phases, g,
+					  phase_weight(ph->gap_ns, ph->watched_ns));
+	}
+	return err;
 }
 
 /* Keys are compared as bytes. */
@@ -267,6 +312,7 @@ static void group_clear(struct profile_group *g)
 {
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
 		histogram_free(&g->distributions[d]);
+	free(g->estimates);
 }
 
 void profile_requests_clear(struct profile_requests *r)

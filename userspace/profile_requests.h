@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "userspace/histogram.h"
+#include "userspace/phase_estimate.h"
 #include "userspace/sink.h"
 #include "userspace/tally.h"
 
@@ -25,6 +26,14 @@ struct profile_group {
 	uint64_t backend_calls[REQUEST_BACKENDS]; /* by id - 1 */
 	uint64_t backend_ns[REQUEST_BACKENDS];
 	struct histogram distributions[REQUEST_DISTRIBUTIONS];
+	/* With meta.budget: what of it was told since the last phase, */
+	uint64_t open_count;
+	double open_cost, open_squares;
+	struct profile_estimates *estimates; /* and of the phases; NULL: none yet */
+};
+
+struct profile_estimates {
+	struct phase_sum count, cost;
 };
 
 /* Collections by one function, of one generation. */
@@ -46,6 +55,7 @@ struct profile_requests {
 	size_t backend_count;
 	size_t group_count;
 	uint32_t common_tags;
+	struct phase_times phases; /* with meta.budget */
 
 	/*
 	 * From 0: workers in the order they were first told, each life, by pid, ppid and
@@ -76,6 +86,7 @@ int profile_endpoint(struct sink *s, const struct sink_endpoint *e);
 int profile_backend(struct sink *s, const struct sink_backend *b);
 int profile_group(struct sink *s, const struct sink_group *g);
 int profile_requests_add(struct sink *s, const struct sink_requests *r);
+int profile_phase(struct sink *s, const struct sink_phase *ph);
 int profile_worker(struct sink *s, const struct sink_worker *w);
 int profile_import(struct sink *s, const struct sink_import *i);
 int profile_collection_add(struct sink *s, const struct sink_collection *c);

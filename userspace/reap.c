@@ -32,18 +32,35 @@ static bool is_served(const struct requests_bpf *p, uint32_t tgid)
 /* Rows read at a time. */
 #define REAP_BATCH 32
 
-/* As in bpf/inflight.bpf.h, whose row begins with the request. */
-static void request_reap(struct requests_bpf *p, const struct wire_request *r, bool finish)
+/* Runs on_reap: how is of enum wire_reap. */
+static void request_reap(struct requests_bpf *p, uint64_t id, uint64_t how)
 {
-	__u64 how = process_lives(r->head.tgid) ? WIRE_REAP_FORGET : WIRE_REAP_GONE;
-	__u64 args[2] = {r->id, finish ? WIRE_REAP_FINISH : how};
+	__u64 args[2] = {id, how};
 	LIBBPF_OPTS(bpf_test_run_opts, run, .ctx_in = args, .ctx_size_in = sizeof(args));
 
-	if (r->id && (finish || !is_served(p, r->head.tgid)))
-		bpf_prog_test_run_opts(bpf_program__fd(p->progs.on_reap), &run);
+	bpf_prog_test_run_opts(bpf_program__fd(p->progs.on_reap), &run);
 }
 
-static void requests_reap(struct requests_bpf *p, bool finish)
+static void request_reap_gone(struct requests_bpf *p, const struct wire_request *r)
+{
+	if (!is_served(p, r->head.tgid))
+		request_reap(p, r->id, process_lives(r->head.tgid) ? WIRE_REAP_FORGET
+								   : WIRE_REAP_GONE);
+}
+
+static void request_reap_finished(struct requests_bpf *p, const struct wire_request *r)
+{
+	request_reap(p, r->id, WIRE_REAP_FINISH);
+}
+
+static void request_reap_unanswered(struct requests_bpf *p, const struct wire_request *r)
+{
+	request_reap(p, r->id, WIRE_REAP_FORGET);
+}
+
+/* As in bpf/inflight.bpf.h: a row begins with the request. */
+static void requests_reap(struct requests_bpf *p,
+			  void (*take)(struct requests_bpf *p, const struct wire_request *r))
 {
 	struct bpf_map *map = p->maps.inflight;
 	size_t size = bpf_map__value_size(map);
@@ -58,8 +75,12 @@ static void requests_reap(struct requests_bpf *p, bool finish)
 		count = REAP_BATCH;
 		err = bpf_map_lookup_batch(bpf_map__fd(map), in, &next, keys, rows, &count, NULL);
 		in = &next;
-		for (uint32_t i = 0; i < count && (!err || err == -ENOENT); i++)
-			request_reap(p, (const struct wire_request *)(rows + i * size), finish);
+		for (uint32_t i = 0; i < count && (!err || err == -ENOENT); i++) {
+			const struct wire_request *r = (const void *)(rows + i * size);
+
+			if (r->id)
+				take(p, r);
+		}
 	} while (!err && count);
 	free(rows);
 }
@@ -68,17 +89,17 @@ static void requests_reap(struct requests_bpf *p, bool finish)
 #define CONNECTION_TGID 16
 
 /* Whoever deletes the entry gives the row back.  value: room for one. */
-static void connection_reap(struct requests_bpf *p, const char *key, char *value)
+static void connection_reap(struct requests_bpf *p, const char *key, char *value, bool all)
 {
 	int rows = bpf_map__fd(p->maps.connections);
 	size_t size = bpf_map__value_size(p->maps.connections);
 	uint32_t row, tgid;
 
 	if (bpf_map_lookup_elem(bpf_map__fd(p->maps.connection_rows), key, &row) ||
-	    bpf_map_lookup_elem(rows, &row, value))
+	    (!all && bpf_map_lookup_elem(rows, &row, value)))
 		return;
 	memcpy(&tgid, value + CONNECTION_TGID, sizeof(tgid));
-	if (process_lives(tgid) ||
+	if ((!all && process_lives(tgid)) ||
 	    bpf_map_delete_elem(bpf_map__fd(p->maps.connection_rows), key))
 		return;
 	memset(value, 0, size);
@@ -86,17 +107,18 @@ static void connection_reap(struct requests_bpf *p, const char *key, char *value
 	bpf_map_update_elem(bpf_map__fd(p->maps.free_connections), NULL, &row, BPF_ANY);
 }
 
-static void connections_reap(struct requests_bpf *p)
+static void connections_reap(struct requests_bpf *p, bool all)
 {
 	struct bpf_map *map = p->maps.connection_rows;
 	size_t key_size = bpf_map__key_size(map);
-	char *value = malloc(bpf_map__value_size(p->maps.connections)), *keys = malloc(2 * key_size);
+	char *value = calloc(1, bpf_map__value_size(p->maps.connections));
+	char *keys = malloc(2 * key_size);
 	char *key = keys, *next = keys ? keys + key_size : NULL, *swap;
 	bool more = value && keys && !bpf_map_get_next_key(bpf_map__fd(map), NULL, key);
 
 	while (more) {
 		more = !bpf_map_get_next_key(bpf_map__fd(map), key, next);
-		connection_reap(p, key, value);
+		connection_reap(p, key, value, all);
 		swap = key;
 		key = next;
 		next = swap;
@@ -107,7 +129,14 @@ static void connections_reap(struct requests_bpf *p)
 
 void reap(struct requests_bpf *p, bool finish)
 {
-	requests_reap(p, finish);
+	requests_reap(p, finish ? request_reap_finished : request_reap_gone);
 	if (!finish)
-		connections_reap(p);
+		connections_reap(p, false);
+}
+
+void reap_rest(struct requests_bpf *p, bool in_flight)
+{
+	if (in_flight)
+		requests_reap(p, request_reap_unanswered);
+	connections_reap(p, true);
 }

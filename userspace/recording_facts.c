@@ -51,11 +51,18 @@ int take_strings(struct facts *r, struct cursor *c, const char **ret, size_t cou
 	return 0;
 }
 
-/* The last field of the meta fact. */
+/* The last fields of the meta fact. */
 static void take_period(struct facts *r, struct cursor *c, struct sink_meta *meta)
 {
 	meta->period = take_varint(c);
 	if (r->version < 3 || !meta->period || meta->kernel_mode)
+		c->bad = true;
+}
+
+static void take_budget(struct facts *r, struct cursor *c, struct sink_meta *meta)
+{
+	meta->budget = take_u32(c);
+	if (r->version < 5 || !meta->budget || !meta->requests)
 		c->bad = true;
 }
 
@@ -82,6 +89,8 @@ static int read_meta(struct facts *r, struct cursor *c)
 	meta.no_functions = flags & META_NO_FUNCTIONS;
 	if (flags & META_SAMPLED)
 		take_period(r, c, &meta);
+	if (flags & META_BUDGET)
+		take_budget(r, c, &meta);
 	if ((meta.requests && r->version < 4) ||
 	    (meta.no_functions && (!meta.requests || meta.period)))
 		c->bad = true;
@@ -96,6 +105,7 @@ static int read_meta(struct facts *r, struct cursor *c)
 	r->sampled = meta.period;
 	r->requests = meta.requests;
 	r->no_functions = meta.no_functions;
+	r->ids.phases = meta.budget;
 	meta.host = s[0];
 	meta.kernel = s[1];
 	meta.version = s[2];
@@ -303,7 +313,7 @@ static int (*const fact_readers[])(struct facts *, struct cursor *) = {
 	[FACT_ENDPOINT] = read_endpoint, [FACT_BACKEND] = read_backend,
 	[FACT_GROUP] = read_group,	 [FACT_REQUESTS] = read_requests,
 	[FACT_WORKER] = read_worker,	 [FACT_IMPORT] = read_import,
-	[FACT_COLLECTION] = read_collection,
+	[FACT_COLLECTION] = read_collection, [FACT_PHASE] = read_phase,
 };
 
 bool fact_is_known(uint64_t type)

@@ -48,6 +48,7 @@ int read_endpoint(struct facts *r, struct cursor *c);
 int read_backend(struct facts *r, struct cursor *c);
 int read_group(struct facts *r, struct cursor *c);
 int read_requests(struct facts *r, struct cursor *c);
+int read_phase(struct facts *r, struct cursor *c);
 int read_worker(struct facts *r, struct cursor *c);
 int read_import(struct facts *r, struct cursor *c);
 int read_collection(struct facts *r, struct cursor *c);

@@ -27,6 +27,9 @@
  *
  * META_REQUESTS, since version 4, adds the endpoint to the end of all nodes and allows
  * FACT_TAGS and all that follow. With META_NO_FUNCTIONS there is neither period nor cost.
+ *
+ * META_BUDGET, since version 5 and only with META_REQUESTS, adds the budget to the end of
+ * the meta fact, behind the period, and allows FACT_PHASE.
  */
 #ifndef PYCOST_RECORDING_FORMAT_H
 #define PYCOST_RECORDING_FORMAT_H
@@ -36,7 +39,7 @@
 
 #define RECORDING_MAGIC "\x89PYCOST\n"
 #define RECORDING_MAGIC_SIZE 8
-#define RECORDING_VERSION 4
+#define RECORDING_VERSION 5
 #define RECORDING_HEADER_SIZE 12
 #define RECORDING_BLOCK_HEADER_SIZE 16
 
@@ -81,6 +84,7 @@ enum fact_type {
 				 cpu_ns, request_cost, birth_rss, last_rss, peak_rss */
 	FACT_IMPORT = 20,     /* endpoint, function, module, count, ns, cost, self_ns, self_cost */
 	FACT_COLLECTION = 21, /* endpoint, function, generation, count, ns, cost, collected */
+	FACT_PHASE = 22,      /* gap_ns, watched_ns, cost_ns, cpu_ns; with META_BUDGET only */
 };
 
 enum meta_flag {
@@ -91,7 +95,8 @@ enum meta_flag {
 	META_SAMPLED = 16,
 	META_REQUESTS = 32,
 	META_NO_FUNCTIONS = 64,
-	META_FLAGS = 127,
+	META_BUDGET = 128,
+	META_FLAGS = 255,
 };
 
 /* No probe costs as much; keeps the correction's arithmetic finite.  NaN is not valid. */

@@ -58,6 +58,14 @@ bool requests_are_valid(const struct request_ids *told, const struct sink_reques
 	return true;
 }
 
+/* Longer ones than a year are not added up. */
+#define PHASE_MAX_NS ((uint64_t)1 << 55)
+
+bool phase_is_valid(const struct request_ids *told, const struct sink_phase *p)
+{
+	return told->phases && p->watched_ns < PHASE_MAX_NS && p->gap_ns < PHASE_MAX_NS;
+}
+
 /* ---- writing ---- */
 
 int block_tags(struct block *b, struct request_ids *told, const struct sink_tags *t)
@@ -199,6 +207,19 @@ int block_requests(struct block *b, const struct request_ids *told, const struct
 	add_backends(b, r);
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
 		add_bins(b, r->bins[d], r->bin_counts[d]);
+	return 0;
+}
+
+int block_phase(struct block *b, const struct request_ids *told, const struct sink_phase *p)
+{
+	int err = phase_is_valid(told, p) ? block_fact(b, FACT_PHASE, 4 * VARINT_MAX) : -EINVAL;
+
+	if (err)
+		return err;
+	block_varint(b, p->gap_ns);
+	block_varint(b, p->watched_ns);
+	block_varint(b, p->cost_ns);
+	block_varint(b, p->cpu_ns);
 	return 0;
 }
 

@@ -15,11 +15,13 @@ struct block;
 /* Told so far. */
 struct request_ids {
 	uint32_t tags, endpoints, backends, groups;
+	bool phases; /* there may be some */
 };
 
 bool tags_are_valid(const struct sink_tags *t);
 bool endpoint_is_valid(const struct request_ids *told, const struct sink_endpoint *e);
 bool group_is_valid(const struct request_ids *told, const struct sink_group *g);
+bool phase_is_valid(const struct request_ids *told, const struct sink_phase *p);
 bool requests_are_valid(const struct request_ids *told, const struct sink_requests *r);
 
 int block_tags(struct block *b, struct request_ids *told, const struct sink_tags *t);
@@ -28,6 +30,7 @@ int block_endpoint(struct block *b, struct request_ids *told, const struct sink_
 int block_backend(struct block *b, struct request_ids *told, const struct sink_backend *e);
 int block_group(struct block *b, struct request_ids *told, const struct sink_group *g);
 int block_requests(struct block *b, const struct request_ids *told, const struct sink_requests *r);
+int block_phase(struct block *b, const struct request_ids *told, const struct sink_phase *p);
 int block_worker(struct block *b, const struct request_ids *told, const struct sink_worker *w);
 int block_import(struct block *b, const struct request_ids *told, const struct sink_import *i);
 int block_collection(struct block *b, const struct request_ids *told,

@@ -160,6 +160,18 @@ int read_requests(struct facts *r, struct cursor *c)
 	return c->bad ? 0 : TELL(r, requests, &requests);
 }
 
+int read_phase(struct facts *r, struct cursor *c)
+{
+	struct sink_phase p = { .gap_ns = take_varint(c) };
+
+	p.watched_ns = take_varint(c);
+	p.cost_ns = take_varint(c);
+	p.cpu_ns = take_varint(c);
+	if (!phase_is_valid(&r->ids, &p))
+		c->bad = true;
+	return c->bad ? 0 : TELL(r, phase, &p);
+}
+
 int read_worker(struct facts *r, struct cursor *c)
 {
 	struct sink_worker w = { .pid = take_u32(c) };

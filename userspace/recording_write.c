@@ -56,9 +56,10 @@ static int recording_meta(struct sink *s, const struct sink_meta *meta)
 	int err;
 
 	if ((meta->kernel_mode && (meta->metric == METRIC_TASK_CLOCK || meta->period)) ||
-	    (meta->no_functions && (!meta->requests || meta->period)))
+	    (meta->no_functions && (!meta->requests || meta->period)) ||
+	    (meta->budget && !meta->requests))
 		return -EINVAL;
-	err = fact_begin(r, FACT_META, 4 * VARINT_MAX + block_strings_size(strings, 3));
+	err = fact_begin(r, FACT_META, 5 * VARINT_MAX + block_strings_size(strings, 3));
 	if (err)
 		return err;
 	add_varint(r, meta->metric);
@@ -68,15 +69,19 @@ static int recording_meta(struct sink *s, const struct sink_meta *meta)
 			      (meta->kernel_mode ? META_KERNEL_MODE : 0) |
 			      (meta->period ? META_SAMPLED : 0) |
 			      (meta->requests ? META_REQUESTS : 0) |
-			      (meta->no_functions ? META_NO_FUNCTIONS : 0));
+			      (meta->no_functions ? META_NO_FUNCTIONS : 0) |
+			      (meta->budget ? META_BUDGET : 0));
 	add_varint(r, meta->start_realtime_ns);
 	add_strings(r, strings, 3);
 	if (meta->period)
 		add_varint(r, meta->period);
+	if (meta->budget)
+		add_varint(r, meta->budget);
 	r->kernel_mode = meta->kernel_mode;
 	r->sampled = meta->period;
 	r->requests = meta->requests;
 	r->no_functions = meta->no_functions;
+	r->ids.phases = meta->budget;
 	return 0;
 }
 
@@ -308,6 +313,7 @@ REQUEST_FACT(endpoint, struct sink_endpoint)
 REQUEST_FACT(backend, struct sink_backend)
 REQUEST_FACT(group, struct sink_group)
 REQUEST_FACT(requests, struct sink_requests)
+REQUEST_FACT(phase, struct sink_phase)
 REQUEST_FACT(worker, struct sink_worker)
 #undef REQUEST_FACT
 
@@ -383,6 +389,7 @@ static const struct sink recording_sink = {
 	.backend = recording_backend,
 	.group = recording_group,
 	.requests = recording_requests,
+	.phase = recording_phase,
 	.worker = recording_worker,
 	.import = recording_import,
 	.collection = recording_collection,

@@ -251,6 +251,7 @@ static const char *const loss_sentences[LOSS_MAX] = {
 	[LOSS_GARBLED] = "connections given up, as what they speak is no protocol known",
 	[LOSS_TAGS] = "requests without their tags because of too many kinds of them",
 	[LOSS_MARKS] = "imports, collections and marks that were not told",
+	[LOSS_CUT] = "requests of the sample that were not waited for to their end",
 	[LOSS_EVENTS] = "notes of forks, execs and exits dropped because the ring was full",
 };
 

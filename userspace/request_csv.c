@@ -28,7 +28,12 @@ static void titles_print(const struct request_table *t, const struct request_sty
 		snprintf(title, sizeof(title), "%.100s_ns", q->backends[b].name);
 		csv_text(out, false, title);
 	}
-	fputc('\n', out);
+	fputs(t->estimated ? ",seen,requests_error,cost_sum_error\n" : "\n", out);
+}
+
+static void csv_part(FILE *out, const struct request_row *r, uint64_t seen)
+{
+	fprintf(out, ",%.0f", request_row_part(r, seen));
 }
 
 static void row_print(const struct request_table *t, const struct request_style *s,
@@ -36,13 +41,13 @@ static void row_print(const struct request_table *t, const struct request_style 
 {
 	for (size_t i = 0; i < s->by_count; i++)
 		csv_text(out, !i, r->keys[i]);
-	fprintf(out, s->by_count ? ",%" PRIu64 : "%" PRIu64, r->count);
-	csv_number(out, t->seconds > 0 ? r->count / t->seconds : 0);
+	fprintf(out, s->by_count ? ",%.0f" : "%.0f", r->estimate);
+	csv_number(out, t->seconds > 0 ? r->estimate / t->seconds : 0);
 	csv_number(out, request_row_share(t, r));
-	csv_count(out, r->failed);
-	csv_count(out, r->aborted);
-	csv_count(out, r->probed);
-	csv_count(out, r->shared);
+	csv_part(out, r, r->failed);
+	csv_part(out, r, r->aborted);
+	csv_part(out, r, r->probed);
+	csv_part(out, r, r->shared);
 	csv_number(out, r->cost);
 	csv_number(out, r->cost_mean);
 	csv_number(out, r->cost_error);
@@ -52,13 +57,18 @@ static void row_print(const struct request_table *t, const struct request_style 
 	for (int m = 0; m < REQUEST_MEASURES; m++) {
 		if (m == REQUEST_COST)
 			continue;
-		fprintf(out, ",%" PRId64, r->sums[m]);
+		fprintf(out, ",%.0f", request_row_sum(r, m));
 		csv_number(out, request_row_mean(r, m));
 	}
 	csv_number(out, request_row_blocked(r));
 	for (size_t b = 1; b < t->profile->requests.backend_count; b++) {
 		csv_count(out, r->backend_calls[b - 1]);
 		csv_count(out, r->backend_ns[b - 1]);
+	}
+	if (t->estimated) {
+		csv_count(out, r->count);
+		csv_number(out, r->estimate_error);
+		csv_number(out, r->total_error);
 	}
 	fputc('\n', out);
 }

@@ -7,7 +7,9 @@
  * bounds it.  "cost", "latency" and "cpu" have "p50", "p90" and "p99" too.  Times are in
  * ns, memory in bytes.  Of "cost", "requests" says of how many "mean", "error" and quantiles
  * are, and "corrected" whether the calibration made them.  "syscall" is an "estimate" where
- * it is by the kernel's ticks.
+ * it is by the kernel's ticks.  With a "budget" what is counted or summed up is an "estimate"
+ * of all requests: then "error" is the standard error of "requests", "sum_error" that of the
+ * cost's sum, and "seen" how many the rest is from.  Else "error" is 0 and all were "seen".
  */
 #include <errno.h>
 #include <jansson.h>
@@ -15,6 +17,7 @@
 
 #include "userspace/confidence.h"
 #include "userspace/export_json_parts.h"
+#include "userspace/phase_plan.h"
 #include "userspace/request_view.h"
 
 static json_t *json_finite(double value)
@@ -30,9 +33,10 @@ static void quantiles_set(json_t *object, const double *quantiles)
 
 static json_t *cost_json(const struct request_row *r)
 {
-	json_t *object = json_pack("{s:f, s:f, s:o, s:o, s:b}", "sum", r->cost, "mean",
-				   r->cost_mean, "error", json_finite(r->cost_error), "requests",
-				   json_count(r->cost_count), "corrected", r->corrected);
+	json_t *object = json_pack("{s:f, s:f, s:f, s:o, s:o, s:b}", "sum", r->cost, "sum_error",
+				   r->total_error, "mean", r->cost_mean, "error",
+				   json_finite(r->cost_error), "requests", json_count(r->cost_count),
+				   "corrected", r->corrected);
 
 	quantiles_set(object, r->quantiles[DISTRIBUTION_COST]);
 	return object;
@@ -40,7 +44,8 @@ static json_t *cost_json(const struct request_row *r)
 
 static json_t *measure_json(const struct request_row *r, enum request_measure m)
 {
-	json_t *object = json_pack("{s:I, s:f, s:o}", "sum", (json_int_t)r->sums[m], "mean",
+	json_t *object = json_pack("{s:I, s:f, s:o}", "sum",
+				   (json_int_t)request_row_sum(r, m), "mean",
 				   request_row_mean(r, m), "error",
 				   json_finite(confidence_of_mean(r->count, r->sums[m],
 								  r->squares[m])));
@@ -67,18 +72,26 @@ static json_t *backends_json(const struct request_table *t, const struct request
 	return backends;
 }
 
+static json_t *part_json(const struct request_row *r, uint64_t seen)
+{
+	return json_count(llround(request_row_part(r, seen)));
+}
+
 static json_t *row_json(const struct request_table *t, const struct request_style *s,
 			const struct request_row *r, bool keyed)
 {
 	json_t *keys = json_object();
-	json_t *row = json_pack("{s:o, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:{s:f}, s:o}",
-				"requests", json_count(r->count),
-				"rate", t->seconds > 0 ? r->count / t->seconds : 0.0,
+	json_t *row = json_pack("{s:o, s:f, s:o, s:b, s:f, s:f, s:o, s:o, s:o, s:o, s:o, s:{s:f}, s:o}",
+				"requests", part_json(r, r->count),
+				"error", r->estimate_error,
+				"seen", json_count(r->count),
+				"estimate", t->estimated,
+				"rate", t->seconds > 0 ? r->estimate / t->seconds : 0.0,
 				"share", request_row_share(t, r),
-				"failed", json_count(r->failed),
-				"aborted", json_count(r->aborted),
-				"probed", json_count(r->probed),
-				"shared", json_count(r->shared),
+				"failed", part_json(r, r->failed),
+				"aborted", part_json(r, r->aborted),
+				"probed", part_json(r, r->probed),
+				"shared", part_json(r, r->shared),
 				"cost", cost_json(r),
 				"blocked", "mean", request_row_blocked(r),
 				"backends", backends_json(t, r));
@@ -128,6 +141,18 @@ static json_t *workers_json(const struct request_table *t)
 			 json_count(within < total ? total - within : 0));
 }
 
+/* What was watched of the time, in percent, and what that took of the workers' CPU time. */
+static json_t *watched_json(const struct profile *p)
+{
+	const struct phase_times *t = &p->requests.phases;
+
+	if (!p->meta.budget)
+		return json_null();
+	return json_pack("{s:f, s:f, s:o, s:f}", "budget", 100.0 * p->meta.budget / BUDGET_UNIT,
+			 "percent", 100 * phase_share(t), "phases", json_count(t->phases), "cost",
+			 t->cpu_ns ? 100.0 * t->cost_ns / t->cpu_ns : 0.0);
+}
+
 static json_t *by_json(const struct request_style *s)
 {
 	json_t *by = json_array();
@@ -142,7 +167,7 @@ int request_json(const struct request_table *t, const struct recording_status *s
 {
 	const struct sink_meta *meta = &t->profile->meta;
 	json_t *json = json_pack(
-		"{s:s, s:s, s:b, s:b, s:f, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:s, s:s, s:b, s:b, s:f, s:o, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
 		"metric", metric_name(meta->metric),
 		"unit", metric_unit(meta->metric),
 		"complete", !status->corrupt && !status->incomplete,
@@ -152,6 +177,7 @@ int request_json(const struct request_table *t, const struct recording_status *s
 		"host", meta->host,
 		"kernel", meta->kernel,
 		"version", meta->version,
+		"watched", watched_json(t->profile),
 		"tags", tags_json(t->profile),
 		"by", by_json(s),
 		"total", row_json(t, s, &t->total, false),

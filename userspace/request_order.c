@@ -23,6 +23,16 @@ const char *const request_sort_names[REQUEST_SORTS] = {
 	[REQUEST_SORT_NAME] = "name",
 };
 
+double request_row_part(const struct request_row *r, uint64_t seen)
+{
+	return r->count ? r->estimate * ((double)seen / r->count) : 0;
+}
+
+double request_row_sum(const struct request_row *r, enum request_measure m)
+{
+	return r->estimate == r->count ? r->sums[m] : r->estimate * request_row_mean(r, m);
+}
+
 double request_row_mean(const struct request_row *r, enum request_measure m)
 {
 	return r->count ? (double)r->sums[m] / r->count : 0;
@@ -47,7 +57,7 @@ static double sort_key(const struct request_row *r, enum request_sort sort)
 	case REQUEST_SORT_COST:
 		return r->cost;
 	case REQUEST_SORT_COUNT:
-		return r->count;
+		return r->estimate;
 	case REQUEST_SORT_MEAN:
 		return r->cost_mean;
 	case REQUEST_SORT_P50:

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/phase_plan.h"
 #include "userspace/request_options.h"
 #include "userspace/request_run.h"
 #include "userspace/sample_event.h"
@@ -10,7 +12,8 @@
 #define LIMIT_DEFAULT 30
 #define RATE_DEFAULT 99
 
-enum { OPT_ALL = 768, OPT_RATE, OPT_INTERVAL, OPT_METRIC, OPT_KERNEL, OPT_NO_FOLLOW, OPT_EXACT };
+enum { OPT_ALL = 768, OPT_RATE, OPT_INTERVAL, OPT_METRIC, OPT_KERNEL, OPT_NO_FOLLOW, OPT_EXACT,
+       OPT_BUDGET };
 
 static const struct argp_option options[] = {
 	{"format", 'f', "FORMAT", 0, "table (default), json or csv", 1},
@@ -26,6 +29,9 @@ static const struct argp_option options[] = {
 	 "0: do not)", 2},
 	{"metric", OPT_METRIC, "METRIC", 0,
 	 "instructions, cycles or task-clock (default: the first of them that this machine counts)", 2},
+	{"budget", OPT_BUDGET, "PERCENT", 0,
+	 "Watch requests at times only, so that it costs the workers no more than PERCENT of their "
+	 "CPU time; counts and sums are estimates then", 2},
 	{"no-follow", OPT_NO_FOLLOW, NULL, 0, "Leave the processes alone that the targets fork", 2},
 	{0},
 };
@@ -66,7 +72,7 @@ static void check(struct argp_state *state, struct request_run *r)
 
 	if (r->file && (asked || r->live_option))
 		argp_error(state, "%s is a recording: -p, --match, --cgroup, --all, --duration, "
-				  "--interval, --rate, --metric and --no-follow are of measuring",
+				  "--interval, --rate, --metric, --budget and --no-follow are of measuring",
 			   r->file);
 	if (!r->file && !asked)
 		argp_error(state, "say what to measure: -p PID, --match REGEX, --cgroup PATH or "
@@ -90,6 +96,10 @@ static error_t parse_live(struct request_run *r, int key, char *arg, struct argp
 		r->options.metric = metric_by_name(arg);
 		if (!r->options.metric)
 			argp_error(state, "'%s' is none of instructions, cycles, task-clock", arg);
+		break;
+	case OPT_BUDGET:
+		r->options.budget = lround(BUDGET_UNIT / 100 * number_of(state, "--budget", arg,
+									 0.01, 100));
 		break;
 	case OPT_NO_FOLLOW: r->options.no_follow = true; break;
 	default: return ARGP_ERR_UNKNOWN;

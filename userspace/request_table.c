@@ -27,6 +27,7 @@ struct entry {
 	double probed_raw, probed_squares, probed_cost; /* of the others */
 	struct histogram bins[REQUEST_DISTRIBUTIONS];
 	struct histogram probed_bins; /* of costs */
+	struct profile_estimates estimates;
 	UT_hash_handle hh;
 };
 
@@ -48,11 +49,18 @@ static int group_copy(const struct profile_group *g, struct profile_group *ret)
 	memset(ret->distributions, 0, sizeof(ret->distributions));
 	for (int d = 0; !err && d < REQUEST_DISTRIBUTIONS; d++)
 		err = histogram_merge(&ret->distributions[d], g->distributions[d].bins, g->distributions[d].count);
+	if (!g->estimates)
+		return err;
+	ret->estimates = malloc(sizeof(*ret->estimates));
+	if (!ret->estimates)
+		return -ENOMEM;
+	*ret->estimates = *g->estimates;
 	return err;
 }
 
 static void group_clear(struct profile_group *g)
 {
+	free(g->estimates);
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
 		histogram_free(&g->distributions[d]);
 }
@@ -100,6 +108,14 @@ static void bins_take_out(struct histogram *h, const struct histogram *old)
 	h->count = kept;
 }
 
+/* Batches may have been put together since then: they say nothing of the difference. */
+static void sum_take_out(struct phase_sum *s, const struct phase_sum *old)
+{
+	s->sum -= old->sum;
+	s->chance = fmax(s->chance - old->chance, 0);
+	memset(s->batches, 0, sizeof(s->batches));
+}
+
 static int group_since(const struct profile_group *g, const struct profile_group *old,
 		       struct profile_group *ret)
 {
@@ -120,6 +136,10 @@ static int group_since(const struct profile_group *g, const struct profile_group
 	}
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
 		bins_take_out(&ret->distributions[d], &old->distributions[d]);
+	if (ret->estimates && old->estimates) {
+		sum_take_out(&ret->estimates->count, &old->estimates->count);
+		sum_take_out(&ret->estimates->cost, &old->estimates->cost);
+	}
 	return 0;
 }
 
@@ -172,6 +192,10 @@ static int entry_add(struct entry *e, const struct profile *p, const struct prof
 
 	row_add(&e->row, g);
 	e->row.cost += cost;
+	if (g->estimates) {
+		phase_sum_join(&e->estimates.count, &g->estimates->count);
+		phase_sum_join(&e->estimates.cost, &g->estimates->cost);
+	}
 	if (probed) {
 		e->probed_raw += raw;
 		e->probed_cost += cost;
@@ -243,7 +267,7 @@ static int group_add(struct adding *a, const struct profile_group *g)
 	struct entry *e;
 	int err;
 
-	if (!g->count)
+	if (!g->count && !(g->estimates && g->estimates->count.sum > 0))
 		return 0;
 	err = entry_of(a, &g->of, &e);
 	if (!err)
@@ -292,11 +316,35 @@ static void quantiles_set(double *quantiles, const struct histogram *h, double s
 			scale * bins_quantile(h->bins, h->count, request_quantile_levels[i]);
 }
 
-static void entry_finish(struct entry *e)
+static double error_of(const struct request_table *t, const struct phase_sum *s)
+{
+	return t->later ? sqrt(s->chance) : phase_sum_error(&t->profile->requests.phases, s);
+}
+
+/* Of all requests; those not yet of a phase that is over are in no estimate. */
+static void entry_estimate(const struct request_table *t, struct entry *e)
+{
+	const struct phase_times *phases = &t->profile->requests.phases;
+	double all = ((double)phases->gap_ns + phases->watched_ns) / 1e9;
+	double scale = !t->later && all > 0 && t->seconds > all ? t->seconds / all : 1;
+	struct request_row *r = &e->row;
+
+	if (!t->estimated) {
+		r->estimate = r->count;
+		return;
+	}
+	r->estimate = scale * e->estimates.count.sum;
+	r->estimate_error = scale * error_of(t, &e->estimates.count);
+	r->cost = scale * e->estimates.cost.sum;
+	r->total_error = scale * error_of(t, &e->estimates.cost);
+}
+
+static void entry_finish(const struct request_table *t, struct entry *e)
 {
 	struct request_row *r = &e->row;
 	double scale = 1;
 
+	entry_estimate(t, e);
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
 		quantiles_set(r->quantiles[d], &e->bins[d], 1);
 	r->cost_count = r->count - r->probed;
@@ -345,10 +393,10 @@ static int rows_make(struct adding *a, struct request_table *t)
 	if (!t->rows)
 		return -ENOMEM;
 	HASH_ITER(hh, a->entries, e, tmp) {
-		entry_finish(e);
+		entry_finish(t, e);
 		t->rows[t->row_count++] = e->row;
 	}
-	entry_finish(&a->total);
+	entry_finish(t, &a->total);
 	t->total = a->total.row;
 	return 0;
 }
@@ -373,6 +421,10 @@ int request_table_compute(const struct profile *p, const struct request_query *q
 	uint64_t since = q->since ? q->since->duration_ns : 0;
 	int err = q->by_count > REQUEST_BY_MAX ? -E2BIG : groups_add(&a);
 
+	t.seconds = (p->duration_ns > since ? p->duration_ns - since : 0) / 1e9;
+	t.later = since;
+	/* What was watched all the time is known. */
+	t.estimated = p->meta.budget && phase_share(&p->requests.phases) < 1;
 	if (!err)
 		err = rows_make(&a, &t);
 	entries_free(&a);
@@ -380,8 +432,6 @@ int request_table_compute(const struct profile *p, const struct request_query *q
 		request_table_free(&t);
 		return err;
 	}
-	t.seconds = (p->duration_ns > since ? p->duration_ns - since : 0) / 1e9;
-	t.later = since;
 	workers_add(&t);
 	*ret = t;
 	return 0;

@@ -36,6 +36,11 @@ struct request_row {
 	uint64_t backend_calls[REQUEST_BACKENDS];
 	uint64_t backend_ns[REQUEST_BACKENDS];
 	double cost; /* the sum, without the probes' own */
+	/*
+	 * Of all requests, watched or not: what was seen or, with meta.budget, estimates
+	 * like the sum of costs; with their standard errors.
+	 */
+	double estimate, estimate_error, total_error;
 	/* Of a request: from cost_count of them. */
 	uint64_t cost_count;
 	double cost_mean, cost_error; /* half of the 95 % confidence interval; INFINITY: unknown */
@@ -67,6 +72,7 @@ struct request_table {
 	size_t row_count;
 	struct request_row total; /* of all rows */
 	double seconds;
+	bool estimated; /* counts and sums are: see struct sink_phase */
 	bool later; /* since a moment that was not the beginning */
 	/* Of all workers, whatever is filtered: units of the metric. */
 	bool has_workers;
@@ -103,6 +109,10 @@ extern const char *const request_sort_names[REQUEST_SORTS];
 /* The greatest first; equal ones by their keys. */
 void request_table_sort(struct request_table *t, enum request_sort sort);
 
+/* Of row.estimate, what `seen` are of row.count: those that failed, say. */
+double request_row_part(const struct request_row *r, uint64_t seen);
+/* The sum of a measure, of all of them. */
+double request_row_sum(const struct request_row *r, enum request_measure m);
 /* Of a request, on average; 0 without any. */
 double request_row_mean(const struct request_row *r, enum request_measure m);
 /* Neither on a CPU nor waiting for one: latency without both, never below 0. */

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "userspace/estimate.h"
+#include "userspace/phase_plan.h"
 #include "userspace/table.h"
 #include "userspace/text.h"
 
@@ -157,15 +158,26 @@ static void backend_cells(struct sheet *s, const struct request_row *r)
 	}
 }
 
+/* What is estimated is marked as such, and has its standard error beside it. */
+static void count_cells(struct sheet *s, const struct request_row *r)
+{
+	const char *about = s->t->estimated ? "~" : "";
+
+	snprintf(cell(s, "requests"), CELL_SIZE, "%s%.0f", about, r->estimate);
+	if (s->t->estimated)
+		error_format(cell(s, "SE"), r->estimate_error, r->estimate);
+	rate_format(cell(s, "/s"), s->t->seconds > 0 ? r->estimate / s->t->seconds : 0);
+	if (s->t->total.failed)
+		snprintf(cell(s, "failed"), CELL_SIZE, "%s%.0f", about,
+			 request_row_part(r, r->failed));
+}
+
 static void sheet_fill(struct sheet *s, const struct request_row *r)
 {
 	unsigned columns = s->s->columns;
 
 	s->count = s->title_count = 0;
-	snprintf(cell(s, "requests"), CELL_SIZE, "%" PRIu64, r->count);
-	rate_format(cell(s, "/s"), s->t->seconds > 0 ? r->count / s->t->seconds : 0);
-	if (s->t->total.failed)
-		snprintf(cell(s, "failed"), CELL_SIZE, "%" PRIu64, r->failed);
+	count_cells(s, r);
 	if (columns & REQUEST_COLUMNS_COST)
 		cost_cells(s, r);
 	if (columns & REQUEST_COLUMNS_LATENCY)
@@ -248,12 +260,49 @@ static void print_tags(const struct profile *p, FILE *out)
 	fputs(t->count ? "\n" : "", out);
 }
 
+/* How much of the time what follows is from. */
+static void print_watched(const struct profile *p, FILE *out)
+{
+	const struct phase_times *t = &p->requests.phases;
+
+	if (!p->meta.budget)
+		return;
+	fprintf(out, "watched:     %.3g %% of the time (budget %g %%)", 100 * phase_share(t),
+		100.0 * p->meta.budget / BUDGET_UNIT);
+	if (t->cpu_ns)
+		fprintf(out, ", in %" PRIu64 " phases; it took about %.2g %% of the workers' CPU time",
+			t->phases, 100.0 * t->cost_ns / t->cpu_ns);
+	fputc('\n', out);
+}
+
+static void print_count(const struct request_table *t, FILE *out)
+{
+	const struct request_row *r = &t->total;
+	const char *about = t->estimated ? "~" : "";
+	char count[ESTIMATE_COUNT_SIZE];
+
+	estimate_count_text(count, llround(r->estimate));
+	fprintf(out, "requests:    %s%s", about, count);
+	if (t->estimated) {
+		estimate_count_text(count, r->count);
+		fprintf(out, " \xc2\xb1 %.0f, of which %s were watched", r->estimate_error, count);
+	}
+	fprintf(out, ", %s%.1f/s", about, t->seconds > 0 ? r->estimate / t->seconds : 0);
+	if (r->failed)
+		fprintf(out, ", %s%.0f failed (status from 500 on, or none)", about,
+			request_row_part(r, r->failed));
+	if (r->aborted)
+		fprintf(out, ", %s%.0f given up before their end", about,
+			request_row_part(r, r->aborted));
+	fputc('\n', out);
+}
+
 void request_print_header(const struct request_table *t, const struct report_style *style,
 			  FILE *out)
 {
 	const struct sink_meta *meta = &t->profile->meta;
 	time_t start = meta->start_realtime_ns / 1000000000;
-	char when[64] = "", count[ESTIMATE_COUNT_SIZE];
+	char when[64] = "";
 	struct tm tm;
 
 	fprintf(out, "metric:      %s (%s): %s\n", metric_name(meta->metric),
@@ -263,14 +312,8 @@ void request_print_header(const struct request_table *t, const struct report_sty
 	fprintf(out, "duration:    %.3f s%s%s%s%s%s\n", t->seconds, when, *meta->host ? " on " : "",
 		meta->host, *meta->kernel ? ", Linux " : "", meta->kernel);
 	print_tags(t->profile, out);
-	estimate_count_text(count, t->total.count);
-	fprintf(out, "requests:    %s, %.1f/s", count,
-		t->seconds > 0 ? t->total.count / t->seconds : 0);
-	if (t->total.failed)
-		fprintf(out, ", %" PRIu64 " failed (status from 500 on, or none)", t->total.failed);
-	if (t->total.aborted)
-		fprintf(out, ", %" PRIu64 " given up before their end", t->total.aborted);
-	fputc('\n', out);
+	print_watched(t->profile, out);
+	print_count(t, out);
 	print_workers(t, style, out);
 	fputc('\n', out);
 }
@@ -312,6 +355,10 @@ void request_print_notes(const struct request_table *t, const struct recording_s
 	else
 		fputs("\nOf a request: mean cost with its 95 % confidence interval; a quantile is "
 		      "exact to 1.6 %, beside what chance makes of it\n",
+		      out);
+	if (t->estimated)
+		fputs("~ estimates of all requests, with their standard errors, from those that began "
+		      "while it was watched\n",
 		      out);
 	if (status->corrupt)
 		fprintf(out, "%sdamaged file: what came after byte %" PRIu64 " is missing%s\n", warn,

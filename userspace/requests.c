@@ -9,6 +9,7 @@
 
 #include "bpf/wire_request.h"
 #include "userspace/field_tags.h"
+#include "userspace/phases.h"
 #include "userspace/process_tags.h"
 #include "userspace/request_config.h"
 #include "userspace/routes.h"
@@ -26,7 +27,8 @@ struct requests {
 	struct served_processes *processes;
 	struct ring_buffer *ring; /* NULL in tests */
 	int error; /* the sink's first */
-	uint64_t seen, unread, untagged, ungrouped;
+	uint64_t seen, unread, untagged, ungrouped, cut;
+	uint64_t covered_ns; /* that phases stand for */
 	/* Of the event at hand. */
 	struct wire_request request;
 	struct wire_event_class class;
@@ -274,7 +276,7 @@ static int requests_prepare(struct requests *r)
 	struct routes_options routes = { .config = c, .sink = r->sink,
 					 .canonical = s ? class_canonical : NULL, .arg = s };
 	struct worker_lives_options lives = { .sink = r->sink, .totals = s ? process_totals : NULL,
-					      .arg = s };
+					      .arg = s, .by_phases = r->o.by_phases };
 	int err = tag_sets_new(r->sink, c->max_tag_sets, &r->tags);
 
 	routes.tags = r->tags;
@@ -376,6 +378,45 @@ int requests_consume(struct requests *r)
 	return err < 0 && err != -EINTR ? err : 0;
 }
 
+/* All that began in it, then the phase itself. */
+static int phase_tell(struct requests *r, const struct phase *p)
+{
+	struct sink_phase fact = { p->gap_ns, p->watched_ns, p->cost_ns, p->cpu_ns };
+	int err = requests_consume(r);
+
+	r->cut += p->cut;
+	if (!err)
+		err = request_groups_tell(r->groups);
+	if (p->watched_ns) {
+		worker_lives_phase(r->lives,
+				   (double)(p->gap_ns + p->watched_ns) / p->watched_ns);
+		r->covered_ns += p->gap_ns + p->watched_ns;
+	} else if (r->covered_ns) {
+		worker_lives_scale(r->lives, 1 + (double)p->gap_ns / r->covered_ns);
+	}
+	return err || !r->sink->phase ? err : r->sink->phase(r->sink, &fact);
+}
+
+int requests_turn(struct requests *r)
+{
+	struct phase phase;
+	int ret = r->o.serving ? serving_turn(r->o.serving, &phase) : 0, err;
+
+	if (ret <= 0)
+		return ret;
+	err = phase_tell(r, &phase);
+	if (err && !r->error)
+		r->error = err;
+	return 0;
+}
+
+static int last_phase_tell(struct requests *r)
+{
+	struct phase phase;
+
+	return r->o.serving && serving_last_phase(r->o.serving, &phase) ? phase_tell(r, &phase) : 0;
+}
+
 int requests_pass(struct requests *r, bool last)
 {
 	int err;
@@ -389,6 +430,8 @@ int requests_pass(struct requests *r, bool last)
 		r->error = err;
 	if (!r->error)
 		r->error = request_groups_tell(r->groups);
+	if (!r->error && last)
+		r->error = last_phase_tell(r);
 	if (!r->error)
 		r->error = worker_lives_tell(r->lives, last);
 	served_processes_tidy(r->processes);
@@ -431,4 +474,5 @@ void requests_losses(const struct requests *r, uint64_t losses[LOSS_MAX])
 	losses[LOSS_REQUESTS] += r->unread + r->ungrouped;
 	losses[LOSS_CLASSES] += routes_beyond(r->routes);
 	losses[LOSS_TAGS] += r->untagged;
+	losses[LOSS_CUT] += r->cut;
 }

@@ -36,6 +36,7 @@ struct requests_options {
 	const struct request_config *config; /* finished; kept */
 	struct serving *serving; /* where the events are from; NULL in tests, which bring them */
 	bool kernel_mode; /* costs in kernel mode are counted */
+	bool by_phases;	  /* with a budget: see sink_meta */
 	/* May be NULL: a class and its endpoint's names; a request, likewise; a birth or a death. */
 	void (*on_class)(void *arg, uint64_t class_id, const char *method, const char *name);
 	void (*on_request)(void *arg, const struct wire_request *r, const char *method,
@@ -66,6 +67,11 @@ int requests_process(struct requests *r, pid_t pid, const char *python);
 
 /* The ring wakes late, so it is to be read once a second, too: requests_pass() does. */
 int requests_poll_fd(const struct requests *r);
+/*
+ * With a budget: to be called as serving_turn(), before that; tells the sink of phases that
+ * are over.  -errno of attaching; the sink's errors are told by requests_pass().
+ */
+int requests_turn(struct requests *r);
 /* Reads what there is.  -errno of the ring; the sink's errors are told by requests_pass(). */
 int requests_consume(struct requests *r);
 /* An event's bytes, as the ring has them. */

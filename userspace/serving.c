@@ -23,13 +23,16 @@
 #include "userspace/counter.h"
 #include "userspace/kernel.h"
 #include "userspace/object_share.h"
+#include "userspace/phases.h"
 #include "userspace/reap.h"
 #include "userspace/request_config.h"
+#include "userspace/served_threads.h"
 #include "userspace/tasks.h"
 
 struct serving {
 	struct requests_bpf *programs;
 	struct tasks *tasks;
+	struct phases *phases; /* NULL: it is always watched */
 	bool no_follow;
 	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
@@ -61,6 +64,7 @@ static int constants_set(struct serving *s, const struct serving_options *o)
 	c->kernel_mode = o->kernel_counter != NULL;
 	c->by_request = o->by_request;
 	c->wanted_only = o->wanted_only;
+	c->by_phases = o->budget != 0;
 	if (o->exact) {
 		c->exact_mode = 1;
 		c->per_thread = o->exact->options.per_thread;
@@ -203,9 +207,20 @@ static void programs_choose(struct serving *s)
 	bpf_program__set_autoload(s->programs->progs.on_sys_exit, !sockets);
 	bpf_program__set_autoload(s->programs->progs.on_received, sockets);
 	bpf_program__set_autoload(s->programs->progs.on_sent, sockets);
+	s->programs->rodata->steady = kernel_keeps_steady();
 	closes_choose(s->programs, sockets);
 	/* It is only run by us. */
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
+}
+
+/* What is attached for a phase is not attached now. */
+static void phases_set_apart(struct serving *s)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, s->programs->obj)
+		if (phases_program(s->programs, program))
+			bpf_program__set_autoattach(program, false);
 }
 
 static int serving_load(struct serving *s, const struct serving_options *o)
@@ -240,7 +255,13 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = tasks_begin(s);
 	if (!err)
 		err = closes_attach(s->programs, &s->closes);
-	return err ? err : requests_bpf__attach(s->programs);
+	if (!err && o->budget)
+		phases_set_apart(s);
+	if (!err)
+		err = requests_bpf__attach(s->programs);
+	if (err || !o->budget)
+		return err;
+	return phases_open(s->programs, closes_detach(s->programs), o->budget, &s->phases);
 }
 
 int serving_open(const struct serving_options *o, struct serving **ret, char *text, size_t len)
@@ -269,6 +290,7 @@ void serving_close(struct serving *s)
 		return;
 	if (s->armed)
 		munmap(s->armed, sizeof(*s->armed));
+	phases_close(s->phases);
 	tasks_close(s->tasks); /* which end in its programs */
 	requests_bpf__destroy(s->programs);
 	free(s);
@@ -313,18 +335,6 @@ static int served_set(struct serving *s, pid_t pid, const struct interpreter *in
 	return -ESRCH;
 }
 
-/* As server_forget() in bpf/serving.bpf.h: whoever deletes the entry gives the slot back. */
-static void thread_forget(struct serving *s, uint32_t tid)
-{
-	const struct requests_bpf *p = s->programs;
-	uint32_t slot;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(p->maps.server_slots), &tid, &slot) ||
-	    bpf_map_delete_elem(bpf_map__fd(p->maps.server_slots), &tid))
-		return;
-	bpf_map_update_elem(bpf_map__fd(p->maps.free_servers), NULL, &slot, BPF_ANY);
-}
-
 static void threads_forget(struct serving *s, pid_t pid)
 {
 	char path[64];
@@ -334,7 +344,7 @@ static void threads_forget(struct serving *s, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/task", pid);
 	dir = opendir(path);
 	while (dir && (e = readdir(dir)))
-		thread_forget(s, atoi(e->d_name));
+		served_thread_forget(s->programs, atoi(e->d_name));
 	if (dir)
 		closedir(dir);
 }
@@ -441,14 +451,17 @@ int serving_totals(const struct serving *s, pid_t pid, struct wire_served *ret)
 int serving_losses(const struct serving *s, uint64_t ret[WIRE_LOSS_MAX])
 {
 	int err = kernel_losses_sum(bpf_map__fd(s->programs->maps.losses), ret);
+	const struct bpf_program *const see[] = {
+		s->programs->progs.on_sys_enter, s->programs->progs.on_sys_exit,
+		s->programs->progs.on_received, s->programs->progs.on_sent,
+	};
 
 	if (err)
 		return err;
 	ret[WIRE_LOSS_SLICES] +=
 		kernel_program_missed(bpf_program__fd(s->programs->progs.on_switch));
-	ret[WIRE_LOSS_REQUESTS] +=
-		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_enter)) +
-		kernel_program_missed(bpf_program__fd(s->programs->progs.on_sys_exit));
+	for (size_t i = 0; i < sizeof(see) / sizeof(*see); i++)
+		ret[WIRE_LOSS_REQUESTS] += kernel_program_missed(bpf_program__fd(see[i]));
 	return 0;
 }
 
@@ -466,6 +479,8 @@ void serving_pass(struct serving *s)
 void serving_finish(struct serving *s)
 {
 	serving_pass(s);
+	if (s->phases)
+		phases_detach(s->phases);
 	requests_bpf__detach(s->programs);
 	reap(s->programs, true);
 }
@@ -473,6 +488,21 @@ void serving_finish(struct serving *s)
 enum closes serving_closes(const struct serving *s)
 {
 	return s->closes;
+}
+
+int serving_turn(struct serving *s, struct phase *ret)
+{
+	return s->phases ? phases_turn(s->phases, ret) : 0;
+}
+
+int serving_patience(const struct serving *s, int timeout_ms)
+{
+	return s->phases ? phases_patience(s->phases, timeout_ms) : timeout_ms;
+}
+
+bool serving_last_phase(struct serving *s, struct phase *ret)
+{
+	return s->phases && phases_finish(s->phases, ret);
 }
 
 const char *serving_tasks_reason(const struct serving *s)

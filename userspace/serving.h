@@ -17,6 +17,7 @@
 struct counter;
 struct interpreter;
 struct kernel;
+struct phase;
 struct request_config;
 struct serving;
 
@@ -26,6 +27,7 @@ struct serving_options {
 	const struct kernel *exact; /* the exact mode's programs, when they are loaded too */
 	bool by_request;	    /* function costs are added up by class of requests */
 	bool no_follow;		    /* children of processes are not served */
+	unsigned budget;	    /* see phases.h; 0: they are always watched */
 	bool wanted_only; /* of the requests of some classes: those of serving_want() */
 };
 
@@ -57,6 +59,11 @@ void serving_pass(struct serving *s);
  * requests that have their answers none is missing, whatever their threads do by now.
  */
 void serving_finish(struct serving *s);
+
+/* With a budget, as of phases.h: phases_turn(), _patience(), and _finish() after the above. */
+int serving_turn(struct serving *s, struct phase *ret);
+int serving_patience(const struct serving *s, int timeout_ms);
+bool serving_last_phase(struct serving *s, struct phase *ret);
 
 /*
  * Gives `object`, open and not yet loaded, the maps and the constants of these programs

@@ -51,6 +51,8 @@ static int meta_tell(struct session *s)
 	meta.host = host.nodename;
 	meta.kernel = host.release;
 	s->measurement->ops->meta(s->measurement, &meta);
+	if (meta.requests)
+		meta.budget = s->options.budget;
 	return s->sink->meta(s->sink, &meta);
 }
 

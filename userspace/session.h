@@ -38,6 +38,8 @@ struct session_options {
 	unsigned max_nodes, max_threads; /* 0: default */
 	bool kernel_mode; /* count that too; an error where it cannot be; exact only */
 	const struct request_config *requests; /* finished: see requests too; NULL: do not */
+	/* With requests: they are watched in phases, see phases.h; in 0.01 %; 0: always. */
+	unsigned budget;
 	bool no_samples; /* with sample and requests: nothing but these */
 	/* With requests, exact only: one in so many is probed, and nothing else; 0 and 1: all is. */
 	unsigned one_in;

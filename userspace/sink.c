@@ -32,6 +32,7 @@ static const char *const loss_names[LOSS_MAX] = {
 	[LOSS_GARBLED] = "garbled",
 	[LOSS_TAGS] = "tags",
 	[LOSS_MARKS] = "marks",
+	[LOSS_CUT] = "cut",
 };
 
 const char *loss_name(enum loss loss)

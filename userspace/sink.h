@@ -43,6 +43,11 @@ struct sink_meta {
 	uint64_t period;
 	bool requests;	   /* the facts of requests are told too */
 	bool no_functions; /* nothing else is: neither calls nor samples */
+	/*
+	 * Requests are watched in phases, so that it costs no more than so many parts of
+	 * 10,000 of CPU time: see struct sink_phase.  0: all of them.
+	 */
+	uint32_t budget;
 };
 
 struct sink_process {
@@ -260,6 +265,16 @@ struct sink_requests {
 	uint32_t bin_counts[REQUEST_DISTRIBUTIONS];
 };
 
+/*
+ * With meta.budget: a time in which requests were watched.  It stands for the gap before
+ * it, too.  The requests that were told since the last phase are those that began in it.
+ */
+struct sink_phase {
+	uint64_t gap_ns, watched_ns; /* the latter 0: the gap at the end of all */
+	uint64_t cost_ns; /* CPU time that watching took, by our reckoning, */
+	uint64_t cpu_ns;  /* and what the served processes took: both with the gap */
+};
+
 /* A served process: totals so far.  Told when it ends, and at the end. */
 struct sink_worker {
 	uint32_t pid, ppid;
@@ -321,6 +336,7 @@ enum loss {
 	LOSS_GARBLED,	      /* connections that speak no protocol known, or broke its rules */
 	LOSS_TAGS,	      /* requests whose tags were beyond those kept apart */
 	LOSS_MARKS,	      /* imports, collections and marks that were not told */
+	LOSS_CUT,	      /* requests that had not ended when watching was to rest */
 	LOSS_MAX,
 };
 const char *loss_name(enum loss loss); /* "nodes", "depth"…: JSON keys; NULL if unknown */
@@ -347,6 +363,7 @@ struct sink {
 	int (*backend)(struct sink *s, const struct sink_backend *b);
 	int (*group)(struct sink *s, const struct sink_group *g);
 	int (*requests)(struct sink *s, const struct sink_requests *r);
+	int (*phase)(struct sink *s, const struct sink_phase *p);
 	int (*worker)(struct sink *s, const struct sink_worker *w);
 	int (*import)(struct sink *s, const struct sink_import *i);
 	int (*collection)(struct sink *s, const struct sink_collection *c);

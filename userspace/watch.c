@@ -72,9 +72,11 @@ int watch_open(const struct watch_options *o, struct watch **ret, char *text, si
 	struct serving_options serving = {.config = so->requests, .counter = o->counter,
 					  .kernel_counter = o->kernel_counter, .exact = o->exact,
 					  .by_request = o->by_request, .no_follow = so->no_follow,
+					  .budget = so->budget,
 					  .wanted_only = o->wanted_only};
 	struct requests_options ro = {.config = so->requests,
 				      .kernel_mode = o->kernel_counter != NULL,
+				      .by_phases = so->budget != 0,
 				      .on_class = on_class, .on_request = on_request,
 				      .on_life = on_life, .each = so->each,
 				      .each_arg = so->each_arg};
@@ -139,13 +141,16 @@ int watch_follow(struct watch *w, pid_t pid, const struct interpreter *in)
 
 int watch_consume(struct watch *w)
 {
+	int err = requests_turn(w->requests);
+
 	marks_look(w->marks);
 	marks_consume(w->marks);
-	return requests_consume(w->requests);
+	return err ? err : requests_consume(w->requests);
 }
 
 int watch_patience(const struct watch *w, int timeout_ms)
 {
+	timeout_ms = serving_patience(w->serving, timeout_ms);
 	return marks_looking(w->marks) && timeout_ms > LOOK_MS ? LOOK_MS : timeout_ms;
 }
 

@@ -2,6 +2,7 @@
 #include "userspace/worker_life.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,15 @@
 #include <uthash.h>
 
 #include "userspace/saturate.h"
+#include "userspace/served_cpu.h"
 #include "userspace/sink.h"
 
 struct life {
 	uint32_t pid;
 	bool died;
+	/* Of this phase, where requests are watched in phases: what they stand for is not known. */
+	uint64_t phase_requests, phase_cost;
+	uint64_t clock_ns; /* its own CPU clock when it was first seen */
 	struct sink_worker w;
 	UT_hash_handle hh;
 };
@@ -24,6 +29,7 @@ struct life {
 struct worker_lives {
 	struct worker_lives_options o;
 	uint64_t begin_ns;
+	double weight; /* of a request of the last phase */
 	struct life *lives;
 	/* Of those whose PID has another life now, or who were told: facts that wait. */
 	struct sink_worker *ended;
@@ -37,6 +43,7 @@ int worker_lives_new(const struct worker_lives_options *o, struct worker_lives *
 	if (!l)
 		return -ENOMEM;
 	l->o = *o;
+	l->weight = 1;
 	*ret = l;
 	return 0;
 }
@@ -114,6 +121,15 @@ static int life_make(struct worker_lives *l, uint32_t pid, struct life **ret)
 	return 0;
 }
 
+/* Each request of the phase stands for so many. */
+static void life_phase(struct life *life, double weight)
+{
+	life->w.requests += llround(life->phase_requests * weight);
+	life->w.request_cost =
+		saturating_add(life->w.request_cost, (uint64_t)(life->phase_cost * weight));
+	life->phase_requests = life->phase_cost = 0;
+}
+
 /* It will be told; its PID may be another's. */
 static int life_end(struct worker_lives *l, struct life *life)
 {
@@ -126,6 +142,7 @@ static int life_end(struct worker_lives *l, struct life *life)
 		l->ended = grown;
 		l->ended_capacity = capacity;
 	}
+	life_phase(life, l->weight); /* most likely: the last one's */
 	l->ended[l->ended_count++] = life->w;
 	HASH_DEL(l->lives, life);
 	free(life);
@@ -145,15 +162,24 @@ int worker_lives_add(struct worker_lives *l, pid_t pid)
 			return err;
 	}
 	err = life_make(l, pid, &life);
-	if (!err)
-		life_look(life, true);
-	return err;
+	if (err)
+		return err;
+	life_look(life, true);
+	life->clock_ns = process_cpu_ns(pid);
+	return 0;
 }
 
-static void totals_set(struct life *life, const struct wire_served *served)
+/* lived_ns: its own clock. */
+static void totals_set(const struct worker_lives *l, struct life *life,
+		       const struct wire_served *served, uint64_t lived_ns)
 {
 	life->w.cost = served->cost;
 	life->w.cpu_ns = served->cpu_ns;
+	if (!l->o.by_phases || lived_ns <= life->clock_ns)
+		return;
+	life->w.cpu_ns = lived_ns - life->clock_ns;
+	if (served->cpu_ns)
+		life->w.cost = (double)served->cost * life->w.cpu_ns / served->cpu_ns;
 }
 
 static int life_born(struct worker_lives *l, const struct wire_event_life *e)
@@ -191,7 +217,7 @@ static int life_died(struct worker_lives *l, const struct wire_event_life *e)
 		life->w.last_rss = e->rss;
 	if (e->peak_rss)
 		life->w.peak_rss = e->peak_rss;
-	totals_set(life, &e->served);
+	totals_set(l, life, &e->served, e->served.lived_ns);
 	return 0;
 }
 
@@ -208,9 +234,33 @@ int worker_lives_request(struct worker_lives *l, pid_t pid, uint64_t cost)
 	if (err)
 		return err;
 	life = life_find(l, pid);
+	if (l->o.by_phases) {
+		life->phase_requests++;
+		life->phase_cost = saturating_add(life->phase_cost, cost);
+		return 0;
+	}
 	life->w.requests++;
 	life->w.request_cost = saturating_add(life->w.request_cost, cost);
 	return 0;
+}
+
+void worker_lives_phase(struct worker_lives *l, double weight)
+{
+	struct life *life, *tmp;
+
+	l->weight = weight;
+	HASH_ITER(hh, l->lives, life, tmp)
+		life_phase(life, weight);
+}
+
+void worker_lives_scale(struct worker_lives *l, double factor)
+{
+	struct life *life, *tmp;
+
+	HASH_ITER(hh, l->lives, life, tmp) {
+		life->w.requests = llround(life->w.requests * factor);
+		life->w.request_cost = life->w.request_cost * factor;
+	}
 }
 
 static int worker_tell(struct worker_lives *l, const struct sink_worker *w)
@@ -232,10 +282,12 @@ int worker_lives_tell(struct worker_lives *l, bool last)
 
 		if (err || (!life->died && !last))
 			continue;
+		if (life->phase_requests && !last)
+			continue; /* once it is known what they stand for */
 		if (!life->died) {
 			life_look(life, false);
 			if (l->o.totals && !l->o.totals(l->o.arg, life->pid, &served))
-				totals_set(life, &served);
+				totals_set(l, life, &served, process_cpu_ns(life->pid));
 		}
 		err = worker_tell(l, &life->w);
 		if (life->died) {

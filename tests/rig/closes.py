@@ -23,7 +23,11 @@ SOCKET = "/tmp/closes-%d"
 THREADS = 4
 CONNECTIONS = 40  # of each client
 # Up to then what is done after the answer is the request's until the thread waits.
-BY_SOCKETS = tuple(map(int, platform.release().split(".")[:2])) >= (6, 5)
+KERNEL = tuple(map(int, platform.release().split(".")[:2]))
+BY_SOCKETS = KERNEL >= (6, 5)
+# From then on a thread may be switched off its CPU as a program begins, and those that have
+# the CPU meanwhile are not seen: rare, but emulated programs take long.  It is to be counted.
+UNSEEN = 0.02 if KERNEL >= (7, 0) else 0
 
 
 def spin():
@@ -190,15 +194,17 @@ def crowd(server, name, family):
     return asked
 
 
-def count(asked, each):
+def count(asked, each, lost):
     """What is wrong with how they were told; None: nothing."""
     told = sorted((of["path"], "aborted" in of["flags"], of["status"] or 0) for of in each)
     real = sorted(("/" + path, "-aborted-" in path, 0 if "-aborted-" in path else 200)
                   for path in asked)
-    if told == real:
+    amiss = {path for path, *_ in set(told) ^ set(real)}
+    if told == real or (len(told) <= len(real) and
+                        0 < len(amiss) <= min(lost.get("requests", 0), UNSEEN * len(real))):
         return None
     return "of %d requests %d are told; amiss: %s" % (
-        len(real), len(told), sorted(set(told) ^ set(real))[:4] or "twice")
+        len(real), len(told), sorted(amiss)[:4] or "twice")
 
 
 def judge(name, kind, told, took):
@@ -241,14 +247,18 @@ def main(pycost):
     if watcher.returncode:
         sys.exit(" ".join(said.split()))
     with open("closes.json") as file:
-        *each, _ = map(json.loads, file)
+        *each, last = map(json.loads, file)
     many = [told for told in each if told["path"].count("-") > 1]
     wrong = [judge(name, kind, [told for told in each if told["path"] == "/" + name], times)
              for name, (kind, times) in took.items()]
-    wrong.append(count(crowded, many))
+    lost = {kind: n for kind, n in last["losses"].items() if n}
+    wrong.append(count(crowded, many, lost))
+    if set(lost) - ({"requests"} if UNSEEN else set()):
+        wrong.append("lost %s" % lost)
     if any(wrong):
         sys.exit("; ".join(filter(None, wrong)))
-    print("%d requests, by Unix sockets and TCP: over when they were closed" % len(each))
+    print("%d requests, by Unix sockets and TCP: over when they were closed%s" % (
+        len(each), ", not seen: %s" % lost if lost else ""))
 
 
 if sys.argv[1:] == ["serve"]:

@@ -231,6 +231,7 @@ static void requests_try(const char *program, bool task_clock, const char *metri
 	r->rodata->by_request = r->rodata->whole_requests || !strcmp(metric, BY_REQUEST);
 	r->rodata->exact_mode = r->rodata->by_request;
 	r->rodata->by_sockets = by_sockets;
+	r->rodata->steady = by_sockets && kernel_keeps_steady();
 	fields_set(r->rodata->request_fields);
 	object_try(r->obj, program, by_sockets ? "sockets" : "serve", metric);
 	requests_bpf__destroy(r);

@@ -120,7 +120,8 @@ static void test_facts(void)
 		CASE(-EPROTO, 2, ON, CALIBRATION, DOUBLE), /* cut */
 		CASE(-EPROTO, 2, ON, CALIBRATION, DOUBLE, DOUBLE, DOUBLE, DOUBLE, DOUBLE, NAN_DOUBLE),
 		CASE(-EPROTO, 2, META(METRIC_TASK_CLOCK, META_KERNEL_MODE)),
-		CASE(-EPROTO, 2, META(METRIC_CYCLES, META_FLAGS + 1)), /* a flag of the future */
+		/* a flag of the future: META_FLAGS + 1 */
+		CASE(-EPROTO, 2, FACT_META, METRIC_CYCLES, 0x80, 2, 0, 0, 0, 0),
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {

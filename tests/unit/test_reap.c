@@ -163,6 +163,7 @@ static int fake_access(const char *path, int mode)
 #define bpf_prog_test_run_opts fake_run
 #define access fake_access
 #define reap reap_of_ours
+#define reap_rest reap_rest_of_ours
 #define process_lives process_lives_of_ours
 #include "userspace/reap.c"
 

@@ -183,10 +183,16 @@ static void test_every_truncation(void)
 	free(bytes.data);
 }
 
-/*
- * No flipped bit goes unnoticed or changes what is reported before it.  (One bit away
- * from version 4 there is no version that was ever written.)
- */
+/* One bit away from the version, there may be one that was written once. */
+static bool is_other_version(const struct bytes *bytes)
+{
+	uint32_t version;
+
+	memcpy(&version, bytes->data + RECORDING_MAGIC_SIZE, sizeof(version));
+	return version && version < RECORDING_VERSION;
+}
+
+/* No flipped bit goes unnoticed or changes what is reported before it. */
 static void test_every_flipped_bit(void)
 {
 	struct bytes bytes = shop_recording();
@@ -207,7 +213,7 @@ static void test_every_flipped_bit(void)
 			CU_ASSERT(!status.corrupt || status.corrupt_offset <= bit / 8);
 			CU_ASSERT(p->node_count == 1 || p->node_count == 9);
 		} else {
-			CU_ASSERT(ret < 0);
+			CU_ASSERT(ret < 0 || is_other_version(&bytes));
 		}
 		profile_free(p);
 		bytes.data[bit / 8] ^= 1 << bit % 8;

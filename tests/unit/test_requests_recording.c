@@ -149,6 +149,9 @@ static void test_keep_pid(void)
 #define GROUP FACT_GROUP, 1, 7, 0, 200, 1, 0
 #define ONE_BIN 1, 3, 2
 
+/* Its flags need two bytes. */
+#define PHASED FACT_META, METRIC_CYCLES, 0xa0, 1, 0, 0, 0, 0, 100
+
 static void test_facts_that_break_the_contract(void)
 {
 	static const struct {
@@ -201,6 +204,15 @@ static void test_facts_that_break_the_contract(void)
 		CASE(0, 4, ON, FACT_WORKER, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0),
 		CASE(-EPROTO, 4, ON, FACT_WORKER, 7, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0,
 		     0, 0, 0), /* an exit status beyond 32 bits */
+		/* Phases: of a version, a meta and a length that there are. */
+		CASE(0, 5, PHASED, FACT_PHASE, 3, 1, 0, 0, FACT_PHASE, 3, 0, 0, 0),
+		CASE(-EPROTO, 4, PHASED),
+		CASE(-EPROTO, 5, FACT_META, METRIC_CYCLES, 0xa0, 1, 0, 0, 0, 0, 0), /* no budget */
+		CASE(-EPROTO, 5, FACT_META, METRIC_CYCLES, 0x80, 1, 0, 0, 0, 0, 100), /* of nothing */
+		CASE(-EPROTO, 5, ON, FACT_PHASE, 3, 1, 0, 0),
+		CASE(-EPROTO, 5, PHASED, FACT_PHASE, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+		     0, 0),
+		CASE(-EPROTO, 5, PHASED, FACT_PHASE, 3, 1, 0), /* cut */
 		/* Nodes: of an endpoint that was not told, below a root, and nothing but requests. */
 		CASE(0, 4, ON, ENDPOINT, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1),
 		CASE(-EPROTO, 4, ON, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1),

@@ -282,7 +282,8 @@ struct salvage {
 };
 
 /* Until the damage, from one end; *at: the last number there. Whether the end was reached. */
-static bool salvage_from(sqlite3 *db, struct salvage *s, const char *sql, int64_t bound, int64_t *at)
+static bool salvage_from(sqlite3 *db, struct salvage *s, const char *sql, int64_t bound,
+			 int64_t *at)
 {
 	sqlite3_stmt *st = NULL;
 	struct spool_row r;

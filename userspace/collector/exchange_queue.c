@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include <errno.h>
+#include <time.h>
+
+#include "userspace/clock.h"
+#include "userspace/collector/exchange.h"
+
+void exchange_queue_init(struct exchange_queue *q)
+{
+	pthread_condattr_t attributes;
+
+	*q = (struct exchange_queue){ 0 };
+	q->last = &q->first;
+	pthread_mutex_init(&q->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&q->more, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+void exchange_queue_free(struct exchange_queue *q)
+{
+	pthread_cond_destroy(&q->more);
+	pthread_mutex_destroy(&q->lock);
+}
+
+void exchange_queue_put(struct exchange_queue *q, struct exchange *e)
+{
+	e->next = NULL;
+	e->queued_ns = clock_ns();
+	pthread_mutex_lock(&q->lock);
+	*q->last = e;
+	q->last = &e->next;
+	q->count++;
+	q->bytes += e->reserved;
+	pthread_cond_signal(&q->more);
+	pthread_mutex_unlock(&q->lock);
+}
+
+static struct exchange *unlink_first(struct exchange_queue *q)
+{
+	struct exchange *e = q->first;
+
+	q->first = e->next;
+	if (!q->first)
+		q->last = &q->first;
+	q->count--;
+	q->bytes -= e->reserved;
+	e->next = NULL;
+	return e;
+}
+
+struct exchange *exchange_queue_take(struct exchange_queue *q)
+{
+	struct exchange *e = NULL;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->first && !q->closed)
+		pthread_cond_wait(&q->more, &q->lock);
+	if (q->first)
+		e = unlink_first(q);
+	pthread_mutex_unlock(&q->lock);
+	return e;
+}
+
+static void wait_for_more(struct exchange_queue *q, uint64_t wait_ns, uint64_t bytes, size_t most)
+{
+	uint64_t until = q->first->queued_ns + wait_ns;
+	struct timespec t = { until / 1000000000, until % 1000000000 };
+
+	while (!q->closed && q->bytes < bytes && q->count < most)
+		if (pthread_cond_timedwait(&q->more, &q->lock, &t) == ETIMEDOUT)
+			return;
+}
+
+struct exchange *exchange_queue_take_group(struct exchange_queue *q, uint64_t wait_ns,
+					   uint64_t bytes, size_t most)
+{
+	struct exchange *chain = NULL, **end = &chain;
+	uint64_t taken = 0;
+
+	pthread_mutex_lock(&q->lock);
+	while (!q->first && !q->closed)
+		pthread_cond_wait(&q->more, &q->lock);
+	if (q->first)
+		wait_for_more(q, wait_ns, bytes, most);
+	for (size_t n = 0; n < most && q->first && taken < bytes; n++) {
+		*end = unlink_first(q);
+		taken += (*end)->reserved;
+		end = &(*end)->next;
+	}
+	pthread_mutex_unlock(&q->lock);
+	return chain;
+}
+
+void exchange_queue_close(struct exchange_queue *q)
+{
+	pthread_mutex_lock(&q->lock);
+	q->closed = true;
+	pthread_cond_broadcast(&q->more);
+	pthread_mutex_unlock(&q->lock);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Requests watched in phases, within a budget: see phase_plan.h.
+ *
+ * A phase begins when the programs at sockets and context switches are attached, and
+ * takes the requests that begin in it.  Then nothing new is taken; what is in flight has
+ * some seconds to end; the programs are detached, and all that they have noted of
+ * threads and connections is forgotten: the next phase is as the first.  Between phases
+ * nothing of ours runs but at births and deaths.
+ *
+ * What it costs is what the kernel says that the programs ran (BPF_ENABLE_STATS, only
+ * in phases, which wants CAP_SYS_ADMIN), with a factor for what they do to caches.
+ */
+#ifndef PYCOST_PHASES_H
+#define PYCOST_PHASES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct bpf_program;
+struct phases;
+struct requests_bpf;
+
+/* A phase that is over. */
+struct phase {
+	uint64_t gap_ns;     /* since the one before: not watched */
+	uint64_t watched_ns; /* requests that began were taken */
+	uint64_t cut;	     /* requests that had not ended when patience did */
+	uint64_t cost_ns;    /* of CPU time, since the one before */
+	uint64_t cpu_ns;     /* of the served processes, since the one before */
+};
+
+/*
+ * programs: loaded, by_phases; of theirs, those of phases_program() must not be attached,
+ * nor closing, which tells of closed connections; NULL: none does.
+ * budget: in parts of BUDGET_UNIT.  The first phase begins with phases_turn().  -ENOMEM; -EPERM: the
+ * kernel's statistics are not ours to ask for.
+ */
+bool phases_program(const struct requests_bpf *programs, const struct bpf_program *program);
+int phases_open(struct requests_bpf *programs, const struct bpf_program *closing, unsigned budget,
+		struct phases **ret);
+void phases_close(struct phases *p); /* NULL: nothing */
+
+/*
+ * To be called often, and when phases_patience() is over.  1: a phase has ended, and of
+ * its requests none is missing in the ring; 0; or -errno of attaching.
+ */
+int phases_turn(struct phases *p, struct phase *ret);
+/* Milliseconds until then, at most timeout_ms. */
+int phases_patience(const struct phases *p, int timeout_ms);
+/* The end of all: lets go of the programs. */
+void phases_detach(struct phases *p);
+/*
+ * Then, when all that is to be told has been: true: a phase is over, as above; or there was
+ * none since the last, and watched_ns is 0.
+ */
+bool phases_finish(struct phases *p, struct phase *ret);
+
+#endif
