@@ -100,8 +100,11 @@ $(BUILD)/tests/rig/served.o $(BUILD)/tests/rig/served_marks.o: | $(SKELS)
 # Requests by the thousand, counted: see tests/load/load.h.
 $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^
-# What a fleet would ship: see tests/fleet/simulator.c.
-$(BUILD)/simulator: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fleet/*.c)) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+# What a fleet would ship: see tests/fleet/simulator/simulator.c.
+$(BUILD)/simulator: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fleet/simulator/*.c)) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# Batches of known totals, and the totals of a store.
+$(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o

@@ -148,7 +148,9 @@ enum wire_loss {
 	WIRE_LOSS_EVENTS,  /* fork, exec and exit notes that did not fit the ring */
 	WIRE_LOSS_UNCOUNTED, /* advances on a CPU without a counter, or with another since */
 	WIRE_LOSS_SAMPLES,   /* samples that did not fit the ring */
-	WIRE_LOSS_REQUESTS,  /* requests that did not fit the ring, or the table of those in flight */
+	/* Requests that did not fit the ring or the table of those in flight; and calls, of any
+	 * process, that the programs were not run for. */
+	WIRE_LOSS_REQUESTS,
 	WIRE_LOSS_CONNECTIONS, /* connections beyond the table: their requests are not seen */
 	WIRE_LOSS_CLASSES,   /* requests of a class beyond those kept apart */
 	WIRE_LOSS_SERVERS,   /* threads of served processes beyond the table */

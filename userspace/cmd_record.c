@@ -14,6 +14,7 @@
 
 #include "userspace/commands.h"
 #include "userspace/counter_share.h"
+#include "userspace/phase_plan.h"
 #include "userspace/recording.h"
 #include "userspace/request_config.h"
 #include "userspace/request_options.h"
@@ -34,7 +35,7 @@ struct record {
 };
 
 enum { OPT_METRIC = 256, OPT_NO_FOLLOW, OPT_THREADS, OPT_NO_CALIBRATION,
-       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL, OPT_REQUESTS, OPT_ENDPOINT,
+       OPT_MAX_PATHS, OPT_MAX_THREADS, OPT_KERNEL, OPT_REQUESTS, OPT_ENDPOINT, OPT_BUDGET,
        OPT_REQUESTS_ONLY };
 
 static const struct argp_option options[] = {
@@ -58,6 +59,10 @@ static const struct argp_option options[] = {
 	{"endpoint", OPT_ENDPOINT, "GLOB", 0,
 	 "With --requests=1/N: of requests of these endpoints only (of their method too, with a "
 	 "space in it)",
+	 0},
+	{"budget", OPT_BUDGET, "PERCENT", 0,
+	 "With --requests-only or of samples: watch requests at times only, so that it costs the "
+	 "workers no more than PERCENT of their CPU time",
 	 0},
 	{"quiet", 'q', NULL, 0, "Print errors only", 0},
 	{0},
@@ -126,6 +131,9 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if ((o->one_in > 1 || o->endpoint) && o->sample)
 		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
 				  "all requests");
+	if (o->budget && (!o->requests || !o->sample))
+		argp_error(state, "--budget goes with --requests-only, or with --requests of samples: "
+				  "exact costs of functions are of all requests, or of 1/N");
 	if (!o->requests && r->requests.said)
 		argp_error(state, "what is said of requests needs --requests or --requests-only");
 	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))
@@ -186,6 +194,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_ENDPOINT:
 		r->session.endpoint = arg;
+		return 0;
+	case OPT_BUDGET:
+		r->session.budget = budget_parse(arg);
+		if (!r->session.budget)
+			argp_error(state, "--budget takes percent, from 0.01 to 100, not '%s'", arg);
 		return 0;
 	case 'q':
 		r->quiet = true;

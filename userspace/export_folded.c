@@ -38,7 +38,8 @@ static void put_node(const struct report *r, uint32_t node, FILE *out)
 			fputc(';', out);
 		}
 		put_frame(out, process->comm);
-		fprintf(out, " (%" PRIu32 ")", process->pid);
+		if (!r->profile->meta.many)
+			fprintf(out, " (%" PRIu32 ")", process->pid);
 		if (n->tid)
 			fprintf(out, ";thread %" PRIu32, n->tid);
 		if (!n->function)

@@ -126,16 +126,19 @@ static void put_fixed_strings(struct pprof *p)
 {
 	enum metric metric = p->report->profile->meta.metric;
 	bool time = metric == METRIC_TASK_CLOCK;
+	enum many many = p->report->profile->meta.many;
 	char share[128] = "", sampled[160], period[96];
 	bool is_sampled = report_is_sampled(p->report);
 	char *strings[STRING_SAMPLED] = {
 		[STRING_EMPTY] = "",
-		[STRING_CALLS] = is_sampled ? "samples" : "calls",
+		[STRING_CALLS] = is_sampled || many == MANY_SAMPLED ? "samples" : "calls",
 		[STRING_COUNT] = "count",
 		[STRING_METRIC] = (char *)metric_name(metric),
 		[STRING_UNIT] = time ? "nanoseconds" : (char *)metric_unit(metric),
-		[STRING_COMMENT] = is_sampled ? sampled
-					      : "pycost " PYCOST_VERSION ": exact counts, not samples",
+		[STRING_COMMENT] = is_sampled		   ? sampled
+				   : many == MANY_SAMPLED ? "pycost " PYCOST_VERSION ": sampled, many processes"
+				   : many ? "pycost " PYCOST_VERSION ": exact counts of many processes"
+					  : "pycost " PYCOST_VERSION ": exact counts, not samples",
 		[STRING_NOTE] = share,
 		[STRING_PID] = "pid",
 		[STRING_THREAD] = "thread",
@@ -224,8 +227,8 @@ static void put_sample(struct pprof *p, uint32_t node, int64_t *values, uint32_t
 	Pprof__Label pid = PPROF__LABEL__INIT, process = PPROF__LABEL__INIT;
 	Pprof__Label thread = PPROF__LABEL__INIT, in_state = PPROF__LABEL__INIT;
 	Pprof__Label endpoint = PPROF__LABEL__INIT;
-	Pprof__Label *labels[5] = { &pid, &process };
-	size_t label_count = 2;
+	Pprof__Label *labels[5];
+	size_t label_count = 0;
 	Pprof__Sample sample = PPROF__SAMPLE__INIT, *samples[] = { &sample };
 	Pprof__Profile fragment = PPROF__PROFILE__INIT;
 
@@ -244,6 +247,9 @@ static void put_sample(struct pprof *p, uint32_t node, int64_t *values, uint32_t
 	endpoint.key = STRING_ENDPOINT;
 	endpoint.str = process.str - n->process + r->profile->process_count + n->endpoint -
 		       1;
+	if (!r->profile->meta.many)
+		labels[label_count++] = &pid;
+	labels[label_count++] = &process;
 	if (n->endpoint)
 		labels[label_count++] = &endpoint;
 	if (n->tid)

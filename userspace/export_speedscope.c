@@ -102,13 +102,15 @@ static int put_profile(const struct report *r, uint32_t root, uint32_t *stack, F
 	const struct profile_node *node = &r->profile->nodes[root];
 	const struct sink_process *process = &r->profile->processes[node->process];
 	enum metric metric = r->profile->meta.metric;
-	char endpoint[REQUEST_FIELD_SIZE], thread[32] = "", *name = NULL;
+	char endpoint[REQUEST_FIELD_SIZE], pid[32] = "", thread[32] = "", *name = NULL;
 	int size, err;
 
 	endpoint_text(r->profile, node->endpoint, endpoint);
 	if (node->tid)
 		snprintf(thread, sizeof(thread), ", thread %" PRIu32, node->tid);
-	size = asprintf(&name, "%s (pid %" PRIu32 "%s): %s%s%s", process->comm, process->pid, thread,
+	if (!r->profile->meta.many)
+		snprintf(pid, sizeof(pid), " (pid %" PRIu32, process->pid);
+	size = asprintf(&name, "%s%s%s%s: %s%s%s", process->comm, pid, thread, *pid ? ")" : "",
 			node->endpoint ? endpoint : "", node->endpoint ? ": " : "",
 			metric_name(metric));
 	fputs("{\"type\":\"sampled\",\"name\":", out);

@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/phase_plan.h"
 
+#include <stdlib.h>
+
 /* What was not spent is kept, but no more than is earned in so long. */
 #define KEEP_NS 10e9
 /* Less is not worth to let go for; more is as good as not to watch. */
 #define GAP_MIN_NS 250e6
 #define GAP_MAX_NS 600e9
+/* Served processes are taken to be busy for that part of one CPU's time, at the least. */
+#define LEAST 0.5
 /* The weight of what is new. */
 #define SMOOTH 0.3
 
+unsigned budget_parse(const char *percent)
+{
+	char *end;
+	double value = strtod(percent, &end);
+
+	if (*end || end == percent || !(value >= 0.01 && value <= 100))
+		return 0;
+	return value * (BUDGET_UNIT / 100) + 0.5;
+}
+
 void phase_plan_init(struct phase_plan *p, unsigned budget)
 {
-	*p = (struct phase_plan){.budget = budget, .rate = 1};
+	*p = (struct phase_plan){.budget = budget, .rate = LEAST};
 }
 
 static double earned(const struct phase_plan *p, double ns)
@@ -21,7 +35,7 @@ static double earned(const struct phase_plan *p, double ns)
 
 void phase_plan_earn(struct phase_plan *p, uint64_t wall_ns, uint64_t cpu_ns)
 {
-	double most = cpu_ns > wall_ns ? cpu_ns : wall_ns;
+	double most = cpu_ns > LEAST * wall_ns ? cpu_ns : LEAST * wall_ns;
 
 	if (!wall_ns)
 		return;

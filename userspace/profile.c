@@ -368,6 +368,19 @@ void profile_free(struct profile *p)
 	free(p);
 }
 
+void profile_zero(struct profile *p)
+{
+	for (size_t i = 0; i < p->node_count; i++) {
+		struct profile_node *n = &p->nodes[i];
+
+		n->calls = n->self_raw = n->kernel_raw = n->samples = 0;
+		n->search_self = n->search_caller = n->lone_self = n->lone_caller = 0;
+	}
+	tally_empty(&p->sample_tally);
+	tally_empty(&p->passage_tally);
+	p->sample_count = p->passage_count = 0;
+}
+
 const struct sink_calibration *profile_calibration(const struct profile *p,
 						   const struct sink_process *process)
 {

@@ -76,6 +76,12 @@ int profile_create(struct profile **ret);
 void profile_free(struct profile *p);
 
 /*
+ * Takes out all costs and samples of nodes, so that what follows adds up anew. Everything
+ * else stays, requests and losses too.
+ */
+void profile_zero(struct profile *p);
+
+/*
  * Forgets every other process's nodes and groups of requests (ids are given anew);
  * -ESRCH if there is no such process.  No more facts may follow.
  */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,8 +97,9 @@ static error_t parse_live(struct request_run *r, int key, char *arg, struct argp
 			argp_error(state, "'%s' is none of instructions, cycles, task-clock", arg);
 		break;
 	case OPT_BUDGET:
-		r->options.budget = lround(BUDGET_UNIT / 100 * number_of(state, "--budget", arg,
-									 0.01, 100));
+		r->options.budget = budget_parse(arg);
+		if (!r->options.budget)
+			argp_error(state, "--budget takes percent, from 0.01 to 100, not '%s'", arg);
 		break;
 	case OPT_NO_FOLLOW: r->options.no_follow = true; break;
 	default: return ARGP_ERR_UNKNOWN;

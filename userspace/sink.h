@@ -25,6 +25,13 @@ enum metric {
 	METRIC_TASK_CLOCK = 3,	 /* nanoseconds on a CPU, user and kernel */
 };
 
+/* Of processes that were added up over a fleet: what stands for their pids is shown nowhere. */
+enum many {
+	MANY_NOT = 0,
+	MANY_EXACT,
+	MANY_SAMPLED, /* calls are numbers of samples, whose periods may differ */
+};
+
 struct sink_meta {
 	enum metric metric;
 	bool user_only;	       /* kernel mode excluded from the metric */
@@ -43,6 +50,7 @@ struct sink_meta {
 	uint64_t period;
 	bool requests;	   /* the facts of requests are told too */
 	bool no_functions; /* nothing else is: neither calls nor samples */
+	enum many many;	   /* in memory only */
 	/*
 	 * Requests are watched in phases, so that it costs no more than so many parts of
 	 * 10,000 of CPU time: see struct sink_phase.  0: all of them.
@@ -329,7 +337,7 @@ enum loss {
 	LOSS_DEEP,	      /* samples of a stack too deep: its outer end is missing */
 	LOSS_LINES,	      /* functions whose line table was not to be had: lines unknown */
 	LOSS_NATIVES,	      /* samples of native functions beyond those kept */
-	LOSS_REQUESTS,	      /* requests that were dropped */
+	LOSS_REQUESTS,	      /* requests, or calls on sockets, that were not seen */
 	LOSS_CONNECTIONS,     /* connections beyond the table: their requests were not seen */
 	LOSS_CLASSES,	      /* requests counted as others, of endpoints beyond those kept apart */
 	LOSS_SERVERS,	      /* threads of served processes beyond the table */

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import budget
 import capturing
 import lab
 import overhead
@@ -191,6 +192,7 @@ CRITERIA = {
     **overhead.CRITERIA,
     **sampling.CRITERIA,
     **watching.CRITERIA,
+    **budget.CRITERIA,
     **capturing.CRITERIA,
 }
 

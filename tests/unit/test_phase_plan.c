@@ -34,7 +34,7 @@ static double watched(unsigned budget, double share, double cpus, double *ret_wa
 		all += 500 * MS + gap;
 	}
 	*ret_watched = (double)watched_ns / all;
-	return cost / (all * fmax(cpus, 1));
+	return cost / (all * fmax(cpus, 0.5));
 }
 
 static void test_budget(void)
@@ -49,8 +49,11 @@ static void test_budget(void)
 	/* Ten times the budget: always, and for less. */
 	cost = watched(1000, 0.07, 1, &part);
 	CU_ASSERT(part == 1 && fabs(cost - 0.07) < 0.0001);
-	/* One that is mostly idle, likewise: it is of a CPU's time that it may be 1 %. */
-	cost = watched(100, 0.1 * 0.07, 0.1, &part);
+	/* One that waits for a third of the time: it is of what it takes. */
+	cost = watched(100, 0.67 * 0.07, 0.67, &part);
+	CU_ASSERT(fabs(cost - 0.01) < 0.0005 && fabs(part - 1.0 / 7) < 0.007);
+	/* One that is mostly idle: always, as it is of half a CPU's that it may be 1 %. */
+	cost = watched(100, 0.05 * 0.07, 0.05, &part);
 	CU_ASSERT(part == 1 && fabs(cost - 0.007) < 0.0001);
 	/* Dear beyond all measure: rarely, but yet. */
 	cost = watched(1, 2, 0.5, &part);
@@ -64,17 +67,17 @@ static void test_gap(void)
 	phase_plan_init(&p, 100);
 	CU_ASSERT(!phase_plan_gap(&p, HALF));
 	phase_plan_spend(&p, 10 * MS);
-	/* A hundred times what is owed, more or less. */
-	CU_ASSERT(phase_plan_gap(&p, HALF) == 1000 * MS);
-	CU_ASSERT(phase_plan_gap(&p, 0) == 500 * MS);
-	CU_ASSERT(phase_plan_gap(&p, UINT32_MAX) > 1499 * MS);
-	phase_plan_earn(&p, 1000 * MS, 0);
+	/* Two hundred times what is owed, more or less. */
+	CU_ASSERT(phase_plan_gap(&p, HALF) == 2000 * MS);
+	CU_ASSERT(phase_plan_gap(&p, 0) == 1000 * MS);
+	CU_ASSERT(phase_plan_gap(&p, UINT32_MAX) > 2999 * MS);
+	phase_plan_earn(&p, 2000 * MS, 0);
 	CU_ASSERT(!phase_plan_gap(&p, HALF));
 	/* So little that it is not worth to let go. */
-	phase_plan_spend(&p, 2 * MS);
+	phase_plan_spend(&p, 1 * MS);
 	CU_ASSERT(!phase_plan_gap(&p, HALF));
 	phase_plan_earn(&p, 0, 5000 * MS); /* no time, no rate */
-	CU_ASSERT(p.rate == 1);
+	CU_ASSERT(p.rate == 0.5);
 }
 
 /* Who was idle for a day has no more to spend then than after ten seconds. */
@@ -84,10 +87,18 @@ static void test_savings(void)
 
 	phase_plan_init(&p, 100);
 	phase_plan_earn(&p, 86400000 * MS, 0);
-	phase_plan_spend(&p, 100 * MS);
+	phase_plan_spend(&p, 50 * MS);
 	CU_ASSERT(!phase_plan_gap(&p, HALF));
 	phase_plan_spend(&p, 10 * MS);
-	CU_ASSERT(phase_plan_gap(&p, HALF) == 1000 * MS);
+	CU_ASSERT(phase_plan_gap(&p, HALF) == 2000 * MS);
+}
+
+static void test_option(void)
+{
+	CU_ASSERT(budget_parse("1") == 100 && budget_parse("0.01") == 1);
+	CU_ASSERT(budget_parse("0.29") == 29 && budget_parse("100") == BUDGET_UNIT);
+	CU_ASSERT(!budget_parse("0") && !budget_parse("100.1") && !budget_parse("-1"));
+	CU_ASSERT(!budget_parse("") && !budget_parse("1%") && !budget_parse("nan"));
 }
 
 int suite_phase_plan(void)
@@ -96,6 +107,7 @@ int suite_phase_plan(void)
 		{ "what is spent is the budget", test_budget },
 		{ "what is owed is waited for", test_gap },
 		{ "savings", test_savings },
+		{ "the option", test_option },
 		CU_TEST_INFO_NULL,
 	};
 

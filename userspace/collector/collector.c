@@ -76,6 +76,8 @@ static int open_store(struct collector *c, char *err, size_t errlen)
 		.minute_days = config->minute_days,
 		.hour_days = config->hour_days,
 		.day_days = config->day_days,
+		/* What may still come has to be known when it comes again. */
+		.ledger_days = (config->expiry_s + config->skew_s) / 86400 + 1,
 		.memory = config->store_memory,
 		.cluster = config->cluster,
 		.user = config->store_user,

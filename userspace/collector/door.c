@@ -165,7 +165,7 @@ static void find_route(struct exchange *e, const char *method, const char *url)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
 		if (!strcmp(paths[i].path, url))
 			e->route = paths[i].route;
-	if (!strncmp(url, query, sizeof(query) - 1))
+	if (query_by_name && !strncmp(url, query, sizeof(query) - 1))
 		what = query_by_name(url + sizeof(query) - 1);
 	if (what) {
 		e->route = ROUTE_QUERY;

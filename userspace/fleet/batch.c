@@ -5,6 +5,8 @@
 #include <sodium.h>
 #include <string.h>
 
+#include "userspace/text.h"
+
 /* Nobody can make a name that passes for another's: the hash is one of cryptography. */
 static void text_hash(crypto_generichash_state *h, const char *text)
 {
@@ -65,6 +67,23 @@ uint64_t batch_path_id(uint64_t parent, uint64_t function)
 	hash_begin(&h);
 	crypto_generichash_update(&h, (const uint8_t *)ids, sizeof(ids));
 	return hash_end(&h);
+}
+
+const char *batch_text(struct arena *a, const char *text)
+{
+	size_t size = text_repair(NULL, text);
+	char *copy = arena_alloc(a, size);
+
+	if (!copy)
+		return NULL;
+	text_repair(copy, text);
+	if (size > BATCH_TEXT_MAX + 1) {
+		size = BATCH_TEXT_MAX;
+		while (size && (copy[size] & 0xc0) == 0x80)
+			size--;
+		copy[size] = 0;
+	}
+	return copy;
 }
 
 const char *batch_slice_tag(const struct batch_slice *s, const char *key)

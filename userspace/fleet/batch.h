@@ -31,7 +31,7 @@
 #define TAG_KEY_VERSION "version"
 #define TAG_KEY_HOST "host"
 #define TAG_KEY_ENDPOINT "endpoint" /* "GET /shop/" and a star; "" : of no request */
-#define TAG_KEY_STATUS "status"	    /* of requests only */
+#define TAG_KEY_STATUS "status"	    /* of requests only: "404"; "none": no answer; "" of tasks */
 #define TAG_KEY_MODE "mode"	    /* of function costs: "exact" or "sampled"; never add both up */
 
 struct batch_tag {
@@ -66,7 +66,13 @@ struct batch_cost {
 	uint64_t calls;	   /* 0 of samples */
 	uint64_t samples;  /* 0 of exact costs */
 	uint64_t self, cumulative;
-	double self_variance, cumulative_variance; /* squares of their standard errors */
+	/*
+	 * Squares of their standard errors. Of samples: n * (1 - n / N) periods squared, of n
+	 * samples among the interval's N; these add up. Exact costs have the error of a
+	 * calibration, which all batches of one session share: their sums are the least that
+	 * it can be.
+	 */
+	double self_variance, cumulative_variance;
 };
 
 struct batch_path_cost {
@@ -114,8 +120,8 @@ struct batch_counter {
 struct batch {
 	uint8_t id[BATCH_ID_SIZE]; /* the same whenever this batch is sent */
 	const char *sender;	   /* host name */
-	uint64_t begin_s;	   /* Unix time of the interval's begin */
-	uint32_t seconds;	   /* its length */
+	uint64_t begin_s;	   /* Unix time of the interval's begin: a whole minute */
+	uint32_t seconds;	   /* its length, at most an hour */
 	const struct batch_slice *slices;
 	const struct batch_function *functions;
 	const struct batch_path *paths;
@@ -133,6 +139,9 @@ struct batch {
 uint64_t batch_slice_id(const struct batch_tag *tags, size_t count, const char *without);
 uint64_t batch_function_id(const struct batch_function *f); /* of all its texts and its line */
 uint64_t batch_path_id(uint64_t parent, uint64_t function);
+
+/* A copy that may be in a batch: cut to BATCH_TEXT_MAX, repaired (text.h). NULL: no memory. */
+const char *batch_text(struct arena *a, const char *text);
 
 /* The value of a key, or "". */
 const char *batch_slice_tag(const struct batch_slice *s, const char *key);

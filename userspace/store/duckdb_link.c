@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "symbolizer/clean_text.h"
 #include "userspace/store/duckdb_link.h"
 
 const struct schema_types duck_types = {
@@ -286,19 +287,27 @@ static int append_chunk(struct duck_appender *a, char *err, size_t errlen)
 	return 0;
 }
 
+/* What is no UTF-8 would be refused, and the whole group with it. */
+static void set_text(struct duck_appender *a, size_t column, const char *text)
+{
+	char clean[BATCH_TEXT_MAX + 1];
+
+	snprintf(clean, sizeof(clean), "%s", text);
+	clean_text(clean);
+	a->link->api->vector_assign_string_element_len(a->vectors[column], a->rows, clean,
+						       strlen(clean));
+}
+
 int duck_appender_row(struct duck_appender *a, const struct store_value *values, char *err,
 		      size_t errlen)
 {
 	for (size_t c = 0; c < a->columns; c++) {
-		const char *text = values[c].text;
-
 		if (a->types[c] == STORE_U64)
 			((uint64_t *)a->data[c])[a->rows] = values[c].u64;
 		else if (a->types[c] == STORE_F64)
 			((double *)a->data[c])[a->rows] = values[c].f64;
 		else
-			a->link->api->vector_assign_string_element_len(a->vectors[c], a->rows,
-								       text, strlen(text));
+			set_text(a, c, values[c].text);
 	}
 	a->rows++;
 	return a->rows == a->capacity ? append_chunk(a, err, errlen) : 0;

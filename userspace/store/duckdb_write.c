@@ -106,8 +106,8 @@ static int write_fact(struct group *g, enum store_fact fact)
 
 	snprintf(table, sizeof(table), "%s_minute", schema_fact(fact)->name);
 	failed = duck_appender_open(&g->appender, g->link, table, columns, count, g->err, g->errlen);
-	for (size_t i = 0; !failed && i < g->count; i++)
-		failed = rows_of_fact(g->batches[i], g->attempt, fact, append_row, g);
+	if (!failed)
+		failed = rows_of_group(g->batches, g->count, g->attempt, fact, append_row, g);
 	if (!failed)
 		return duck_appender_finish(&g->appender, g->err, g->errlen);
 	duck_appender_drop(&g->appender);

@@ -20,8 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/fleet/fleet.h"
-#include "tests/fleet/fleet_service.h"
+#include "tests/fleet/simulator/fleet.h"
+#include "tests/fleet/simulator/fleet_service.h"
 
 #define THREADS_MAX 64
 #define TRIES 600

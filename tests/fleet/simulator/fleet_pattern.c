@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/fleet/fleet_service.h"
+#include "tests/fleet/simulator/fleet_service.h"
 #include "userspace/histogram.h"
 
 const char *const service_statuses[SERVICE_STATUSES] = {"200", "404", "500"};

@@ -3,7 +3,7 @@
 #ifndef PYCOST_TEST_FLEET_SERVICE_H
 #define PYCOST_TEST_FLEET_SERVICE_H
 
-#include "tests/fleet/fleet.h"
+#include "tests/fleet/simulator/fleet.h"
 
 /* xorshift64*; the state is never 0. */
 static inline uint64_t fleet_random(uint64_t *state)

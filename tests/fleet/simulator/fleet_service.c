@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/fleet/fleet_service.h"
+#include "tests/fleet/simulator/fleet_service.h"
 
 #include <errno.h>
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "tests/fleet/fleet.h"
+#include "tests/fleet/simulator/fleet.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-#include "tests/fleet/fleet_service.h"
+#include "tests/fleet/simulator/fleet_service.h"
 
 #define HOSTS_PER_CLUSTER 50
 #define CLUSTERS_PER_REGION 4
