@@ -103,9 +103,21 @@ $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 # What a fleet would ship: see tests/fleet/simulator/simulator.c.
 $(BUILD)/simulator: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fleet/simulator/*.c)) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# Batches that a test made up, into a store.
+$(BUILD)/store_json: $(BUILD)/tests/fleet/store_json.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# Fills an agent's spool: see tests/fleet/agent.py.
+$(BUILD)/spooled: $(BUILD)/tests/fleet/spooled.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/fleet/spooled.o: | $(PROTO_C)
 # Batches of known totals, and the totals of a store.
 $(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# The store in a directory: written to and killed; and what it takes to load and to ask.
+STORE_TESTS := $(BUILD)/store-kills
+$(STORE_TESTS): $(BUILD)/store-%: $(BUILD)/tests/fleet/store_%.o $(BUILD)/tests/unit/fleet_sample.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(STORE_TESTS:$(BUILD)/store-%=$(BUILD)/tests/fleet/store_%.o): | $(SKELS) $(PROTO_C)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf

@@ -17,8 +17,8 @@ ANSWERS_TO_GARBAGE = (None, 400, 408)
 class Requests:
     """pycost requests, in the background, each request on a line of its own."""
 
-    def __init__(self, pids, *options):
-        self.file = os.path.join(lib.work, "each.json")
+    def __init__(self, pids, *options, name="each.json"):
+        self.file = os.path.join(lib.work, name)
         self.log = self.file + ".log"
         with open(self.file, "wb") as out, open(self.log, "wb") as log:
             self.process = lib.start(

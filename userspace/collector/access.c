@@ -92,6 +92,8 @@ static int take_service(struct serve_yaml *y, yaml_node_t *item, void *arg)
 		return -EINVAL;
 	if (!*text || strlen(text) >= ACCESS_TEXT_MAX)
 		return serve_yaml_fail(y, item, "a service has 1 to %d characters", ACCESS_TEXT_MAX - 1);
+	if (text[strcspn(text, "[]\\")])
+		return serve_yaml_fail(y, item, "a service has no brackets or backslashes: use stars");
 	if (g->service_count == ACCESS_SERVICES_MAX)
 		return serve_yaml_fail(y, item, "more than %d services: use stars", ACCESS_SERVICES_MAX);
 	more = reallocarray(g->services, g->service_count + 1, sizeof(*more));

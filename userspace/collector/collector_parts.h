@@ -75,10 +75,4 @@ void door_connection(void *cls, struct MHD_Connection *connection, void **socket
 void *intake_unpack(void *arg);
 void *intake_group(void *arg);
 
-/* Until there are queries: what asks for them finds none. */
-extern __typeof__(query_by_name) query_by_name __attribute__((weak));
-extern __typeof__(query_init) query_init __attribute__((weak));
-extern __typeof__(query_set) query_set __attribute__((weak));
-extern __typeof__(query_run) query_run __attribute__((weak));
-
 #endif

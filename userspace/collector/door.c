@@ -55,7 +55,7 @@ void door_connection(void *cls, struct MHD_Connection *connection, void **socket
 	if (!fd)
 		return;
 	*socket_context = visitor_add(&c->visitors, fd->connect_fd, address ? address->client_addr : NULL,
-				      seconds_from_now(IDLE_S));
+				      seconds_from_now(c->config->request_s));
 	if (*socket_context)
 		metrics_gauge(&c->metrics, GAUGE_CONNECTIONS, 1);
 	if (c->tls)
@@ -165,7 +165,7 @@ static void find_route(struct exchange *e, const char *method, const char *url)
 	for (size_t i = 0; i < sizeof(paths) / sizeof(*paths); i++)
 		if (!strcmp(paths[i].path, url))
 			e->route = paths[i].route;
-	if (query_by_name && !strncmp(url, query, sizeof(query) - 1))
+	if (!strncmp(url, query, sizeof(query) - 1))
 		what = query_by_name(url + sizeof(query) - 1);
 	if (what) {
 		e->route = ROUTE_QUERY;

@@ -8,7 +8,7 @@
 #include "userspace/confidence.h"
 #include "userspace/query/query_kind.h"
 #include "userspace/query/query_measure.h"
-#include "userspace/query/request_groups.h"
+#include "userspace/query/query_groups.h"
 #include "userspace/request_table.h"
 
 static const struct query_slices slices = { .keys = true, .metric = true };
@@ -71,24 +71,24 @@ static int columns_add(struct query_run *r)
 	return err ? err : query_column(r, "backends", "backends", QUERY_DETAIL);
 }
 
-static double mean_of(const struct request_group *g, enum request_measure m)
+static double mean_of(const struct query_group *g, enum request_measure m)
 {
 	return g->count ? g->sums[m] / g->count : 0;
 }
 
 /* Neither on a CPU nor waiting for one: latency without both, never below 0. */
-static double blocked_of(const struct request_group *g)
+static double blocked_of(const struct query_group *g)
 {
 	return fmax(mean_of(g, REQUEST_LATENCY) - mean_of(g, REQUEST_CPU) -
 			    mean_of(g, REQUEST_RUN_QUEUE), 0);
 }
 
-static double quantile_of(const struct request_group *g, int d, int q)
+static double quantile_of(const struct query_group *g, int d, int q)
 {
 	return bins_quantile(g->bins[d].bins, g->bins[d].count, request_quantile_levels[q]);
 }
 
-static void quantiles_add(const struct request_group *g, int d, json_t *row)
+static void quantiles_add(const struct query_group *g, int d, json_t *row)
 {
 	const struct histogram *h = &g->bins[d];
 	uint64_t low, high;
@@ -101,7 +101,7 @@ static void quantiles_add(const struct request_group *g, int d, json_t *row)
 	json_array_append_new(row, bounded ? query_amount(high) : json_null());
 }
 
-static int group_add(struct query_run *r, const struct request_group *g, double all)
+static int group_add(struct query_run *r, const struct query_group *g, double all)
 {
 	double seconds = r->source.until - r->source.since;
 	json_t *row = json_array();
@@ -115,9 +115,9 @@ static int group_add(struct query_run *r, const struct request_group *g, double 
 	json_array_append_new(row, query_amount(g->estimate / seconds));
 	json_array_append_new(row, json_integer(g->failed));
 	json_array_append_new(row, query_amount(g->cost));
-	json_array_append_new(row, query_amount(request_group_cost_error(g)));
+	json_array_append_new(row, query_amount(query_group_cost_error(g)));
 	json_array_append_new(row, all > 0 ? json_real(100 * g->cost / all) : json_null());
-	json_array_append_new(row, query_amount(request_group_mean(g)));
+	json_array_append_new(row, query_amount(query_group_mean(g)));
 	json_array_append_new(row, query_amount(confidence_of_mean(g->count, g->sums[REQUEST_COST],
 								   g->squares[REQUEST_COST])));
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++)
@@ -134,13 +134,13 @@ static int group_add(struct query_run *r, const struct request_group *g, double 
 	return query_row(r, row);
 }
 
-static double order_of(const struct request_group *g, enum request_sort sort)
+static double order_of(const struct query_group *g, enum request_sort sort)
 {
 	switch (sort) {
 	case REQUEST_SORT_COUNT:
 		return g->estimate;
 	case REQUEST_SORT_MEAN:
-		return request_group_mean(g);
+		return query_group_mean(g);
 	case REQUEST_SORT_P50:
 	case REQUEST_SORT_P90:
 	case REQUEST_SORT_P99:
@@ -171,7 +171,7 @@ static double order_of(const struct request_group *g, enum request_sort sort)
 }
 
 /* Costs of two metrics are not compared: one's rows come after the other's. */
-static int group_compare(const struct request_group *a, const struct request_group *b)
+static int group_compare(const struct query_group *a, const struct query_group *b)
 {
 	const char *x = a->key, *y = b->key;
 	int order = strcmp(a->metric, b->metric);
@@ -197,14 +197,14 @@ static enum request_sort sort_of(const char *name)
 int query_requests_run(struct query_run *r)
 {
 	enum request_sort sort = sort_of(r->q->sort);
-	struct request_group *groups, *g;
+	struct query_group *groups, *g;
 	const char *metric = "";
 	uint32_t shown = 0;
 	double all = 0;
 	int err = columns_add(r);
 
 	if (!err)
-		err = request_groups_load(r, &groups);
+		err = query_groups_load(r, &groups);
 	if (err)
 		return err;
 	for (g = groups; g; g = g->hh.next)
@@ -214,7 +214,7 @@ int query_requests_run(struct query_run *r)
 		if (strcmp(metric, g->metric)) {
 			metric = g->metric;
 			all = 0;
-			for (struct request_group *o = g; o && !strcmp(o->metric, metric); o = o->hh.next)
+			for (struct query_group *o = g; o && !strcmp(o->metric, metric); o = o->hh.next)
 				all += o->cost;
 			shown = 0;
 		}
@@ -223,6 +223,6 @@ int query_requests_run(struct query_run *r)
 		else
 			json_object_set_new(r->answer, "truncated", json_true());
 	}
-	request_groups_free(groups);
+	query_groups_free(groups);
 	return err;
 }

@@ -10,7 +10,7 @@
 #include "userspace/histogram.h"
 #include "userspace/query/query_kind.h"
 #include "userspace/query/query_measure.h"
-#include "userspace/query/request_groups.h"
+#include "userspace/query/query_groups.h"
 #include "userspace/query/user_counts.h"
 
 struct series {
@@ -103,7 +103,7 @@ static enum store_fact sums_write(const struct series *s, FILE *out)
 		      out);
 		return FACT_REQUESTS;
 	case MEASURE_COST:
-		fputs("0, " REQUEST_GROUP_COST ", 0", out);
+		fputs("0, " QUERY_GROUP_COST ", 0", out);
 		return FACT_REQUESTS;
 	case MEASURE_SUM:
 	case MEASURE_MEAN:

@@ -8,7 +8,7 @@
 
 /* Without memory, HASH_ADD leaves hh.tbl NULL instead of calling exit(). */
 #define HASH_NONFATAL_OOM 1
-#include "userspace/query/request_groups.h"
+#include "userspace/query/query_groups.h"
 
 #define KEY_SIZE (sizeof(uint64_t) + (QUERY_KEYS_MAX + 1) * 1024)
 
@@ -53,7 +53,7 @@ static int cost_row(void *arg, const struct store_value *v, size_t count)
 {
 	struct loading *l = arg;
 	unsigned by = l->run->q->by_count;
-	struct request_group g = { 0 };
+	struct query_group g = { 0 };
 	struct user_cost_entry *e;
 	char key[KEY_SIZE];
 	uint64_t t = query_u64(&v[0]);
@@ -77,7 +77,7 @@ static int cost_row(void *arg, const struct store_value *v, size_t count)
 	if (!e)
 		return -ENOMEM;
 	memcpy(e->key, key, used);
-	e->cost = (struct user_cost){ t, g.cost, request_group_cost_error(&g) };
+	e->cost = (struct user_cost){ t, g.cost, query_group_cost_error(&g) };
 	HASH_ADD(hh, l->costs->entries, key, used, e);
 	if (e->hh.tbl)
 		return 0;
@@ -97,8 +97,8 @@ int user_costs_load(struct query_run *r, struct user_costs *ret)
 	fprintf(sql.out, "SELECT intDiv(t, %" PRIu32 ") * %" PRIu32 " AS bucket, ", r->step_s,
 		r->step_s);
 	query_sql_keys(r, &slices, sql.out);
-	fputs("sum(n), sum(estimate), sum(estimate_variance), " REQUEST_GROUP_WEIGHT ", "
-	      REQUEST_GROUP_COST ", sum(cost_sum), sum(cost_squares) FROM ", sql.out);
+	fputs("sum(n), sum(estimate), sum(estimate_variance), " QUERY_GROUP_WEIGHT ", "
+	      QUERY_GROUP_COST ", sum(cost_sum), sum(cost_squares) FROM ", sql.out);
 	query_sql_from(r, FACT_REQUESTS, &slices, sql.out);
 	fputs(" GROUP BY ", sql.out);
 	query_sql_keys(r, &slices, sql.out);

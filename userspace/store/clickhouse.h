@@ -11,9 +11,7 @@
  * the batch that brought them, and often there more than once: "functions" is a view of
  * "functions_rows" that has each once.
  *
- * An insert whose answer is lost may have been made, or be made yet. So each try of each batch
- * is an attempt of its own, the ledger tells which attempts there were, and of several for one
- * batch the least counts: it does not matter which, as they have the same facts.
+ * A group of batches is written by an attempt: see clickhouse_claims.h.
  */
 #ifndef PYCOST_CLICKHOUSE_H
 #define PYCOST_CLICKHOUSE_H
@@ -47,12 +45,11 @@ struct clickhouse {
 	struct clickhouse_node *nodes;
 	size_t node_count;
 	unsigned shard_count; /* 1 without a cluster */
-	uint32_t minute_days, hour_days, day_days;
+	uint32_t minute_days, hour_days, day_days, ledger_days;
 
 	pthread_mutex_t lock; /* of what follows, and of nodes but their address */
 	struct id_set written[SCHEMA_NAMES];
 	uint64_t batches, rows;
-	uint64_t minutes_from; /* the last that was heard */
 };
 
 /*

@@ -9,17 +9,17 @@
 #define HOUR 3600u
 #define DAY 86400u
 
-enum kind { LEDGER = 1, ROLLED_HOUR, ROLLED_DAY, KEPT };
+enum kind { WRITTEN = 1, ROLLED_HOUR, ROLLED_DAY, KEPT };
 
 /* All of it in one answer, so that it is of one moment as nearly as can be; see below. */
 static char *tally_sql(uint64_t since, uint64_t until)
 {
 	return clickhouse_sql(
 		"SELECT kind, bucket, n FROM ("
-		"SELECT 1 AS kind, bucket, count(*) AS n FROM (SELECT intDiv(t, 3600) * 3600 AS bucket"
-		" FROM ledger WHERE t >= %" PRIu64 " AND t < %" PRIu64 ") AS l GROUP BY bucket"
+		"SELECT 1 AS kind, hour AS bucket, count(*) AS n FROM attempts WHERE state = 1"
+		" AND hour >= %" PRIu64 " AND hour < %" PRIu64 " GROUP BY bucket"
 		" UNION ALL SELECT kind, bucket, sum(most) AS n FROM (SELECT CASE WHEN step = 3600"
-		" THEN 2 ELSE 3 END AS kind, t AS bucket, shard, max(batches) AS most FROM rolled"
+		" THEN 2 ELSE 3 END AS kind, t AS bucket, shard, max(attempts) AS most FROM rolled"
 		" WHERE t >= %" PRIu64 " AND t < %" PRIu64 " GROUP BY kind, bucket, shard) AS r"
 		" GROUP BY kind, bucket"
 		" UNION ALL SELECT 4 AS kind, step AS bucket, max(since) AS n FROM kept GROUP BY step"
@@ -33,7 +33,7 @@ struct reading {
 };
 
 static int append(struct clickhouse_bucket **list, size_t *count, size_t *room, uint64_t t,
-		  uint64_t batches)
+		  uint64_t written)
 {
 	struct clickhouse_bucket *more;
 
@@ -44,20 +44,20 @@ static int append(struct clickhouse_bucket **list, size_t *count, size_t *room, 
 		*list = more;
 		*room = *room ? 2 * *room : 64;
 	}
-	(*list)[(*count)++] = (struct clickhouse_bucket){ t, batches, 0 };
+	(*list)[(*count)++] = (struct clickhouse_bucket){ t, written, 0 };
 	return 0;
 }
 
-static int add_hour(struct reading *r, uint64_t t, uint64_t batches)
+static int add_hour(struct reading *r, uint64_t t, uint64_t written)
 {
 	struct clickhouse_tally *y = r->tally;
 	uint64_t day = t - t % DAY;
 
 	if (y->day_count && y->days[y->day_count - 1].t == day)
-		y->days[y->day_count - 1].batches += batches;
-	else if (append(&y->days, &y->day_count, &r->day_room, day, batches))
+		y->days[y->day_count - 1].written += written;
+	else if (append(&y->days, &y->day_count, &r->day_room, day, written))
 		return -ENOMEM;
-	return append(&y->hours, &y->hour_count, &r->room, t, batches);
+	return append(&y->hours, &y->hour_count, &r->room, t, written);
 }
 
 static void set_rolled(struct clickhouse_bucket *list, size_t count, uint64_t t, uint64_t rolled)
@@ -83,7 +83,7 @@ static int on_row(void *arg, const struct store_value *v, size_t count)
 	uint64_t t = v[1].u64, n = v[2].u64;
 
 	switch (v[0].u64) {
-	case LEDGER:
+	case WRITTEN:
 		return add_hour(r, t, n);
 	case ROLLED_HOUR:
 		set_rolled(y->hours, y->hour_count, t, n);
@@ -129,8 +129,8 @@ void clickhouse_tally_free(struct clickhouse_tally *t)
 }
 
 /*
- * What the ledger had when an hour was made was counted before its facts were read, so the
- * hour has at least these: it is touched as long as the ledger has more. Neither number ever
+ * How many attempts an hour had when it was made was counted before its facts were read, so it
+ * has at least these: it is touched as long as there are more by now. Neither number ever
  * falls while the other is there, so it does not matter which was read first.
  */
 static int touched(const struct clickhouse_bucket *list, size_t count, uint64_t **ret, size_t *ret_n)
@@ -141,7 +141,7 @@ static int touched(const struct clickhouse_bucket *list, size_t count, uint64_t 
 	if (!all)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
-		if (list[i].batches != list[i].rolled)
+		if (list[i].written != list[i].rolled)
 			all[n++] = list[i].t;
 	*ret = all;
 	*ret_n = n;
@@ -174,11 +174,11 @@ int clickhouse_buckets(struct store *s, uint64_t since, uint64_t until, struct s
 	return 0;
 }
 
-/* A batch and its ledger's entry are of one shard: each looks in its own. */
+/* What an attempt wrote is on one shard, with what is said of it: each looks in its own. */
 void clickhouse_visible(struct store *s, uint64_t since, uint64_t until, FILE *out)
 {
 	struct clickhouse *c = (struct clickhouse *)s;
 
-	fprintf(out, " AND attempt IN (SELECT min(attempt) FROM %s.ledger WHERE t >= %" PRIu64
-		" AND t < %" PRIu64 " GROUP BY batch)", c->own, since, until);
+	fprintf(out, " AND attempt IN (SELECT attempt FROM %s.attempts WHERE state = 1"
+		" AND hour >= %" PRIu64 " AND hour < %" PRIu64 ")", c->own, since - since % HOUR, until);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What is added up already: how many entries the ledger has of each hour, and how many it had
- * when the hour, and its day, were made. Private to clickhouse_*.c.
+ * What is added up already: how many attempts have written facts of each hour, and how many
+ * had when the hour, and its day, were made. Private to clickhouse_*.c.
  */
 #ifndef PYCOST_CLICKHOUSE_BUCKETS_H
 #define PYCOST_CLICKHOUSE_BUCKETS_H
@@ -10,12 +10,12 @@
 
 struct clickhouse_bucket {
 	uint64_t t;
-	uint64_t batches; /* in the ledger now */
+	uint64_t written; /* attempts until now */
 	uint64_t rolled;  /* when it was made; 0: it was not */
 };
 
 struct clickhouse_tally {
-	struct clickhouse_bucket *hours, *days; /* ascending; of what the ledger has */
+	struct clickhouse_bucket *hours, *days; /* ascending; that were written to */
 	size_t hour_count, day_count;
 	uint64_t since[3]; /* of minutes, hours, days: what is before is gone; 0: nothing is */
 };

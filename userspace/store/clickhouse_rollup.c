@@ -2,7 +2,7 @@
 /*
  * Partitions of hours and days are made anew beside the old ones, of what is still good of
  * these and of what was touched, and take their place at once. A note tells of how many
- * batches they were made; without it they are made once more.
+ * attempts they were made; without it they are made once more.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -121,10 +121,10 @@ static int note(struct clickhouse_work *w, const struct batch_of_buckets *b)
 
 	if (!out)
 		return -ENOMEM;
-	fputs("INSERT INTO rolled (step, t, shard, batches, made) VALUES ", out);
+	fputs("INSERT INTO rolled (step, t, shard, attempts, made) VALUES ", out);
 	for (size_t i = 0; i < b->count; i++)
 		fprintf(out, "%s(%u, %" PRIu64 ", %u, %" PRIu64 ", %" PRIu64 ")", i ? ", " : "",
-			b->step_s, b->all[i]->t, w->shard, b->all[i]->batches, w->now);
+			b->step_s, b->all[i]->t, w->shard, b->all[i]->written, w->now);
 	fclose(out);
 	return clickhouse_do(w, text);
 }
@@ -143,7 +143,7 @@ static bool hours_done(const struct clickhouse_tally *y, uint64_t day)
 {
 	for (size_t i = 0; i < y->hour_count; i++)
 		if (y->hours[i].t - y->hours[i].t % 86400 == day &&
-		    y->hours[i].batches != y->hours[i].rolled)
+		    y->hours[i].written != y->hours[i].rolled)
 			return false;
 	return true;
 }
@@ -151,7 +151,7 @@ static bool hours_done(const struct clickhouse_tally *y, uint64_t day)
 static bool is_due(const struct clickhouse_work *w, const struct clickhouse_tally *y,
 		   const struct clickhouse_bucket *b, uint32_t step_s)
 {
-	return b->batches != b->rolled && b->t + step_s + GRACE_S <= w->now &&
+	return b->written != b->rolled && b->t + step_s + GRACE_S <= w->now &&
 	       (step_s == 3600 ? b->t >= y->since[0] :
 				 b->t >= y->since[1] && hours_done(y, b->t));
 }

@@ -21,8 +21,11 @@ struct writing {
 	void *arg;
 };
 
-#define LEDGER_COLUMNS "(batch String, t UInt64, attempt UInt64, received UInt64)"
-#define ROLLED_COLUMNS "(step UInt64, t UInt64, shard UInt64, batches UInt64, made UInt64)"
+/* Times are the server's, so that all of it is by one clock. */
+#define SERVER_TIME "UInt64 DEFAULT toUInt64(toUnixTimestamp(now()))"
+#define LEDGER_COLUMNS "(batch String, attempt UInt64, made " SERVER_TIME ")"
+#define ATTEMPTS_COLUMNS "(attempt UInt64, hour UInt64, state UInt64, made " SERVER_TIME ")"
+#define ROLLED_COLUMNS "(step UInt64, t UInt64, shard UInt64, attempts UInt64, made UInt64)"
 #define KEPT_COLUMNS "(step UInt64, since UInt64, made UInt64)"
 #define VERSION_COLUMNS "(version UInt64)"
 
@@ -202,8 +205,11 @@ static int write_books(struct writing *w)
 	/* Batches are looked for by their ids, some at a time: by small granules. */
 	if (!err)
 		err = write_book(w, "ledger", LEDGER_COLUMNS,
-				 " PARTITION BY intDiv(t, 86400) ORDER BY batch"
+				 " PARTITION BY intDiv(made, 86400) ORDER BY batch"
 				 " SETTINGS index_granularity = 256");
+	if (!err)
+		err = write_book(w, "attempts", ATTEMPTS_COLUMNS,
+				 " PARTITION BY intDiv(made, 86400) ORDER BY (hour, attempt)");
 	return err;
 }
 
@@ -220,6 +226,5 @@ int clickhouse_schema(const struct clickhouse_place *p, clickhouse_statement_fn 
 			err = write_fact(&w, fact, steps[i]);
 	for (int which = 0; which < SCHEMA_NAMES && !err; which++)
 		err = write_names(&w, which);
-	/* The ledger is the last: where it is, all is. */
 	return err ? err : write_books(&w);
 }

@@ -66,6 +66,7 @@ static int name_all(struct clickhouse *c, const struct store_options *o, char *e
 	c->minute_days = o && o->minute_days ? o->minute_days : 2;
 	c->hour_days = o && o->hour_days ? o->hour_days : 90;
 	c->day_days = o && o->day_days ? o->day_days : 800;
+	c->ledger_days = o && o->ledger_days ? o->ledger_days : 8;
 	if (o && o->cluster && !is_word(o->cluster)) {
 		snprintf(err, errlen, "the name of a cluster is of letters, digits and underscores");
 		return -EINVAL;

@@ -26,6 +26,7 @@ struct drops {
 	size_t count, room;
 	uint64_t now;
 	const uint64_t *since; /* by step */
+	uint64_t ledger_since;
 };
 
 static int add(struct drops *d, const char *table, const char *partition)
@@ -67,10 +68,13 @@ static int on_partition(void *arg, const struct store_value *v, size_t count)
 			span = clickhouse_partition(steps[i]);
 			since = d->since[i];
 		}
-	/* The ledger tells which of the minutes count, and what came before. */
+	/* By when they were made, not by whose time they tell of. */
 	if (!strcmp(table, "ledger")) {
 		span = DAY;
-		since = d->since[0];
+		since = d->ledger_since;
+	} else if (!strcmp(table, "attempts")) {
+		span = DAY;
+		since = d->since[0] > DAY ? d->since[0] - DAY : 0;
 	} else if (!strcmp(table, "rolled")) {
 		span = 32 * DAY;
 		since = d->since[2];
@@ -113,8 +117,10 @@ static int drop_old(struct clickhouse_work *w, const uint64_t *since)
 				     " AND active GROUP BY table, partition", w->c->own);
 	char *left = clickhouse_sql("SELECT name FROM system.tables WHERE database = '%s'"
 				    " AND match(name, '^next_')", w->c->own);
+	uint64_t ledger = (uint64_t)w->c->ledger_days * DAY + QUIET_S;
 	int error = -ENOMEM;
 
+	d.ledger_since = w->now > ledger ? w->now - ledger : 0;
 	if (parts && left)
 		error = clickhouse_ask_node(w->c, w->node, w->c->own, parts, on_partition, &d, w->err,
 					    w->errlen);
@@ -135,7 +141,7 @@ static int drop_old(struct clickhouse_work *w, const uint64_t *since)
 static uint64_t oldest_due(const struct clickhouse_bucket *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (list[i].batches != list[i].rolled)
+		if (list[i].written != list[i].rolled)
 			return list[i].t;
 	return UINT64_MAX;
 }

@@ -146,38 +146,78 @@ int store_source(struct store *s, uint64_t since, uint64_t until, uint32_t step_
 	return failed;
 }
 
-static void write_piece(struct store *s, const struct store_source *source, enum store_fact fact,
-			const struct store_piece *p, FILE *out)
+/* " WHERE t >= ..." of all the pieces of one step, when there are any. */
+static void write_where(struct store *s, const struct store_source *source, uint32_t step,
+			uint64_t since, uint64_t until, unsigned int count, FILE *out)
+{
+	const char *or = "";
+
+	fprintf(out, " WHERE t >= %" PRIu64 " AND t < %" PRIu64, since, until);
+	for (unsigned int i = 0; count > 1 && i < source->piece_count; i++) {
+		const struct store_piece *p = &source->pieces[i];
+
+		if (p->step_s != step)
+			continue;
+		fprintf(out, "%s(t >= %" PRIu64 " AND t < %" PRIu64 ")", *or ? or : " AND (",
+			p->since, p->until);
+		or = " OR ";
+	}
+	if (*or)
+		fputc(')', out);
+	if (step == MINUTE && s->engine->visible)
+		s->engine->visible(s, since, until, out);
+}
+
+static void write_step(struct store *s, const struct store_source *source, enum store_fact fact,
+		       uint32_t step, uint64_t since, uint64_t until, unsigned int count, FILE *out)
 {
 	const struct schema_table *table = schema_fact(fact);
-	bool fleet = p->step_s == MINUTE && !source->by_host;
+	bool fleet = step == MINUTE && !source->by_host;
 
 	fprintf(out, "SELECT t AS began, %s AS part", fleet ? "fleet" : "slice");
 	for (size_t i = 0; i < table->count; i++)
 		fprintf(out, ", %s", table->columns[i].name);
-	fprintf(out, " FROM %s_%s WHERE t >= %" PRIu64 " AND t < %" PRIu64, table->name,
-		schema_step_name(p->step_s), p->since, p->until);
-	if (p->step_s == MINUTE && s->engine->visible)
-		s->engine->visible(s, p->since, p->until, out);
+	fprintf(out, " FROM %s_%s", table->name, schema_step_name(step));
+	write_where(s, source, step, since, until, count, out);
+}
+
+/* Returns whether any piece is of this step. */
+static bool write_pieces(struct store *s, const struct store_source *source, enum store_fact fact,
+			 uint32_t step, bool first, FILE *out)
+{
+	uint64_t since = 0, until = 0;
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < source->piece_count; i++) {
+		const struct store_piece *p = &source->pieces[i];
+
+		if (p->step_s != step)
+			continue;
+		if (!count++)
+			since = p->since;
+		until = p->until;
+	}
+	/* An empty stretch has no pieces, but columns. */
+	if (!count && !(first && step == MINUTE))
+		return false;
+	if (!first)
+		fputs(" UNION ALL ", out);
+	write_step(s, source, fact, step, since, until, count, out);
+	return true;
 }
 
 void store_from(struct store *s, const struct store_source *source, enum store_fact fact, FILE *out)
 {
+	static const uint32_t steps[] = { DAY, HOUR, MINUTE };
 	const struct schema_table *table = schema_fact(fact);
-	/* An empty stretch has no pieces, but columns. */
-	static const struct store_piece nothing = { MINUTE, 0, 0 };
+	bool any = false;
 
 	fprintf(out, "(SELECT intDiv(began, %" PRIu32 ") * %" PRIu32 " AS t, part AS slice",
 		source->step_s, source->step_s);
 	for (size_t i = 0; i < table->count; i++)
 		fprintf(out, ", %s", table->columns[i].name);
 	fputs(" FROM (", out);
-	if (!source->piece_count)
-		write_piece(s, source, fact, &nothing, out);
-	for (unsigned int i = 0; i < source->piece_count; i++) {
-		if (i)
-			fputs(" UNION ALL ", out);
-		write_piece(s, source, fact, &source->pieces[i], out);
-	}
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		any |= write_pieces(s, source, fact, steps[i], !any, out);
 	fputs(") AS pieces)", out);
 }

@@ -84,7 +84,7 @@ struct store_piece {
 	uint32_t step_s; /* 60, 3600 or 86400 */
 	uint64_t since, until;
 };
-#define STORE_PIECES_MAX 128
+#define STORE_PIECES_MAX 512
 
 /* What a question about a stretch of time is answered from. */
 struct store_source {

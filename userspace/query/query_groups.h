@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Requests of a store, added up by the keys of a question and by their metric. */
-#ifndef PYCOST_QUERY_REQUEST_GROUPS_H
-#define PYCOST_QUERY_REQUEST_GROUPS_H
+#ifndef PYCOST_QUERY_GROUPS_H
+#define PYCOST_QUERY_GROUPS_H
 
 #include <uthash.h>
 
 #include "userspace/histogram.h"
 #include "userspace/query/query_run.h"
 
-struct request_group {
+struct query_group {
 	const char *values[QUERY_KEYS_MAX];
 	const char *metric;
 	uint64_t count, failed; /* a status from 500 on, or none */
@@ -30,13 +30,13 @@ struct request_group {
  * with the mean and deviation s of them all: the first from how many there were, the second
  * from which of them were seen. Nothing of it is left where all were.
  */
-#define REQUEST_GROUP_WEIGHT "sum(CASE WHEN n > 0 THEN estimate * (estimate - n) / n ELSE 0 END)"
-#define REQUEST_GROUP_COST "sum(CASE WHEN n > 0 THEN cost_sum * estimate / n ELSE 0 END)"
-double request_group_cost_error(const struct request_group *g);
-double request_group_mean(const struct request_group *g); /* cost */
+#define QUERY_GROUP_WEIGHT "sum(CASE WHEN n > 0 THEN estimate * (estimate - n) / n ELSE 0 END)"
+#define QUERY_GROUP_COST "sum(CASE WHEN n > 0 THEN cost_sum * estimate / n ELSE 0 END)"
+double query_group_cost_error(const struct query_group *g);
+double query_group_mean(const struct query_group *g); /* cost */
 
 /* keys: also of each status. */
-int request_groups_load(struct query_run *r, struct request_group **ret);
-void request_groups_free(struct request_group *groups);
+int query_groups_load(struct query_run *r, struct query_group **ret);
+void query_groups_free(struct query_group *groups);
 
 #endif

@@ -6,7 +6,7 @@
 
 /* Without memory, HASH_ADD leaves hh.tbl NULL instead of calling exit(). */
 #define HASH_NONFATAL_OOM 1
-#include "userspace/query/request_groups.h"
+#include "userspace/query/query_groups.h"
 
 #define KEY_SIZE ((QUERY_KEYS_MAX + 1) * 1024)
 #define FAILED_STATUS 500
@@ -16,7 +16,7 @@ static const struct query_slices by_keys = { .keys = true, .metric = true };
 
 struct loading {
 	struct query_run *run;
-	struct request_group *groups;
+	struct query_group *groups;
 	size_t count;
 };
 
@@ -36,20 +36,20 @@ static size_t key_make(const struct query_run *r, const struct store_value *v, c
 	return used;
 }
 
-static struct request_group *group_find(struct loading *l, const struct store_value *v)
+static struct query_group *group_find(struct loading *l, const struct store_value *v)
 {
 	char key[KEY_SIZE];
 	size_t size = key_make(l->run, v, key);
-	struct request_group *g;
+	struct query_group *g;
 
 	HASH_FIND(hh, l->groups, key, size, g);
 	return g;
 }
 
-static int group_get(struct loading *l, const struct store_value *v, struct request_group **ret)
+static int group_get(struct loading *l, const struct store_value *v, struct query_group **ret)
 {
 	unsigned by = l->run->q->by_count;
-	struct request_group *g = group_find(l, v);
+	struct query_group *g = group_find(l, v);
 	char key[KEY_SIZE];
 	const char *at;
 	size_t size;
@@ -83,7 +83,7 @@ static int group_get(struct loading *l, const struct store_value *v, struct requ
 static int sums_row(void *arg, const struct store_value *v, size_t count)
 {
 	struct loading *l = arg;
-	struct request_group *g;
+	struct query_group *g;
 	const char *status;
 	int code, err = group_get(l, v, &g);
 
@@ -117,8 +117,8 @@ static int sums_load(struct loading *l)
 		return err;
 	fputs("SELECT ", sql.out);
 	query_sql_keys(r, &by_status, sql.out);
-	fputs("sum(n), sum(estimate), sum(estimate_variance), " REQUEST_GROUP_WEIGHT ", "
-	      REQUEST_GROUP_COST, sql.out);
+	fputs("sum(n), sum(estimate), sum(estimate_variance), " QUERY_GROUP_WEIGHT ", "
+	      QUERY_GROUP_COST, sql.out);
 	for (int m = 0; m < REQUEST_MEASURES; m++)
 		fprintf(sql.out, ", sum(%s_sum), sum(%s_squares)", request_measure_name(m),
 			request_measure_name(m));
@@ -134,7 +134,7 @@ static int sums_load(struct loading *l)
 static int bin_row(void *arg, const struct store_value *v, size_t count)
 {
 	struct loading *l = arg;
-	struct request_group *g = group_find(l, v);
+	struct query_group *g = group_find(l, v);
 	struct sink_bin bin;
 	uint64_t distribution;
 
@@ -170,7 +170,7 @@ static int bins_load(struct loading *l)
 static int backend_row(void *arg, const struct store_value *v, size_t count)
 {
 	struct loading *l = arg;
-	struct request_group *g = group_find(l, v);
+	struct query_group *g = group_find(l, v);
 	json_t *name;
 	int err;
 
@@ -207,7 +207,7 @@ static int backends_load(struct loading *l)
 	return query_sql_select(r, &sql, backend_row, l);
 }
 
-int request_groups_load(struct query_run *r, struct request_group **ret)
+int query_groups_load(struct query_run *r, struct query_group **ret)
 {
 	struct loading l = { .run = r };
 	int err = sums_load(&l);
@@ -217,16 +217,16 @@ int request_groups_load(struct query_run *r, struct request_group **ret)
 	if (!err)
 		err = backends_load(&l);
 	if (err) {
-		request_groups_free(l.groups);
+		query_groups_free(l.groups);
 		return *r->err ? err : QUERY_FAIL(r, err, "requests: %s", strerror(-err));
 	}
 	*ret = l.groups;
 	return 0;
 }
 
-void request_groups_free(struct request_group *groups)
+void query_groups_free(struct query_group *groups)
 {
-	struct request_group *g, *next;
+	struct query_group *g, *next;
 
 	HASH_ITER(hh, groups, g, next) {
 		HASH_DEL(groups, g);
@@ -237,14 +237,14 @@ void request_groups_free(struct request_group *groups)
 	}
 }
 
-double request_group_mean(const struct request_group *g)
+double query_group_mean(const struct query_group *g)
 {
 	return g->estimate > 0 ? g->cost / g->estimate : 0;
 }
 
-double request_group_cost_error(const struct request_group *g)
+double query_group_cost_error(const struct query_group *g)
 {
-	double n = g->count, sum = g->sums[REQUEST_COST], mean = request_group_mean(g);
+	double n = g->count, sum = g->sums[REQUEST_COST], mean = query_group_mean(g);
 	double variance;
 
 	if (n < 2)
