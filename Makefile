@@ -111,6 +111,8 @@ $(BUILD)/spooled: $(BUILD)/tests/fleet/spooled.o $(BUILD)/libpycost.a $(BUILD)/l
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/tests/fleet/spooled.o: | $(PROTO_C)
 # Batches of known totals, and the totals of a store.
+$(BUILD)/stores: $(BUILD)/tests/fleet/stores.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # The store in a directory: written to and killed; and what it takes to load and to ask.

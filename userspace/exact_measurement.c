@@ -206,6 +206,22 @@ static int exact_attach(struct measurement *m, pid_t pid, char *text, size_t len
 	return err;
 }
 
+static int exact_prepare_for(struct measurement *m, pid_t pid, char *text, size_t len)
+{
+	struct exact *s = exact_of(m);
+	struct interpreter in;
+	struct known_build *b;
+	int err = interpreter_find(pid, &in);
+
+	if (err) {
+		interpreter_explain(err, text, len);
+		return err;
+	}
+	err = tracker_build(&s->tracker, &in, pid, &b, text, len);
+	interpreter_clear(&in);
+	return err;
+}
+
 static int exact_expect(struct measurement *m, const char *command, char *text, size_t len)
 {
 	struct exact *s = exact_of(m);
@@ -389,6 +405,7 @@ static void exact_close(struct measurement *m)
 static const struct measurement_ops exact_ops = {
 	.meta = exact_meta,
 	.attach = exact_attach,
+	.prepare = exact_prepare_for,
 	.expect = exact_expect,
 	.follow = exact_follow,
 	.knows = exact_knows,

@@ -124,6 +124,16 @@ static int python_find(struct followed *f, pid_t pid, struct wire_sampled *ret_w
 	return err;
 }
 
+int followed_prepare(struct followed *f, pid_t pid, char *text, size_t len)
+{
+	struct sampled_build *b;
+	struct wire_sampled wire;
+	struct interpreter in;
+	int err = python_find(f, pid, &wire, &in, &b, text, len);
+
+	return err ? err : sampling_prove(f->sampling, b, pid, text, len);
+}
+
 int followed_attach(struct followed *f, pid_t pid, char *text, size_t len)
 {
 	struct sampled_build *b;

@@ -68,6 +68,8 @@ struct followed {
 	pid_t orphan; /* met in a sample, but its fork note was lost */
 };
 
+/* What attaching to it needs besides: its Python's walker, tried out. */
+int followed_prepare(struct followed *f, pid_t pid, char *err, size_t errlen);
 /*
  * Follows a process that runs Python; pid must not be followed yet.  -ENOENT: it is not
  * Python; -ESRCH, -ENOTSUP; words in err.

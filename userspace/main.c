@@ -25,6 +25,8 @@ static const struct command commands[] = {
 	{ "doctor", cmd_doctor, "say what this machine and a target allow" },
 	{ "calibrate", cmd_calibrate, "measure what the probes themselves cost" },
 #ifdef PYCOST_FLEET
+	{ "agent", cmd_agent, "measure this host's services all the time, for a collector" },
+	{ "push", cmd_push, "send recordings to a collector" },
 	{ "query", cmd_query, "ask what functions, requests and users of a fleet cost" },
 	{ "serve", cmd_serve, "collect what agents measure, and answer questions about it" },
 #endif

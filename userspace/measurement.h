@@ -24,6 +24,8 @@ struct measurement_ops {
 	void (*meta)(const struct measurement *m, struct sink_meta *ret);
 	/* Follows a process that runs.  Errors in words in text. */
 	int (*attach)(struct measurement *m, pid_t pid, char *text, size_t len);
+	/* What attaching to it will need and takes long; it is not followed yet.  NULL: nothing. */
+	int (*prepare)(struct measurement *m, pid_t pid, char *text, size_t len);
 	/* Prepares for what the command will be, when it is Python; else it is none the worse. */
 	int (*expect)(struct measurement *m, const char *command, char *text, size_t len);
 	/* Follows its process, which has not yet become the command. */

@@ -61,7 +61,7 @@ struct phases {
 };
 
 /* Births and deaths are always seen; of the ways to see closed connections there is one. */
-bool phases_program(const struct requests_bpf *programs, const struct bpf_program *program)
+static bool is_phased(const struct requests_bpf *programs, const struct bpf_program *program)
 {
 	const struct bpf_program *const others[] = {
 		programs->progs.on_fork, programs->progs.on_exec, programs->progs.on_exit,
@@ -71,6 +71,15 @@ bool phases_program(const struct requests_bpf *programs, const struct bpf_progra
 		if (program == others[i])
 			return false;
 	return bpf_program__type(program) == BPF_PROG_TYPE_TRACING && bpf_program__autoload(program);
+}
+
+void phases_set_apart(struct requests_bpf *programs)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, programs->obj)
+		if (is_phased(programs, program))
+			bpf_program__set_autoattach(program, false);
 }
 
 static void detach(struct phases *p)
@@ -106,7 +115,7 @@ static int attach(struct phases *p)
 	if (p->closing)
 		err = attach_one(p, p->closing);
 	bpf_object__for_each_program(program, p->programs->obj)
-		if (!err && phases_program(p->programs, program))
+		if (!err && is_phased(p->programs, program))
 			err = attach_one(p, program);
 	if (err)
 		detach(p);
@@ -246,7 +255,7 @@ int phases_turn(struct phases *p, struct phase *ret)
 {
 	uint64_t now = clock_ns();
 
-	if (now < p->next)
+	if (!p || now < p->next)
 		return 0;
 	switch (p->state) {
 	case PHASE_RESTS:
@@ -265,8 +274,11 @@ int phases_turn(struct phases *p, struct phase *ret)
 
 int phases_patience(const struct phases *p, int timeout_ms)
 {
-	uint64_t now = clock_ns(), ms = now < p->next ? (p->next - now + 999999) / 1000000 : 0;
+	uint64_t now = clock_ns(), ms;
 
+	if (!p)
+		return timeout_ms;
+	ms = now < p->next ? (p->next - now + 999999) / 1000000 : 0;
 	return timeout_ms >= 0 && ms > (uint64_t)timeout_ms ? timeout_ms : (int)ms;
 }
 
@@ -274,6 +286,8 @@ void phases_detach(struct phases *p)
 {
 	uint64_t now = clock_ns();
 
+	if (!p)
+		return;
 	if (p->state == PHASE_TAKES) {
 		p->at.watched_ns = now - p->began;
 		account(p, now);
@@ -285,7 +299,7 @@ bool phases_finish(struct phases *p, struct phase *ret)
 {
 	uint64_t now = clock_ns();
 
-	if (p->state == PHASE_RESTS && !p->ended)
+	if (!p || (p->state == PHASE_RESTS && !p->ended))
 		return false;
 	if (p->state == PHASE_RESTS) {
 		phase_begin(p, now);

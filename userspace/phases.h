@@ -30,16 +30,18 @@ struct phase {
 	uint64_t cpu_ns;     /* of the served processes, since the one before */
 };
 
+/* Before they are attached: those that are attached for a phase are not yet. */
+void phases_set_apart(struct requests_bpf *programs);
 /*
- * programs: loaded, by_phases; of theirs, those of phases_program() must not be attached,
- * nor closing, which tells of closed connections; NULL: none does.
- * budget: in parts of BUDGET_UNIT.  The first phase begins with phases_turn().  -ENOMEM; -EPERM: the
- * kernel's statistics are not ours to ask for.
+ * programs: loaded, by_phases, set apart.  closing: tells of closed connections, and is not
+ * attached either; NULL: none does.  budget: in parts of BUDGET_UNIT.  The first phase
+ * begins with phases_turn().  -ENOMEM; -EPERM: the kernel's statistics are not ours to
+ * ask for.
  */
-bool phases_program(const struct requests_bpf *programs, const struct bpf_program *program);
 int phases_open(struct requests_bpf *programs, const struct bpf_program *closing, unsigned budget,
 		struct phases **ret);
-void phases_close(struct phases *p); /* NULL: nothing */
+/* From here on NULL is allowed: there are no phases. */
+void phases_close(struct phases *p);
 
 /*
  * To be called often, and when phases_patience() is over.  1: a phase has ended, and of

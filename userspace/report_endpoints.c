@@ -218,6 +218,13 @@ static void print_amount(const struct printing *p, const struct endpoint_part *p
 	fputs(text, p->out);
 }
 
+static const char *outside_of(const struct profile *p)
+{
+	return p->meta.budget && phase_share(&p->requests.phases) < 1
+		       ? "outside of any request, or not watched"
+		       : "outside of any request";
+}
+
 static void print_heading(const struct printing *p, const struct endpoint_part *part)
 {
 	const char *view = endpoint_view_text(p->views, part->endpoint);
@@ -226,7 +233,7 @@ static void print_heading(const struct printing *p, const struct endpoint_part *
 
 	endpoint_text(part->report.profile, part->endpoint, text);
 	fprintf(p->out, "%s%s%s%s", p->any ? "\n" : "", bold,
-		part->endpoint ? text : "outside of any request", end);
+		part->endpoint ? text : outside_of(part->report.profile), end);
 	if (*view)
 		fprintf(p->out, " (%s)", view);
 	fputs(": ", p->out);

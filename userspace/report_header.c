@@ -7,6 +7,7 @@
 
 #include "userspace/counter_share.h"
 #include "userspace/estimate.h"
+#include "userspace/phase_plan.h"
 #include "userspace/report.h"
 #include "userspace/report_endpoints.h"
 #include "userspace/request_view.h"
@@ -181,6 +182,11 @@ static void print_requests(const struct report *r, FILE *out)
 	fprintf(out, "requests:    %s (%.1f/s) of %zu endpoint%s\n", count,
 		p->duration_ns ? all / (p->duration_ns / 1e9) : 0, endpoints,
 		endpoints == 1 ? "" : "s");
+	if (p->meta.budget)
+		fprintf(out, "watched:     %.3g %% of the time (budget %g %%): these requests, and the "
+			     "function costs by endpoint, are of that, not scaled\n",
+			100 * phase_share(&p->requests.phases),
+			100.0 * p->meta.budget / BUDGET_UNIT);
 	if (report_captured(p, &captured, &all)) {
 		estimate_count_text(count, captured);
 		fprintf(out, "captured:    %s of them (%.2g %%), each from its beginning to its end: "

@@ -400,7 +400,7 @@ static int phase_tell(struct requests *r, const struct phase *p)
 int requests_turn(struct requests *r)
 {
 	struct phase phase;
-	int ret = r->o.serving ? serving_turn(r->o.serving, &phase) : 0, err;
+	int ret = r->o.serving ? phases_turn(serving_phases(r->o.serving), &phase) : 0, err;
 
 	if (ret <= 0)
 		return ret;
@@ -414,7 +414,9 @@ static int last_phase_tell(struct requests *r)
 {
 	struct phase phase;
 
-	return r->o.serving && serving_last_phase(r->o.serving, &phase) ? phase_tell(r, &phase) : 0;
+	if (!r->o.serving || !phases_finish(serving_phases(r->o.serving), &phase))
+		return 0;
+	return phase_tell(r, &phase);
 }
 
 int requests_pass(struct requests *r, bool last)

@@ -68,7 +68,7 @@ int requests_process(struct requests *r, pid_t pid, const char *python);
 /* The ring wakes late, so it is to be read once a second, too: requests_pass() does. */
 int requests_poll_fd(const struct requests *r);
 /*
- * With a budget: to be called as serving_turn(), before that; tells the sink of phases that
+ * With a budget: to be called as phases_turn(), before that; tells the sink of phases that
  * are over.  -errno of attaching; the sink's errors are told by requests_pass().
  */
 int requests_turn(struct requests *r);

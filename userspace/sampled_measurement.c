@@ -49,6 +49,11 @@ static int sampled_attach(struct measurement *m, pid_t pid, char *text, size_t l
 	return followed_attach(&sampled_of(m)->followed, pid, text, len);
 }
 
+static int sampled_prepare_for(struct measurement *m, pid_t pid, char *text, size_t len)
+{
+	return followed_prepare(&sampled_of(m)->followed, pid, text, len);
+}
+
 /* Its walker is loaded before it runs, so that no more of it is missed than need be. */
 static int sampled_expect(struct measurement *m, const char *command, char *text, size_t len)
 {
@@ -240,6 +245,7 @@ static void sampled_close(struct measurement *m)
 static const struct measurement_ops sampled_ops = {
 	.meta = sampled_meta,
 	.attach = sampled_attach,
+	.prepare = sampled_prepare_for,
 	.expect = sampled_expect,
 	.follow = sampled_follow,
 	.knows = sampled_knows,

@@ -213,16 +213,6 @@ static void programs_choose(struct serving *s)
 	bpf_program__set_autoattach(s->programs->progs.on_reap, false);
 }
 
-/* What is attached for a phase is not attached now. */
-static void phases_set_apart(struct serving *s)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, s->programs->obj)
-		if (phases_program(s->programs, program))
-			bpf_program__set_autoattach(program, false);
-}
-
 static int serving_load(struct serving *s, const struct serving_options *o)
 {
 	int err;
@@ -256,7 +246,7 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	if (!err)
 		err = closes_attach(s->programs, &s->closes);
 	if (!err && o->budget)
-		phases_set_apart(s);
+		phases_set_apart(s->programs);
 	if (!err)
 		err = requests_bpf__attach(s->programs);
 	if (err || !o->budget)
@@ -479,8 +469,7 @@ void serving_pass(struct serving *s)
 void serving_finish(struct serving *s)
 {
 	serving_pass(s);
-	if (s->phases)
-		phases_detach(s->phases);
+	phases_detach(s->phases);
 	requests_bpf__detach(s->programs);
 	reap(s->programs, true);
 }
@@ -490,19 +479,9 @@ enum closes serving_closes(const struct serving *s)
 	return s->closes;
 }
 
-int serving_turn(struct serving *s, struct phase *ret)
+struct phases *serving_phases(const struct serving *s)
 {
-	return s->phases ? phases_turn(s->phases, ret) : 0;
-}
-
-int serving_patience(const struct serving *s, int timeout_ms)
-{
-	return s->phases ? phases_patience(s->phases, timeout_ms) : timeout_ms;
-}
-
-bool serving_last_phase(struct serving *s, struct phase *ret)
-{
-	return s->phases && phases_finish(s->phases, ret);
+	return s->phases;
 }
 
 const char *serving_tasks_reason(const struct serving *s)

@@ -17,7 +17,7 @@
 struct counter;
 struct interpreter;
 struct kernel;
-struct phase;
+struct phases;
 struct request_config;
 struct serving;
 
@@ -60,10 +60,8 @@ void serving_pass(struct serving *s);
  */
 void serving_finish(struct serving *s);
 
-/* With a budget, as of phases.h: phases_turn(), _patience(), and _finish() after the above. */
-int serving_turn(struct serving *s, struct phase *ret);
-int serving_patience(const struct serving *s, int timeout_ms);
-bool serving_last_phase(struct serving *s, struct phase *ret);
+/* NULL: without a budget.  phases_finish() is to be asked after serving_finish(). */
+struct phases *serving_phases(const struct serving *s);
 
 /*
  * Gives `object`, open and not yet loaded, the maps and the constants of these programs

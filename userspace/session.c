@@ -56,7 +56,7 @@ static int meta_tell(struct session *s)
 	return s->sink->meta(s->sink, &meta);
 }
 
-static int session_prepare(struct session *s, char *text, size_t len)
+static int measurement_prepare(struct session *s, char *text, size_t len)
 {
 	const struct session_options *o = &s->options;
 	int err;
@@ -87,7 +87,7 @@ int session_open(const struct session_options *o, struct sink *sink, struct sess
 	s->sink = sink;
 	s->launched = (struct launch){.go = -1, .in = -1, .out = -1, .failed = -1};
 	s->launched_status = -1;
-	err = session_prepare(s, text, len);
+	err = measurement_prepare(s, text, len);
 	if (err) {
 		session_close(s);
 		return err;
@@ -132,6 +132,16 @@ int session_attach(struct session *s, pid_t pid, char *text, size_t len)
 	}
 	if (!err)
 		err = session_begin(s, text, len);
+	rights_tell(s, err, text, len);
+	return err;
+}
+
+int session_prepare(struct session *s, pid_t pid, char *text, size_t len)
+{
+	int err = s->measurement->ops->prepare
+			  ? s->measurement->ops->prepare(s->measurement, pid, text, len)
+			  : 0;
+
 	rights_tell(s, err, text, len);
 	return err;
 }

@@ -53,6 +53,11 @@ struct session_options {
 int session_open(const struct session_options *o, struct sink *sink, struct session **ret,
 		 char *err, size_t errlen);
 int session_attach(struct session *s, pid_t pid, char *err, size_t errlen);
+/*
+ * All that takes long before this process, or one of the same Python, can be attached to; it
+ * is not measured yet.
+ */
+int session_prepare(struct session *s, pid_t pid, char *err, size_t errlen);
 int session_launch(struct session *s, char *const argv[], char *err, size_t errlen);
 /* With options.everyone: begins, whoever is there. */
 int session_everyone(struct session *s, char *err, size_t errlen);

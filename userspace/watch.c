@@ -9,6 +9,7 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/clock.h"
 #include "userspace/marks.h"
+#include "userspace/phases.h"
 #include "userspace/request_config.h"
 #include "userspace/serving.h"
 #include "userspace/session.h"
@@ -150,7 +151,7 @@ int watch_consume(struct watch *w)
 
 int watch_patience(const struct watch *w, int timeout_ms)
 {
-	timeout_ms = serving_patience(w->serving, timeout_ms);
+	timeout_ms = phases_patience(serving_phases(w->serving), timeout_ms);
 	return marks_looking(w->marks) && timeout_ms > LOOK_MS ? LOOK_MS : timeout_ms;
 }
 

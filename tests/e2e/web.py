@@ -26,8 +26,8 @@ def children(pid):
 
 
 class Site:
-    def __init__(self, workers):
-        self.port = lib.free_port()
+    def __init__(self, workers, port=None):
+        self.port = port or lib.free_port()
         self.master = lib.start(os.path.join(lib.TOP, "tests/web/serve.sh"), self.port, workers,
                                 "--threads", "2", cwd=lib.TOP, stderr=subprocess.DEVNULL,
                                 start_new_session=True)

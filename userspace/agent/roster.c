@@ -221,6 +221,13 @@ int roster_look(struct roster *r, int (*attach_one)(void *arg, pid_t pid), void 
 	return census_take(r->census, on_census, r);
 }
 
+void roster_each(struct roster *r, void (*each)(void *arg, pid_t pid), void *arg)
+{
+	for (struct chosen *p = r->processes; p; p = p->hh.next)
+		if (p->standing == WAITING || p->standing == ATTACHED)
+			each(arg, p->pid);
+}
+
 void roster_attach(struct roster *r, int (*attach_one)(void *arg, pid_t pid), void *arg)
 {
 	struct chosen *p, *next;

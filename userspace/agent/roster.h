@@ -31,6 +31,8 @@ void roster_config(struct roster *r, const struct agent_config *c);
  * -errno, it cannot be measured. -errno when /proc cannot be read.
  */
 int roster_look(struct roster *r, int (*attach)(void *arg, pid_t pid), void *arg);
+/* What is to be done for each that is attached, or was to be. */
+void roster_each(struct roster *r, void (*each)(void *arg, pid_t pid), void *arg);
 /* All that are chosen, for a new session. */
 void roster_attach(struct roster *r, int (*attach)(void *arg, pid_t pid), void *arg);
 /* Every ten seconds or so: forgets the gone. */

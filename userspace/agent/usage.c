@@ -18,6 +18,9 @@
 #define TRAP_NS 900
 #define INTERRUPT_NS 1500
 #define CALL_NS 20
+/* A program that finds at once that it has nothing to do. */
+#define LOOK_NS 60
+#define ONCE_S 3600.0
 /* Targets that use less than this of one CPU are not slowed down by what they do not wait for. */
 #define TARGETS_LEAST 0.1
 #define PROGRAMS_MAX 1024
@@ -63,29 +66,36 @@ static uint64_t beside_ns(uint32_t type)
 	}
 }
 
-/* One of our descriptors; 0 for what is no program, or one that was met already. */
-static uint64_t program_ns(int fd, uint32_t *seen, unsigned *count)
+/* One of our descriptors; nothing of what is no program, or one that was met already. */
+static void program_add(int fd, uint32_t *seen, unsigned *count, struct usage_programs *to)
 {
 	struct bpf_prog_info info = {0};
 	uint32_t size = sizeof(info);
+	uint64_t ns;
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) || *count == PROGRAMS_MAX)
-		return 0;
+		return;
 	for (unsigned i = 0; i < *count; i++)
 		if (seen[i] == info.id)
-			return 0;
+			return;
 	seen[(*count)++] = info.id;
-	return info.run_time_ns + info.run_cnt * beside_ns(info.type);
+	ns = info.run_time_ns + info.run_cnt * beside_ns(info.type);
+	if (info.type == BPF_PROG_TYPE_KPROBE) {
+		to->probes += ns;
+	} else {
+		to->everywhere += ns;
+		to->runs += info.run_cnt;
+	}
 }
 
 /* Of all programs that we have loaded, so far: those whose descriptors we hold. */
-static uint64_t programs_ns(void)
+static struct usage_programs programs_now(void)
 {
 	char path[64], target[64];
 	uint32_t *seen = calloc(PROGRAMS_MAX, sizeof(*seen));
 	DIR *d = seen ? opendir("/proc/self/fd") : NULL;
+	struct usage_programs sum = {0};
 	unsigned count = 0;
-	uint64_t sum = 0;
 	struct dirent *e;
 
 	while (d && (e = readdir(d))) {
@@ -97,7 +107,7 @@ static uint64_t programs_ns(void)
 		n = readlink(path, target, sizeof(target) - 1);
 		target[n > 0 ? n : 0] = 0;
 		if (!strcmp(target, "anon_inode:bpf-prog"))
-			sum += program_ns(atoi(e->d_name), seen, &count);
+			program_add(atoi(e->d_name), seen, &count, &sum);
 	}
 	if (d)
 		closedir(d);
@@ -110,21 +120,73 @@ static void stats_ask(struct usage *u, uint64_t now)
 	u->stats = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	u->no_stats = u->stats < 0;
 	u->asked = now;
-	u->programs = programs_ns();
+	u->programs = programs_now();
+}
+
+void usage_once_begin(struct usage *u)
+{
+	u->once_began = own_ns();
+}
+
+void usage_once_end(struct usage *u)
+{
+	uint64_t spent = own_ns() - u->once_began;
+
+	u->once += spent;
+	u->own += spent; /* not of this window */
+}
+
+/* Clock ticks of all CPUs that were not idle: proc(5), the first line of /proc/stat. */
+static uint64_t busy_ticks(void)
+{
+	unsigned long long user = 0, nice = 0, kernel = 0, irq = 0, soft = 0;
+	FILE *f = fopen("/proc/stat", "re");
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "cpu %llu %llu %llu %*u %*u %llu %llu", &user, &nice, &kernel, &irq, &soft) != 5)
+		user = nice = kernel = irq = soft = 0;
+	fclose(f);
+	return user + nice + kernel + irq + soft;
+}
+
+/* What the targets bear of the programs' time, in ns. */
+static double borne(const struct usage_programs *from, const struct usage_programs *to, double part)
+{
+	double everywhere = to->everywhere - from->everywhere;
+	double looks = (to->runs - from->runs) * (1 - part) * (LOOK_NS + CALL_NS);
+	double least = everywhere * part, most = everywhere - looks;
+
+	return to->probes - from->probes + (most > least ? most : least);
 }
 
 static void shares(struct usage *u, uint64_t now, uint64_t targets, struct usage_shares *ret)
 {
-	double window = now - u->began, asked = now - u->asked;
-	uint64_t programs = u->stats >= 0 ? programs_ns() : 0;
-	double least = TARGETS_LEAST, target_share = targets / window;
+	double window = now - u->began, asked = now - u->asked, share = targets / window;
+	double busy = (busy_ticks() - u->busy) * (1e9 / sysconf(_SC_CLK_TCK));
+	double once = u->once * (window / (ONCE_S * NS));
+	struct usage_programs programs = programs_now();
 
-	*ret = (struct usage_shares){.own = (own_ns() - u->own) / window};
-	/* Programs that were unloaded since are missing from the sum. */
-	if (u->stats >= 0 && programs > u->programs)
-		ret->programs = (programs - u->programs) / asked;
+	u->once -= once;
+	*ret = (struct usage_shares){.own = (own_ns() - u->own + once) / window};
+	/* Programs that were unloaded since are missing from the sums. */
+	if (u->stats >= 0 && programs.probes >= u->programs.probes &&
+	    programs.everywhere >= u->programs.everywhere && programs.runs >= u->programs.runs) {
+		double part = targets < busy ? targets / busy : 1;
+
+		ret->programs = (programs.probes - u->programs.probes + programs.everywhere -
+				 u->programs.everywhere) / asked;
+		ret->targets = borne(&u->programs, &programs, part) / asked /
+			       (share > TARGETS_LEAST ? share : TARGETS_LEAST);
+	}
 	ret->host = (ret->own + ret->programs) / u->cpus;
-	ret->targets = ret->programs / (target_share > least ? target_share : least);
+}
+
+static void window_begin(struct usage *u, uint64_t now)
+{
+	u->began = now;
+	u->own = own_ns();
+	u->busy = busy_ticks();
 }
 
 bool usage_look(struct usage *u, uint64_t now, uint64_t (*targets_ns)(void *arg), void *arg,
@@ -132,8 +194,7 @@ bool usage_look(struct usage *u, uint64_t now, uint64_t (*targets_ns)(void *arg)
 {
 	if (!u->began) {
 		targets_ns(arg);
-		u->began = now;
-		u->own = own_ns();
+		window_begin(u, now);
 		return false;
 	}
 	if (u->stats < 0 && now - u->began >= (USAGE_WINDOW_S - USAGE_STATS_S) * NS && u->asked < u->began)
@@ -142,7 +203,6 @@ bool usage_look(struct usage *u, uint64_t now, uint64_t (*targets_ns)(void *arg)
 		return false;
 	shares(u, now, targets_ns(arg), ret);
 	usage_clear(u);
-	u->began = now;
-	u->own = own_ns();
+	window_begin(u, now);
 	return true;
 }

@@ -7,6 +7,10 @@
  * 5.8), which costs two looks at a clock for each run: so it is asked for a part of the
  * time, and that part stands for all of it. What a run costs besides the program, the trap
  * or interrupt that leads to it, is added by kind, by what it takes on a machine of today.
+ *
+ * Some programs run for every process of the host and have nothing to do for most. Of what
+ * these take the targets bear their part of the CPU time that is used, or all that is more
+ * than a look that finds nothing, whichever is more.
  */
 #ifndef PYCOST_USAGE_H
 #define PYCOST_USAGE_H
@@ -21,19 +25,32 @@ struct usage {
 	int stats;	       /* the kernel keeps times while it is open; -1 */
 	uint64_t began, asked; /* ns: of the window; since when times are kept */
 	uint64_t own;	       /* ns, at its begin */
-	uint64_t programs;     /* ns, when they were asked for */
+	struct usage_programs {
+		uint64_t probes; /* ns: of those in processes that we have put probes into */
+		uint64_t everywhere, runs; /* ns, and how often: of all others */
+	} programs; /* when they were asked for */
+	uint64_t busy; /* clock ticks of all CPUs, at the window's begin */
 	bool no_stats;	       /* not to be had: programs count as nothing, which is told */
 	unsigned cpus;
+	uint64_t once; /* ns of our own, spent once, of which each window has a part */
+	uint64_t once_began; /* own ns when it began; 0: it is not under way */
 };
 
 struct usage_shares {
 	double own, programs; /* of one CPU */
 	double host;	      /* both, of all of this host's */
-	double targets;	      /* the programs', of the targets' own time */
+	double targets;	      /* the programs' in the targets, of the targets' own time */
 };
 
 void usage_init(struct usage *u);
 void usage_clear(struct usage *u);
+
+/*
+ * Around what takes much and is done seldom: to open a session. It counts as if it was
+ * spent over an hour, whatever window it falls in.
+ */
+void usage_once_begin(struct usage *u);
+void usage_once_end(struct usage *u);
 
 /*
  * To be called about once a second. True once a window: *ret is what it came to.

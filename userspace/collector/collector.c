@@ -370,6 +370,8 @@ int collector_stop(struct collector *c)
 	__atomic_store_n(&c->draining, true, __ATOMIC_SEQ_CST);
 	if (c->daemon) {
 		MHD_quiesce_daemon(c->daemon);
+		/* It must stay open until the threads are gone, but nobody is to wait in it. */
+		shutdown(c->listener, SHUT_RD);
 		drain(c);
 		MHD_stop_daemon(c->daemon);
 	}

@@ -2,7 +2,7 @@
 /*
  * What microhttpd calls, in the threads of connections: who comes, what is wanted, and
  * whether it may. Of who may not, the body is read but not kept, so that the answer gets
- * there; only one that says itself to be too large is cut short.
+ * there; only what says itself to be much too large is cut short.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -318,6 +318,8 @@ static void answer_metrics(struct exchange *e)
 		.certificate_expires = c->tls ? serve_tls_expires() : 0,
 		.started_s = c->started_s,
 	};
+	const char *accept = header(e, MHD_HTTP_HEADER_ACCEPT);
+	bool older = accept && strstr(accept, "text/plain") && !strstr(accept, "openmetrics");
 	char *text = NULL;
 	size_t size = 0;
 	FILE *out = open_memstream(&text, &size);
@@ -326,11 +328,13 @@ static void answer_metrics(struct exchange *e)
 	s.store = c->status;
 	pthread_mutex_unlock(&c->status_lock);
 	if (out) {
-		metrics_write(&c->metrics, &s, out);
+		metrics_write(&c->metrics, &s, older, out);
 		fclose(out);
 	}
-	exchange_answer(e, MHD_HTTP_OK, "application/openmetrics-text; version=1.0.0; charset=utf-8", text,
-			size);
+	exchange_answer(e, MHD_HTTP_OK,
+			older ? "text/plain; version=0.0.4; charset=utf-8"
+			      : "application/openmetrics-text; version=1.0.0; charset=utf-8",
+			text, size);
 }
 
 static void answer_ready(struct exchange *e)
@@ -368,6 +372,14 @@ static enum MHD_Result act(struct exchange *e)
 	return exchange_send(e);
 }
 
+/* Not to be read to its end: the answer may not get there, as it is still being sent. */
+static bool is_endless(struct exchange *e)
+{
+	const char *size = header(e, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+	return e->status && size && strtoull(size, NULL, 10) > DISCARD_FACTOR * e->collector->config->body;
+}
+
 enum MHD_Result door_request(void *cls, struct MHD_Connection *connection, const char *url,
 			     const char *method, const char *version, const char *data, size_t *size,
 			     void **con_cls)
@@ -379,8 +391,7 @@ enum MHD_Result door_request(void *cls, struct MHD_Connection *connection, const
 		*con_cls = e;
 		if (!e)
 			return MHD_NO;
-		/* Not to be read to its end. */
-		return e->status == MHD_HTTP_CONTENT_TOO_LARGE ? exchange_send(e) : MHD_YES;
+		return is_endless(e) ? exchange_send(e) : MHD_YES;
 	}
 	if (*size) {
 		enum MHD_Result ret = take_body(e, data, *size);

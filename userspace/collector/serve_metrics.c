@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* OpenMetrics 1.0 text: a family's HELP and TYPE, its samples, and "# EOF" at the end. */
+/*
+ * OpenMetrics 1.0 text: a family's HELP and TYPE, its samples, and "# EOF" at the end. The
+ * format before it (Prometheus' text 0.0.4) has no units and no end, and calls a family of
+ * counters what its samples are called.
+ */
 #include "userspace/collector/serve_metrics.h"
 
 #include <dirent.h>
@@ -77,12 +81,20 @@ void metrics_time(struct serve_metrics *m, enum serve_time t, uint64_t ns)
 #define PREFIX "pycost_serve_"
 #define READ(x) __atomic_load_n(&(x), __ATOMIC_RELAXED)
 
-static void family(FILE *out, const char *name, const char *type, const char *unit, const char *help)
+struct page {
+	FILE *out;
+	bool older;
+};
+
+static void family(const struct page *p, const char *name, const char *type, const char *unit,
+		   const char *help)
 {
-	fprintf(out, "# TYPE %s %s\n", name, type);
-	if (unit)
-		fprintf(out, "# UNIT %s %s\n", name, unit);
-	fprintf(out, "# HELP %s %s\n", name, help);
+	const char *tail = p->older && !strcmp(type, "counter") ? "_total" : "";
+
+	fprintf(p->out, "# TYPE %s%s %s\n", name, tail, type);
+	if (unit && !p->older)
+		fprintf(p->out, "# UNIT %s %s\n", name, unit);
+	fprintf(p->out, "# HELP %s%s %s\n", name, tail, help);
 }
 
 /* OpenMetrics wants a unit to be the end of the name. */
@@ -101,42 +113,42 @@ static const char *unit_of(const char *name)
 	return NULL;
 }
 
-static void write_own(const struct serve_metrics *m, FILE *out)
+static void write_own(const struct serve_metrics *m, const struct page *p)
 {
 	char name[64];
 
-	family(out, PREFIX "batches", "counter", NULL, "Batches by what became of them.");
+	family(p, PREFIX "batches", "counter", NULL, "Batches by what became of them.");
 	for (int i = 0; i < BATCH_RESULTS; i++)
-		fprintf(out, PREFIX "batches_total{result=\"%s\"} %" PRIu64 "\n", result_names[i],
+		fprintf(p->out, PREFIX "batches_total{result=\"%s\"} %" PRIu64 "\n", result_names[i],
 			READ(m->batches[i]));
 	for (int i = 0; i < SERVE_COUNTS; i++) {
 		snprintf(name, sizeof(name), PREFIX "%s", counts[i].name);
-		family(out, name, "counter", unit_of(name), counts[i].help);
-		fprintf(out, "%s_total %" PRIu64 "\n", name, READ(m->counts[i]));
+		family(p, name, "counter", unit_of(name), counts[i].help);
+		fprintf(p->out, "%s_total %" PRIu64 "\n", name, READ(m->counts[i]));
 	}
 	for (int i = 0; i < SERVE_GAUGES; i++) {
 		snprintf(name, sizeof(name), PREFIX "%s", gauges[i].name);
-		family(out, name, "gauge", unit_of(name), gauges[i].help);
-		fprintf(out, "%s %" PRId64 "\n", name, READ(m->gauges[i]));
+		family(p, name, "gauge", unit_of(name), gauges[i].help);
+		fprintf(p->out, "%s %" PRId64 "\n", name, READ(m->gauges[i]));
 	}
 }
 
-static void write_times(const struct serve_metrics *m, FILE *out)
+static void write_times(const struct serve_metrics *m, const struct page *p)
 {
 	for (int i = 0; i < SERVE_TIMES; i++) {
 		uint64_t sum = 0;
 		char name[64];
 
 		snprintf(name, sizeof(name), PREFIX "%s", times[i].name);
-		family(out, name, "histogram", "seconds", times[i].help);
+		family(p, name, "histogram", "seconds", times[i].help);
 		for (int n = 0; n <= TIME_BUCKETS; n++) {
 			sum += READ(m->times[i].buckets[n]);
 			if (n < TIME_BUCKETS)
-				fprintf(out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, bounds[n], sum);
+				fprintf(p->out, "%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, bounds[n], sum);
 			else
-				fprintf(out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, sum);
+				fprintf(p->out, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, sum);
 		}
-		fprintf(out, "%s_count %" PRIu64 "\n%s_sum %.9f\n", name, sum, name,
+		fprintf(p->out, "%s_count %" PRIu64 "\n%s_sum %.9f\n", name, sum, name,
 			READ(m->times[i].ns) / 1e9);
 	}
 }
@@ -166,43 +178,46 @@ static uint64_t resident(void)
 }
 
 /* By the names that all exporters use for them. */
-static void write_process(const struct serve_state *s, FILE *out)
+static void write_process(const struct serve_state *s, const struct page *p)
 {
 	struct rusage u;
 
 	getrusage(RUSAGE_SELF, &u);
-	family(out, "process_cpu_seconds", "counter", "seconds", "Processor time used.");
-	fprintf(out, "process_cpu_seconds_total %.6f\n",
+	family(p, "process_cpu_seconds", "counter", "seconds", "Processor time used.");
+	fprintf(p->out, "process_cpu_seconds_total %.6f\n",
 		u.ru_utime.tv_sec + u.ru_stime.tv_sec + (u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6);
-	family(out, "process_resident_memory_bytes", "gauge", "bytes", "Resident memory.");
-	fprintf(out, "process_resident_memory_bytes %" PRIu64 "\n", resident());
-	family(out, "process_open_fds", "gauge", NULL, "Open files.");
-	fprintf(out, "process_open_fds %u\n", open_files());
-	family(out, "process_start_time_seconds", "gauge", "seconds", "When it started, Unix time.");
-	fprintf(out, "process_start_time_seconds %" PRIu64 "\n", s->started_s);
+	family(p, "process_resident_memory_bytes", "gauge", "bytes", "Resident memory.");
+	fprintf(p->out, "process_resident_memory_bytes %" PRIu64 "\n", resident());
+	family(p, "process_open_fds", "gauge", NULL, "Open files.");
+	fprintf(p->out, "process_open_fds %u\n", open_files());
+	family(p, "process_start_time_seconds", "gauge", "seconds", "When it started, Unix time.");
+	fprintf(p->out, "process_start_time_seconds %" PRIu64 "\n", s->started_s);
 }
 
-static void gauge(FILE *out, const char *name, const char *help, uint64_t value)
+static void gauge(const struct page *p, const char *name, const char *help, uint64_t value)
 {
-	family(out, name, "gauge", unit_of(name), help);
-	fprintf(out, "%s %" PRIu64 "\n", name, value);
+	family(p, name, "gauge", unit_of(name), help);
+	fprintf(p->out, "%s %" PRIu64 "\n", name, value);
 }
 
-void metrics_write(const struct serve_metrics *m, const struct serve_state *s, FILE *out)
+void metrics_write(const struct serve_metrics *m, const struct serve_state *s, bool older,
+		   FILE *out)
 {
-	write_own(m, out);
-	write_times(m, out);
-	gauge(out, PREFIX "ready", "1: it takes batches.", s->ready);
+	const struct page p = { out, older };
+
+	write_own(m, &p);
+	write_times(m, &p);
+	gauge(&p, PREFIX "ready", "1: it takes batches.", s->ready);
 	if (s->certificate_expires)
-		gauge(out, PREFIX "certificate_expires_seconds", "When its certificate ends, Unix time.",
+		gauge(&p, PREFIX "certificate_expires_seconds", "When its certificate ends, Unix time.",
 		      s->certificate_expires);
-	gauge(out, "pycost_store_bytes", "Size of the store, as far as known.", s->store.bytes);
-	gauge(out, "pycost_store_rolled_until_seconds", "Until when hours are made, Unix time.",
+	gauge(&p, "pycost_store_bytes", "Size of the store, as far as known.", s->store.bytes);
+	gauge(&p, "pycost_store_rolled_until_seconds", "Until when hours are made, Unix time.",
 	      s->store.rolled_until_s);
-	family(out, "pycost_store_batches", "counter", NULL, "Batches written since the start.");
+	family(&p, "pycost_store_batches", "counter", NULL, "Batches written since the start.");
 	fprintf(out, "pycost_store_batches_total %" PRIu64 "\n", s->store.batches);
-	family(out, "pycost_store_rows", "counter", NULL, "Rows written since the start.");
+	family(&p, "pycost_store_rows", "counter", NULL, "Rows written since the start.");
 	fprintf(out, "pycost_store_rows_total %" PRIu64 "\n", s->store.rows);
-	write_process(s, out);
-	fputs("# EOF\n", out);
+	write_process(s, &p);
+	fputs(p.older ? "" : "# EOF\n", out);
 }

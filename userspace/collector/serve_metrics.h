@@ -92,6 +92,8 @@ struct serve_state {
 	uint64_t certificate_expires; /* 0: there is none */
 	uint64_t started_s;
 };
-void metrics_write(const struct serve_metrics *m, const struct serve_state *s, FILE *out);
+/* older: in the text format of before OpenMetrics. */
+void metrics_write(const struct serve_metrics *m, const struct serve_state *s, bool older,
+		   FILE *out);
 
 #endif

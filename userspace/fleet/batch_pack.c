@@ -237,6 +237,21 @@ static void pack_texts(struct packing *p, Fleet__Batch *to)
 		at = (uint8_t *)stpcpy((char *)at, p->texts.at[i]) + 1;
 }
 
+/* With a checksum: one bit of a number that is wrong would otherwise be as good a number. */
+static size_t compress_into(void *bytes, size_t bound, const void *plain, size_t size)
+{
+	ZSTD_CCtx *c = ZSTD_createCCtx();
+	size_t n = 0;
+
+	if (!c)
+		return 0;
+	ZSTD_CCtx_setParameter(c, ZSTD_c_compressionLevel, LEVEL);
+	ZSTD_CCtx_setParameter(c, ZSTD_c_checksumFlag, 1);
+	n = ZSTD_compress2(c, bytes, bound, plain, size);
+	ZSTD_freeCCtx(c);
+	return n;
+}
+
 static int compress(const Fleet__Batch *m, void **ret_bytes, size_t *ret_size)
 {
 	size_t size = fleet__batch__get_packed_size(m), bound = ZSTD_compressBound(size);
@@ -245,7 +260,7 @@ static int compress(const Fleet__Batch *m, void **ret_bytes, size_t *ret_size)
 
 	if (plain && bytes) {
 		fleet__batch__pack(m, plain);
-		n = ZSTD_compress(bytes, bound, plain, size, LEVEL);
+		n = compress_into(bytes, bound, plain, size);
 	}
 	free(plain);
 	if (!n || ZSTD_isError(n)) {

@@ -43,7 +43,7 @@ struct store {
 };
 
 extern const struct store_engine duckdb_engine;
-extern const struct store_engine clickhouse_engine __attribute__((weak));
+extern const struct store_engine clickhouse_engine;
 
 void store_buckets_free(struct store_buckets *b);
 

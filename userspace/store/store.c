@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,10 +10,6 @@ int store_open(const char *where, const struct store_options *o, struct store **
 	bool remote = !strncmp(where, "http://", 7) || !strncmp(where, "https://", 8);
 	const struct store_engine *engine = remote ? &clickhouse_engine : &duckdb_engine;
 
-	if (!engine) {
-		snprintf(err, errlen, "%s: this pycost cannot ask ClickHouse", where);
-		return -ENOTSUP;
-	}
 	return engine->open(where, o, ret, err, errlen);
 }
 

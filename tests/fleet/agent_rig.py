@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the agent's tests share: a collector that keeps what it gets, batches read, agents run."""
+import collections
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import lib  # noqa: E402
+
+BUILD = os.environ.get("BUILD", "build")
+SPOOLED = os.path.join(lib.TOP, BUILD, "spooled")
+
+
+# ---- batches ----
+
+
+def varint(data, at):
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value, at
+
+
+def fields(data):
+    """{number: [values]} of a protobuf message: numbers, or bytes of what has a length."""
+    found, at = collections.defaultdict(list), 0
+    while at < len(data):
+        key, at = varint(data, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = varint(data, at)
+        elif kind == 1:
+            value, at = data[at:at + 8], at + 8
+        elif kind == 2:
+            size, at = varint(data, at)
+            value, at = data[at:at + size], at + size
+        else:
+            raise ValueError("wire type %d" % kind)
+        found[key >> 3].append(value)
+    return found
+
+
+def numbers(message, field):
+    """A repeated field of varints, packed or not."""
+    result = []
+    for value in message.get(field, []):
+        if isinstance(value, int):
+            result.append(value)
+            continue
+        at = 0
+        while at < len(value):
+            number, at = varint(value, at)
+            result.append(number)
+    return result
+
+
+def doubles(message, field):
+    data = b"".join(message.get(field, []))
+    return list(struct.unpack("<%dd" % (len(data) // 8), data))
+
+
+def fixed(message, field):
+    data = b"".join(message.get(field, []))
+    return list(struct.unpack("<%dQ" % (len(data) // 8), data))
+
+
+class Batch:
+    """As tests look at it: see userspace/fleet/batch.proto."""
+
+    def __init__(self, body):
+        raw = subprocess.run(["zstd", "-dcq"], input=body, stdout=subprocess.PIPE, check=True).stdout
+        top = fields(raw)
+        texts = [t.decode() for t in top[6][0].split(b"\0")[:-1]]
+        self.id = top[2][0].hex()
+        self.begin_s = top[4][0]
+        slices = fields(top[7][0]) if top[7] else {}
+        keys, values = iter(numbers(slices, 2)), iter(numbers(slices, 3))
+        self.slices = [{texts[next(keys)]: texts[next(values)] for _ in range(n)}
+                       for n in numbers(slices, 1)]
+        functions = fields(top[8][0]) if top[8] else {}
+        self.functions = [texts[n] for n in numbers(functions, 2)]
+        self.paths = len(fixed(fields(top[9][0]), 1)) if top[9] else 0
+        costs = fields(top[10][0]) if top[10] else {}
+        self.costs = list(zip(numbers(costs, 1), fixed(costs, 2), numbers(costs, 3),
+                              numbers(costs, 4), numbers(costs, 5)))
+        self.requests = []
+        for message in top[11 + 1]:
+            one = fields(message)
+            self.requests.append((self.slices[one[1][0] if one[1] else 0],
+                                  one[2][0] if one[2] else 0))
+        counters = fields(top[14][0]) if top[14] else {}
+        self.counters = [(self.slices[s], texts[n], v) for s, n, v in
+                         zip(numbers(counters, 1), numbers(counters, 2), doubles(counters, 3))]
+
+
+def requests_of(batches, **tags):
+    return sum(count for b in batches for slice_, count in b.requests
+               if all(slice_.get(k) == v for k, v in tags.items()))
+
+
+def counter_of(batches, name):
+    return sum(value for b in batches for _, counter, value in b.counters if counter == name)
+
+
+# ---- a collector ----
+
+
+class Collector:
+    """Keeps each batch by its id, and how often it came. answer(number) -> status, headers."""
+
+    def __init__(self, port=0):
+        self.bodies, self.times = {}, collections.Counter()
+        self.answer = lambda number: (200, {})
+        self.delay = 0
+        self.seen = 0
+        self.headers = []
+        collector = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                collector.seen += 1
+                status, headers = collector.answer(collector.seen)
+                batch = self.headers["X-Pycost-Batch"]
+                told = {"error": "as the test has it"}
+                if status == 200:
+                    told = {"stored": "duplicate" if batch in collector.bodies else "new"}
+                    collector.bodies[batch] = body
+                    collector.times[batch] += 1
+                collector.headers.append(dict(self.headers))
+                time.sleep(collector.delay)
+                answer = json.dumps(told).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(answer)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *arguments):
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request, address):
+                pass  # a client that was killed
+
+        self.server = Server(("127.0.0.1", port), Handler)
+        self.port = self.server.server_address[1]
+        self.url = "http://127.0.0.1:%d" % self.port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def batches(self):
+        return [Batch(body) for body in list(self.bodies.values())]
+
+
+# ---- agents ----
+
+
+def directory(name):
+    path = os.path.join(lib.work, "%s-%d" % (name, time.monotonic_ns()))
+    os.makedirs(path)
+    return path
+
+
+def spooled(spool, count, url):
+    made = subprocess.run([SPOOLED, spool, str(count), url], stdout=subprocess.PIPE, check=True)
+    return int(made.stdout)
+
+
+class Agent:
+    def __init__(self, *arguments, spool=None, url=None, listen=True, **options):
+        self.spool = spool
+        self.port = lib.free_port() if listen else None
+        command = [lib.PYCOST, "agent", *arguments]
+        if spool:
+            command += ["--spool", spool]
+        if url:
+            command += ["--to", url]
+        if listen and "--config" not in arguments:
+            command += ["--listen", "127.0.0.1:%d" % self.port]
+        self.log = os.path.join(lib.work, "agent-%d.log" % time.monotonic_ns())
+        with open(self.log, "wb") as log:
+            self.process = lib.start(*command, stdin=subprocess.DEVNULL, stderr=log, **options)
+
+    def said(self):
+        with open(self.log, encoding="utf-8", errors="replace") as log:
+            return log.read()
+
+    def get(self, path):
+        with urllib.request.urlopen("http://127.0.0.1:%d%s" % (self.port, path), timeout=20) as r:
+            return r.read().decode()
+
+    def metrics(self):
+        """{name: value}, with labels in the name."""
+        found = {}
+        for line in self.get("/metrics").splitlines():
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                found[re.sub("^pycost_agent_", "", name)] = float(value)
+        return found
+
+    def up(self):
+        def answers():
+            if self.process.poll() is not None:
+                raise AssertionError("the agent ended: " + self.said())
+            try:
+                return self.metrics()
+            except OSError:
+                return None
+
+        lib.until(answers, "the agent does not answer")
+        return self
+
+    def until(self, condition, what, seconds=lib.PATIENCE):
+        """condition of the metrics."""
+        def holds():
+            if self.process.poll() is not None:
+                raise AssertionError("the agent ended: " + self.said())
+            time.sleep(0.2)
+            return condition(self.metrics())
+
+        try:
+            return lib.until(holds, what, seconds)
+        except TimeoutError:
+            raise TimeoutError("%s; the agent said: %s; %s" % (what, self.said()[-1500:],
+                                                               self.metrics()))
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(lib.PATIENCE)
+        if status:
+            raise AssertionError("the agent exited with %d: %s" % (status, self.said()))
+        return self.said()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Tmpfs:
+    """A disk of so many bytes."""
+
+    def __init__(self, size):
+        self.path = directory("disk")
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=%d" % size, "pycost", self.path],
+                       check=True)
+
+    def fill(self):
+        with open(os.path.join(self.path, "filler"), "wb", 0) as filler:
+            try:
+                while True:
+                    filler.write(b"x" * 4096)
+            except OSError:
+                pass
+
+    def free(self):
+        os.unlink(os.path.join(self.path, "filler"))
+
+    def end(self):
+        subprocess.run(["umount", "-l", self.path])
+        shutil.rmtree(self.path, ignore_errors=True)

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts of the agent; private to them. All in its one thread. */
+#ifndef PYCOST_AGENT_PARTS_H
+#define PYCOST_AGENT_PARTS_H
+
+#include "userspace/agent/agent.h"
+#include "userspace/agent/board.h"
+#include "userspace/agent/budget.h"
+#include "userspace/agent/roster.h"
+#include "userspace/agent/sender.h"
+#include "userspace/agent/spool.h"
+#include "userspace/agent/usage.h"
+#include "userspace/fleet/fold.h"
+#include "userspace/session.h"
+
+/* A session, its fold, and what both borrow. */
+struct measuring {
+	struct session *session; /* NULL: none */
+	struct fold *fold;
+	bool exact;
+	unsigned level;	    /* of the budget that it was opened at */
+	uint64_t opened_ns; /* monotonic */
+	struct batch_tag tags[AGENT_COMMON_MAX];
+	const char *keep[AGENT_COMMON_MAX];
+};
+
+struct agent {
+	struct agent_config *config;
+	const char *path;
+	struct spool *spool;
+	struct sender *sender;
+	struct board *board;
+	struct roster *roster;
+	struct usage usage;
+	struct budget budget;
+	struct measuring now;
+	struct tag_list scratch;
+	bool wanted; /* somebody is chosen, and there is no session */
+	bool renew;  /* it is time for another one */
+	unsigned failures; /* to open one, in a row */
+	uint64_t retry_ns; /* not before */
+	uint64_t inexact_until_s; /* this turn of exact costs is in vain */
+	struct board_numbers numbers;
+	struct session_status closed; /* sums over the sessions that are closed */
+	uint64_t unwatched_since_ns;  /* 0: all is watched */
+	uint64_t unwatched_ns, unwatched_told_ns; /* of it, in batches */
+	struct spool_status told;     /* what of it is in batches already */
+	uint64_t looked_ns, tidied_ns, numbers_ns, memory_told_ns;
+};
+
+/* agent_session.c */
+/* Opens, renews or closes as it is time. */
+void agent_session_look(struct agent *a, uint64_t now_ns);
+/* For up to so long; without a session it waits. */
+void agent_session_poll(struct agent *a, int timeout_ms);
+void agent_session_end(struct agent *a);
+/* For roster_look(): arg is the agent. */
+int agent_session_attach(void *agent, pid_t pid);
+/* All sessions together. */
+void agent_session_numbers(struct agent *a, struct board_numbers *ret);
+void agent_unwatched_add(struct agent *a, uint64_t now_ns);
+
+/* agent_batch.c: for struct fold_options; arg is the agent. */
+int agent_batch_emit(void *agent, const struct batch *b);
+
+#endif
