@@ -63,7 +63,7 @@ manifests() {
 		flock 9
 		[ ! -e "$modules/.complete" ] && mkdir -p "$modules" &&
 			npm install --silent --no-audit --no-fund --prefix "$modules" \
-				kubernetes-models@5.1.0 js-yaml@4.1.0 >&2 && touch "$modules/.complete"
+				kubernetes-models@4.5.1 js-yaml@4.1.0 >&2 && touch "$modules/.complete"
 	) 9>"$modules.lock"
 	[ -e "$modules/.complete" ] || { skip "manifests: their schemas are not to be had"; return; }
 	node tests/fleet/manifests.mjs "$modules" deploy/kubernetes/*.yaml || status=1
