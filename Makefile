@@ -116,7 +116,7 @@ $(BUILD)/stores: $(BUILD)/tests/fleet/stores.o $(BUILD)/libpycost.a $(BUILD)/lib
 $(BUILD)/batches: $(BUILD)/tests/fleet/batches.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 # The store in a directory: written to and killed; and what it takes to load and to ask.
-STORE_TESTS := $(BUILD)/store-kills
+STORE_TESTS := $(BUILD)/store-kills $(BUILD)/store-load $(BUILD)/store-full
 $(STORE_TESTS): $(BUILD)/store-%: $(BUILD)/tests/fleet/store_%.o $(BUILD)/tests/unit/fleet_sample.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(STORE_TESTS:$(BUILD)/store-%=$(BUILD)/tests/fleet/store_%.o): | $(SKELS) $(PROTO_C)

@@ -224,7 +224,7 @@ again=1
 for test in tests/e2e/*.py tests/e2e/*.sh; do
 	name=$(basename "${test%.*}")
 	case $name in
-	lib | pprof | rig | samples | server | watched) continue ;;
+	batch | lib | pprof | rig | samples | server | watched) continue ;;
 	costs) [ "${PYCOST_TEST_COSTS:-}" = 1 ] || continue ;;
 	esac
 	section "$name" "$test"

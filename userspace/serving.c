@@ -33,6 +33,7 @@ struct serving {
 	struct requests_bpf *programs;
 	struct tasks *tasks;
 	struct phases *phases; /* NULL: it is always watched */
+	bool set_apart;	       /* all but what phases want is done */
 	bool no_follow;
 	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
@@ -251,6 +252,7 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 		err = requests_bpf__attach(s->programs);
 	if (err || !o->budget)
 		return err;
+	s->set_apart = true;
 	return phases_open(s->programs, closes_detach(s->programs), o->budget, &s->phases);
 }
 
@@ -267,6 +269,9 @@ int serving_open(const struct serving_options *o, struct serving **ret, char *te
 	err = serving_load(s, o);
 	if (err) {
 		kernel_explain(err, o->exact ? RIGHTS_EXACT : RIGHTS_SAMPLE, text, len);
+		if (err == -EPERM && s->set_apart)
+			snprintf(text, len, "a budget needs CAP_SYS_ADMIN, for the kernel to time "
+					    "programs: run as root, or without --budget");
 		serving_close(s);
 		return err;
 	}

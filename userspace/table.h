@@ -8,7 +8,7 @@
 
 #include "userspace/arena.h"
 
-#define TABLE_COLUMNS_MAX 64
+#define TABLE_COLUMNS_MAX 128
 
 struct column {
 	const char *title;

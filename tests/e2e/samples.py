@@ -48,8 +48,8 @@ class Samples:
     def __init__(self, path):
         with open(path, "rb") as file:
             data = file.read()
-        if data[:8] != b"\x89PYCOST\n" or struct.unpack_from("<I", data, 8)[0] not in (3, 4):
-            raise ValueError("no recording of version 3 or 4")
+        if data[:8] != b"\x89PYCOST\n" or struct.unpack_from("<I", data, 8)[0] not in (3, 4, 5):
+            raise ValueError("no recording of version 3 to 5")
         self.functions, self.nodes, self.natives = [None], [None], [None]
         self.samples, self.passages, self.losses = [], [], {}
         self.processes = []

@@ -127,6 +127,7 @@ class Collector:
         self.answer = lambda number: (200, {})
         self.delay = 0
         self.seen = 0
+        self.ended = False
         self.headers = []
         collector = self
 
@@ -135,6 +136,9 @@ class Collector:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                if collector.ended:
+                    self.close_connection = True
+                    return
                 collector.seen += 1
                 status, headers = collector.answer(collector.seen)
                 batch = self.headers["X-Pycost-Batch"]
@@ -169,6 +173,8 @@ class Collector:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def end(self):
+        """Connections that are open get no answer any more."""
+        self.ended = True
         self.server.shutdown()
         self.server.server_close()
 

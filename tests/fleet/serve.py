@@ -214,6 +214,27 @@ def test_time():
     check("time: put where they belong", have == totals([off, early, old]), have)
 
 
+def test_forms():
+    s = Server("--set", "group.ms=0")
+    b = batches(1, functions=10)[0]
+    s.post(b)
+    a = s.get("/v1/pprof?since=1h")
+    check("forms: pprof", a.status == 200 and a.headers["Content-Type"] == "application/octet-stream", a)
+    a = s.get("/v1/query/paths?since=1h&format=folded")
+    total = sum(int(line.split()[-1]) for line in a.body.splitlines())
+    check("forms: folded", total == b.path_self, "%d, not %d" % (total, b.path_self))
+    a = s.get("/v1/query/paths?since=1h&format=speedscope")
+    check("forms: speedscope", "speedscope" in a.json["$schema"], a)
+    a = s.get("/v1/query/functions?since=1h&format=csv")
+    check("forms: csv", len(a.body.splitlines()) == 11, a)
+    a = s.get("/v1/query/requests?since=1h&by=service&format=openmetrics")
+    check("forms: openmetrics", 'pycost_requests_requests{service="shop",metric="instructions:u"} %d\n'
+          % b.requests in a.body and a.body.endswith("# EOF\n"), a.body)
+    status("forms: none such", s.get("/v1/query/requests?format=xml"), 400, "format is")
+    status("forms: of paths only", s.get("/v1/query/requests?format=pprof"), 400, "of paths")
+    s.stop()
+
+
 def test_rate():
     s = Server("--set", "limits.sender-batches=1", "--set", "group.ms=0", "--tokens", file_of(TOKENS))
     answers = [s.post(b, token=SHOP) for b in batches(12, sender="web-1")]
@@ -506,7 +527,7 @@ def test_metrics():
 def main():
     """serve.py [NAME...]: these tests, as "tls"; or all."""
     wanted = ["test_" + name for name in sys.argv[1:]]
-    for test in (test_start, test_stored, test_who, test_malformed, test_rate, test_many, test_slow,
+    for test in (test_start, test_stored, test_who, test_malformed, test_forms, test_rate, test_many, test_slow,
                  test_full_disk, test_end, test_reload, test_tls, test_manager, test_metrics, test_time):
         if wanted and test.__name__ not in wanted:
             continue

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * store_json STORE [--maintain TIME] < batches.json
+ * store_json --pack DIR < batches.json		to files DIR/0, DIR/1... as they travel
  *
  * Writes batches that a test made up into a store; then, if asked to, what the store does
  * each minute. A batch: {"sender", "begin", "slices": [{KEY: VALUE}...], "functions":
@@ -232,6 +233,25 @@ static int fail(const char *what, const char *why)
 	return 1;
 }
 
+static int pack(const char *directory, const struct batch *const *batches, size_t count)
+{
+	char path[4096];
+	void *bytes;
+	size_t size;
+	FILE *f;
+
+	for (size_t i = 0; i < count; i++) {
+		if (batch_pack(batches[i], &bytes, &size))
+			return fail(directory, "cannot pack");
+		snprintf(path, sizeof(path), "%s/%zu", directory, i);
+		f = fopen(path, "we");
+		if (!f || fwrite(bytes, 1, size, f) != size || fclose(f))
+			return fail(path, "cannot write");
+		free(bytes);
+	}
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct store_options defaults = { 0 };
@@ -246,6 +266,8 @@ int main(int argc, char **argv)
 		return fail("usage", "store_json STORE [--maintain TIME] < batches.json");
 	for (size_t i = 0; i < count; i++)
 		batches[i] = batch_make(json_array_get(all, i), i + 1);
+	if (argc == 3 && !strcmp(argv[1], "--pack"))
+		return pack(argv[2], batches, count);
 	if (store_open(argv[1], &defaults, &store, err, sizeof(err)))
 		return fail(argv[1], err);
 	if (store_write(store, batches, count, written, err, sizeof(err)))

@@ -4,7 +4,7 @@
  * killed with SIGKILL again and again, at any time since its start; in the end each batch has
  * counted once, whatever the totals are read from.
  *
- * Batches are of ten days, come in any order, in groups of any size, some of them again
+ * Batches are of three hours of ten days, come in any order, in groups of any size, some of them again
  * though they were acknowledged. Minutes are kept for one day and hours for four, so many come
  * too late for the one, or for both. Whoever reads meanwhile sees all that was acknowledged
  * before, and nothing twice.
@@ -49,7 +49,7 @@ static unsigned int host_of(unsigned int i)
 
 static uint64_t minute_of(unsigned int i)
 {
-	return i * 7919ull % (DAYS * 1440);
+	return i % DAYS * 1440 + i * 7919ull % 180;
 }
 
 static void fail(const char *what, const char *err)
@@ -205,12 +205,12 @@ static void child(unsigned int seed)
 	_exit(0);
 }
 
-/* Most within the time that an open takes, or some writes; a few much later. */
+/* As long as an open takes, as a few writes, or as hours and days. */
 static unsigned int life_us(void)
 {
-	unsigned int most = rand() % 4 ? 150000 : 1000000;
+	static const unsigned int most[] = { 150000, 500000, 3000000 };
 
-	return (unsigned int)rand() % most;
+	return (unsigned int)rand() % most[rand() % 3];
 }
 
 /* False: it had no more to do. */

@@ -161,6 +161,29 @@ static void test_rollups(void)
 	store_close(s);
 }
 
+/* Of a minute that came in many groups, one row of the same keys is left. */
+static void test_packed(void)
+{
+	struct store *s = open_store();
+	double self = 0;
+
+	for (unsigned int host = 0; host < 6; host++) {
+		write_one(s, host, 0, STORE_NEW);
+		write_one(s, host, 1 + host, STORE_NEW);
+		self += (double)fleet_sample_self(host, 0) + (double)fleet_sample_self(host, 1 + host);
+	}
+	CU_ASSERT(number(s, "SELECT count(*) FROM costs_minute") == 12 * 10);
+	CU_ASSERT(!store_maintain(s, FLEET_BEGIN_S + 300, err, sizeof(err)));
+	CU_ASSERT(number(s, "SELECT count(*) FROM costs_minute") == 7 * 10);
+	CU_ASSERT(number(s, "SELECT count(*) FROM requests_minute") == 12);
+	CU_ASSERT(number(s, "SELECT max(minutes) FROM costs_minute") == 6);
+	CU_ASSERT(number(s, "SELECT max(level) FROM users_minute WHERE slot = 4095") == 6);
+	CU_ASSERT(self_of_day(s) == self);
+	CU_ASSERT(total(s, "sum(n)", FACT_BINS, MIDNIGHT, MIDNIGHT + DAY, 60, false) ==
+		  2 * (6 + 1 + 2 + 3 + 4 + 5 + 6));
+	store_close(s);
+}
+
 /* What comes late counts at once, and its hour alone is made anew. */
 static void test_late(void)
 {
@@ -376,6 +399,7 @@ IN_TREE(test_written_once)
 IN_TREE(test_group)
 IN_TREE(test_every_fact)
 IN_TREE(test_rollups)
+IN_TREE(test_packed)
 IN_TREE(test_late)
 IN_TREE(test_retention)
 IN_TREE(test_names)
@@ -391,6 +415,7 @@ int suite_duckdb(void)
 		{ "a group of batches", test_group_in_tree },
 		{ "every fact comes out", test_every_fact_in_tree },
 		{ "hours and days tell what minutes do", test_rollups_in_tree },
+		{ "minutes of many groups are packed", test_packed_in_tree },
 		{ "what comes late counts", test_late_in_tree },
 		{ "totals outlive minutes and hours", test_retention_in_tree },
 		{ "names are kept once, as long as facts", test_names_in_tree },

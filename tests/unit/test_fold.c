@@ -491,6 +491,49 @@ static void test_probed(void)
 	received_free(&r);
 }
 
+static int tell_phases(struct sink *to)
+{
+	struct sink_meta meta = { .metric = METRIC_INSTRUCTIONS, .host = "h", .kernel = "k",
+				  .version = "v", .requests = true, .no_functions = true,
+				  .budget = 100, .start_realtime_ns = 1700000000000000000 };
+	struct sink_endpoint e = { 1, ENDPOINT_PATTERN, "GET", "/", 0 };
+	struct sink_group g = { 1, 1, 100, 0, 200, 0 };
+	struct sink_requests r = { .group = 1, .count = 10 };
+	struct sink_phase phases[] = { { 900000000, 100000000 }, { 300000000, 100000000 } };
+	struct sink_phase tail = { 700000000, 0 };
+
+	CU_ASSERT(!to->meta(to, &meta) && !to->endpoint(to, &e) && !to->group(to, &g));
+	CU_ASSERT(!to->requests(to, &r) && !to->phase(to, &phases[0]));
+	CU_ASSERT(!to->requests(to, &r) && !to->flush(to, 40500000000)); /* the next minute */
+	CU_ASSERT(!to->phase(to, &phases[1]) && !to->flush(to, 41000000000));
+	CU_ASSERT(!to->requests(to, &r) && !to->flush(to, 102000000000)); /* and the third */
+	CU_ASSERT(!to->flush(to, 112000000000));
+	CU_ASSERT(!to->requests(to, &r) && !to->phase(to, &phases[0]) && !to->phase(to, &tail));
+	return to->end(to, 113000000000);
+}
+
+/* Of ten seen in a tenth of the time, a hundred; and the phase is in the minute it began in. */
+static void test_phases(void)
+{
+	static const double estimates[] = { 100 + 40, 40, 170 };
+	struct received r = { 0 };
+	struct fold *f = shop_fold(&r, (struct fold_options){ 0 });
+
+	CU_ASSERT(!tell_phases(fold_sink(f)));
+	CU_ASSERT_FATAL(r.count == 3);
+	for (int i = 0; i < 3; i++) {
+		const struct batch_requests *q = r.batches[i].requests;
+
+		CU_ASSERT_FATAL(r.batches[i].request_count == 1);
+		CU_ASSERT_EQUAL(q->count, i ? 10 : 20);
+		CU_ASSERT_DOUBLE_EQUAL(q->estimate, estimates[i], 1e-6);
+		CU_ASSERT(q->estimate_variance >= (i == 1 ? 10 * 4 * 3 : 10 * 10 * 9) - 1e-6);
+	}
+	CU_ASSERT(r.batches[0].requests->estimate_variance >= 10 * 10 * 9 + 10 * 4 * 3 - 1e-6);
+	fold_free(f);
+	received_free(&r);
+}
+
 int suite_fold(void)
 {
 	static CU_TestInfo tests[] = {
@@ -499,6 +542,7 @@ int suite_fold(void)
 		{ "and samples of two minutes", test_sampled },
 		{ "and requests, users and workers", test_requests },
 		{ "requests that were probed", test_probed },
+		{ "requests that were watched in phases", test_phases },
 		{ "what is cut is other", test_limits },
 		{ "names that are known", test_known },
 		{ "whose a process is", test_processes },

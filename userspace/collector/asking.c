@@ -20,6 +20,7 @@ struct job {
 	struct job *next;
 	struct exchange *exchange; /* NULL: it was answered that it takes too long */
 	struct query query;
+	enum answer_form form;
 	uint64_t began_ns;
 	bool runs;
 };
@@ -110,26 +111,22 @@ static struct job *job_take(struct asking *a)
 
 static unsigned status_of(int err)
 {
-	if (err == -EINVAL || err == -ERANGE || err == -ENOENT)
+	if (err == -EINVAL || err == -ERANGE || err == -ENOENT || err == -ENODATA)
 		return MHD_HTTP_BAD_REQUEST;
 	return err == -EAGAIN ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static void answer(struct collector *c, struct exchange *e, int err, char *text, const char *why)
+static void answer_failed(struct collector *c, struct exchange *e, int err, const char *why)
 {
 	char reason[LOG_VALUE_SIZE];
 
-	if (!err && text) {
-		exchange_answer(e, MHD_HTTP_OK, "application/json", text, strlen(text));
-		return;
-	}
 	metrics_count(&c->metrics, COUNT_QUERY_ERRORS, 1);
 	if (status_of(err) != MHD_HTTP_BAD_REQUEST)
 		serve_log_some(LOG_ERR, "query_failed", "error=%d reason=%s", -err,
 			       serve_log_value(reason, why));
 	if (err == -EAGAIN)
 		e->retry_s = 5;
-	exchange_refuse(e, status_of(err), "%s", *why ? why : "no memory for the answer");
+	exchange_refuse(e, status_of(err), "%s", *why ? why : strerror(-err));
 }
 
 static void run(struct asking *a, struct job *j)
@@ -139,19 +136,22 @@ static void run(struct asking *a, struct job *j)
 	json_t *json = NULL;
 	char *text = NULL;
 	struct exchange *e;
+	size_t size;
 	int err = query_run(c->store, &j->query, &json, why, sizeof(why));
 
 	if (!err)
-		text = json_dumps(json, JSON_COMPACT);
+		err = answer_form_make(json, j->form, &text, &size, why, sizeof(why));
 	json_decref(json);
 	metrics_time(&c->metrics, TIME_QUERY, clock_ns() - j->began_ns);
 	pthread_mutex_lock(&a->lock);
 	job_unlink(a, j);
 	e = j->exchange;
 	pthread_mutex_unlock(&a->lock);
-	if (e)
-		answer(c, e, err, text, why);
-	if (!e || err)
+	if (e && err)
+		answer_failed(c, e, err, why);
+	else if (e)
+		exchange_answer(e, MHD_HTTP_OK, answer_form_type(j->form), text, size);
+	else
 		free(text);
 	free(j);
 }
@@ -221,6 +221,7 @@ void asking_put(struct asking *a, struct exchange *e)
 	if (j) {
 		j->exchange = e;
 		j->query = e->query;
+		j->form = e->form;
 		j->began_ns = clock_ns();
 		for (link = &a->jobs; *link; link = &(*link)->next)
 			;

@@ -167,6 +167,10 @@ static void find_route(struct exchange *e, const char *method, const char *url)
 			e->route = paths[i].route;
 	if (!strncmp(url, query, sizeof(query) - 1))
 		what = query_by_name(url + sizeof(query) - 1);
+	if (!strcmp(url, "/v1/pprof")) {
+		what = QUERY_PATHS;
+		e->form = FORM_PPROF;
+	}
 	if (what) {
 		e->route = ROUTE_QUERY;
 		query_init(&e->query, what, time(NULL));
@@ -174,7 +178,7 @@ static void find_route(struct exchange *e, const char *method, const char *url)
 	if (e->route == ROUTE_NONE)
 		exchange_refuse(e, MHD_HTTP_NOT_FOUND,
 				"there are /v1/batches, /v1/query/{functions,callers,paths,requests,series,"
-				"users,tags,counters}, /metrics, /health and /ready");
+				"users,tags,counters}, /v1/pprof, /metrics, /health and /ready");
 	else if (strcmp(method, e->route == ROUTE_BATCHES ? "POST" : "GET"))
 		exchange_refuse(e, MHD_HTTP_METHOD_NOT_ALLOWED, "this takes %s only",
 				e->route == ROUTE_BATCHES ? "POST" : "GET");
@@ -188,6 +192,10 @@ static enum MHD_Result take_argument(void *cls, enum MHD_ValueKind kind, const c
 
 	if (e->status)
 		return MHD_NO;
+	if (value && !strcmp(key, "format")) {
+		e->form = answer_form_by_name(value);
+		return MHD_YES;
+	}
 	if (!value || query_set(&e->query, key, value, time(NULL), why, sizeof(why)))
 		exchange_refuse(e, MHD_HTTP_BAD_REQUEST, "%s", value ? why : "a key without a value");
 	return MHD_YES;
@@ -202,6 +210,13 @@ static void read_query(struct exchange *e)
 		e->retry_s = 5;
 		exchange_refuse(e, MHD_HTTP_SERVICE_UNAVAILABLE, "the collector is about to end");
 	}
+	if (!e->status && e->form == ANSWER_FORMS)
+		exchange_refuse(e, MHD_HTTP_BAD_REQUEST,
+				"format is json, csv, openmetrics, folded, pprof or speedscope");
+	if (!e->status && !answer_form_fits(e->form, e->query.what))
+		exchange_refuse(e, MHD_HTTP_BAD_REQUEST,
+				"folded, pprof and speedscope are of paths; openmetrics of functions, "
+				"requests and counters");
 	if (!e->status && asking_scope(e->grant, &e->query, why, sizeof(why)))
 		refuse(e, BATCH_FORBIDDEN, MHD_HTTP_FORBIDDEN, why);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "userspace/collector/access.h"
+#include "userspace/collector/answer_form.h"
 #include "userspace/collector/serve_metrics.h"
 #include "userspace/fleet/batch.h"
 #include "userspace/query/query.h"
@@ -51,6 +52,7 @@ struct exchange {
 	bool unpacked;
 
 	struct query query;
+	enum answer_form form;
 
 	unsigned status; /* 0: no answer yet */
 	unsigned retry_s; /* 0: does not say */

@@ -16,6 +16,7 @@
 #define COSTS_DEFAULT 100000
 #define PATHS_DEFAULT 20000
 #define SHARE_DEFAULT 0.001
+#define PHASE_PATIENCE_NS (10 * 1000000000ull)
 
 static const char *const users_default[] = { "user", "user_hash" };
 
@@ -133,6 +134,11 @@ static int fold_requests(struct sink *s, const struct sink_requests *r)
 	return fold_requests_add(fold_of(s), r);
 }
 
+static int fold_phase(struct sink *s, const struct sink_phase *p)
+{
+	return fold_requests_phase(fold_of(s), p);
+}
+
 static int fold_worker_told(struct sink *s, const struct sink_worker *w)
 {
 	return fold_worker(fold_of(s), w);
@@ -196,6 +202,10 @@ static int fold_flush(struct sink *s, uint64_t duration_ns)
 	minute = minute_of(f, duration_ns);
 	if (err || minute <= f->begin_s)
 		return err;
+	/* Soon it may be known what they stand for. */
+	if (f->requests.open && duration_ns > PHASE_PATIENCE_NS &&
+	    minute_of(f, duration_ns - PHASE_PATIENCE_NS) <= f->begin_s)
+		return 0;
 	err = batch_make(f);
 	f->begin_s = minute;
 	return err;
@@ -253,6 +263,7 @@ static const struct sink fold_handlers = {
 	.backend = fold_backend,
 	.group = fold_group,
 	.requests = fold_requests,
+	.phase = fold_phase,
 	.worker = fold_worker_told,
 	.import = fold_import,
 	.collection = fold_collection,

@@ -3,7 +3,8 @@
  * A measurement on its way to the fleet: a sink that makes a batch of each minute.
  *
  * Minutes are those of the clock of day. What is told until a flush belongs to the minute in
- * which the time since the flush before began. Costs are those of a report (cost.h), of that
+ * which the time since the flush before began; where requests are watched in phases, a minute
+ * may last some seconds longer, until its last phase is over. Costs are those of a report (cost.h), of that
  * minute alone; the cost of requests that were probed has the probes' own taken out
  * (request_table.h).
  *

@@ -7,6 +7,7 @@
 #include "userspace/fleet/fold.h"
 #include "userspace/fleet/maker.h"
 #include "userspace/fleet/sketch.h"
+#include "userspace/phase_estimate.h"
 #include "userspace/profile.h"
 
 #define NO_SLICE UINT32_MAX
@@ -45,6 +46,10 @@ struct fold_requests {
 	struct request_sums *sums; /* by slice */
 	size_t sums_count, sums_capacity;
 	struct tally sketches; /* of users, by slice */
+	/* With meta.budget: the phases of this minute, and the last one's weight. */
+	struct phase_times phases;
+	double weight;
+	uint64_t open; /* requests since the last phase */
 };
 
 struct fold_counters {
@@ -117,6 +122,7 @@ int fold_floor(const struct tally *items, size_t offset, uint32_t most, uint64_t
 /* fold_requests.c */
 int fold_requests_group(struct fold *f, const struct sink_group *g);
 int fold_requests_add(struct fold *f, const struct sink_requests *r);
+int fold_requests_phase(struct fold *f, const struct sink_phase *p);
 int fold_requests_user(struct fold *f, uint32_t slice, const char *user);
 int fold_requests_init(struct fold *f);
 int fold_requests_make(struct fold *f);

@@ -5,6 +5,9 @@
  * Requests that were probed cost more than others, by what the probes add. Each is told
  * only by sums and bins, so what the calibration takes out of the sum is taken out of bins
  * and squares in proportion.
+ *
+ * Where they are watched in phases, all that is told is of those that were seen. How many
+ * they stand for is known when their phase is over.
  */
 #include <errno.h>
 #include <math.h>
@@ -28,6 +31,8 @@ struct request_sums {
 	double probed, probed_squares, probed_correction; /* costs of those probed */
 	struct histogram probed_bins;
 	uint64_t aborted, shared, by_ticks, cut;
+	uint64_t open; /* not yet of a phase that is over */
+	struct phase_sum estimate;
 };
 
 struct users {
@@ -40,6 +45,7 @@ int fold_requests_init(struct fold *f)
 	struct fold_requests *r = &f->requests;
 
 	r->group_count = 1;
+	r->weight = 1;
 	r->sketches = (struct tally){ .item_size = sizeof(struct users), .key_size = 8,
 				      .max = SKETCHES_MAX };
 	return profile_grow(&r->groups, 0, &r->group_capacity, sizeof(*r->groups));
@@ -50,7 +56,8 @@ static struct request_ids ids_of(const struct fold *f)
 	const struct profile_requests *r = &f->profile->requests;
 
 	return (struct request_ids){ r->tag_count - 1, r->endpoint_count - 1,
-				     r->backend_count - 1, f->requests.group_count - 1 };
+				     r->backend_count - 1, f->requests.group_count - 1,
+				     f->profile->meta.budget };
 }
 
 static bool slice_is_cut(const struct fold *f, uint32_t slice)
@@ -195,6 +202,10 @@ int fold_requests_add(struct fold *f, const struct sink_requests *r)
 	if (g->slice == NO_SLICE)
 		return fold_count_own(f, "cut.facts", r->count);
 	err = sums_at(f, g->slice, &sums);
+	if (!err && f->profile->meta.budget) {
+		sums->open += r->count;
+		f->requests.open += r->count;
+	}
 	if (!err)
 		err = sums_add(sums, g, r, probed_call_cost(f->profile, g->pid));
 	if (!err && g->users != NO_SLICE)
@@ -202,6 +213,49 @@ int fold_requests_add(struct fold *f, const struct sink_requests *r)
 	if (!err && g->exact != NO_SLICE)
 		err = fold_count(f, g->exact, "requests.probed", r->count);
 	return err;
+}
+
+int fold_requests_phase(struct fold *f, const struct sink_phase *p)
+{
+	struct fold_requests *r = &f->requests;
+	struct request_ids ids = ids_of(f);
+	int merged;
+
+	if (!phase_is_valid(&ids, p))
+		return -EINVAL;
+	if (!p->watched_ns) {
+		r->phases.tail_ns += p->gap_ns;
+		return 0;
+	}
+	merged = phase_times_add(&r->phases, p->gap_ns, p->watched_ns);
+	r->weight = phase_weight(p->gap_ns, p->watched_ns);
+	for (size_t i = 0; i < r->sums_count; i++) {
+		struct request_sums *s = &r->sums[i];
+
+		if (merged)
+			phase_sum_merge(&s->estimate);
+		phase_sum_add(&r->phases, &s->estimate, r->weight, s->open, s->open);
+		s->open = 0;
+	}
+	r->open = 0;
+	return 0;
+}
+
+/* A phase that is not over is taken to be as the last; the gap after all, as all before. */
+static void estimate_make(const struct fold *f, struct request_sums *s, struct batch_requests *row)
+{
+	const struct phase_times *t = &f->requests.phases;
+	double weight = f->requests.weight, all = (double)t->gap_ns + t->watched_ns;
+	double scale = all > 0 ? (all + t->tail_ns) / all : 1, error;
+
+	row->estimate = row->count;
+	if (!f->profile->meta.budget)
+		return;
+	s->estimate.sum += weight * s->open;
+	s->estimate.chance += weight * (weight - 1) * s->open;
+	error = scale * phase_sum_error(t, &s->estimate);
+	row->estimate = scale * s->estimate.sum;
+	row->estimate_variance = fmax(error * error, scale * scale * s->estimate.chance);
 }
 
 /* The probed ones, without what the probes cost, among the others. */
@@ -263,7 +317,7 @@ static int sums_make(struct fold *f, struct request_sums *s, uint32_t slice)
 	if (!row)
 		return -ENOMEM;
 	*row = s->row;
-	row->estimate = row->count;
+	estimate_make(f, s, row);
 	for (int m = 0; m < REQUEST_MEASURES; m++)
 		row->squares[m] = fmin(row->squares[m], 0x1p1000);
 	err = parts_make(f, s, row);
@@ -321,6 +375,8 @@ int fold_requests_make(struct fold *f)
 	for (uint32_t i = 0; i < r->sketches.count && !err; i++)
 		err = users_make(f, &users[i]);
 	tally_empty(&r->sketches);
+	r->phases = (struct phase_times){ .phases = 0 };
+	r->open = 0;
 	return err;
 }
 

@@ -84,8 +84,7 @@ static int total_row(void *arg, const struct store_value *v, size_t count)
 	if (t->count == QUERY_PAIRS_MAX)
 		return QUERY_FAIL(t->run, -E2BIG, "more metrics and modes than there are");
 	*total = (struct query_total){ .self = query_f64(&v[2]), .calls = query_u64(&v[3]),
-				       .samples = query_u64(&v[4]), .first = query_u64(&v[5]),
-				       .last = query_u64(&v[6]) };
+				       .samples = query_u64(&v[4]) };
 	snprintf(total->pair.metric, sizeof(total->pair.metric), "%s", query_text(&v[0]));
 	snprintf(total->pair.mode, sizeof(total->pair.mode), "%s", query_text(&v[1]));
 	t->count++;
@@ -94,11 +93,10 @@ static int total_row(void *arg, const struct store_value *v, size_t count)
 
 static json_t *total_json(const struct query_total *t)
 {
-	return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I}", "metric",
+	return json_pack("{s:o, s:o, s:o, s:I, s:I}", "metric",
 			 query_string(t->pair.metric), "mode", query_string(t->pair.mode), "self",
 			 query_amount(t->self), "calls", (json_int_t)t->calls, "samples",
-			 (json_int_t)t->samples, "first", (json_int_t)t->first, "last",
-			 (json_int_t)t->last);
+			 (json_int_t)t->samples);
 }
 
 int query_totals(struct query_run *r, enum store_fact fact, struct query_total ret[QUERY_PAIRS_MAX],
@@ -111,8 +109,7 @@ int query_totals(struct query_run *r, enum store_fact fact, struct query_total r
 	int err = query_sql_begin(r, &sql);
 
 	if (!err) {
-		fputs("SELECT metric, mode, sum(self) AS all_self, sum(calls), sum(samples), min(t), "
-		      "max(t) FROM ", sql.out);
+		fputs("SELECT metric, mode, sum(self), sum(calls), sum(samples) FROM ", sql.out);
 		query_sql_from(r, fact, &w, sql.out);
 		fputs(" GROUP BY metric, mode ORDER BY metric, mode", sql.out);
 		err = query_sql_select(r, &sql, total_row, &totals);

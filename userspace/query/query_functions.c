@@ -40,8 +40,9 @@ static int columns_add(struct query_run *r, const struct query_slices *w)
 		{ "cumulative", "cost", QUERY_SHOWN },
 		{ "cumulative_error", "cost", QUERY_ERROR },
 		{ "cumulative_share", "percent", QUERY_SHOWN },
-		{ "first", "time", QUERY_DETAIL },
-		{ "last", "time", QUERY_DETAIL },
+		{ "minutes", "count", QUERY_DETAIL },
+		{ "self_deviation", "cost", QUERY_DETAIL },
+		{ "cumulative_deviation", "cost", QUERY_DETAIL },
 	};
 	int err = query_key_columns(r, w);
 
@@ -53,6 +54,14 @@ static int columns_add(struct query_run *r, const struct query_slices *w)
 static json_t *share(const struct functions *f, double cost)
 {
 	return f->total->self > 0 ? json_real(100 * cost / f->total->self) : json_null();
+}
+
+/* Of what it came to in each of the hosts' minutes in which it was seen. */
+static json_t *deviation(double minutes, double sum, double squares)
+{
+	if (minutes < 2)
+		return json_null();
+	return query_amount(sqrt(fmax((squares - sum * sum / minutes) / (minutes - 1), 0)));
 }
 
 /* Keys, then the columns of query_write(). */
@@ -74,11 +83,11 @@ static int function_row(void *arg, const struct store_value *v, size_t count)
 	json_array_append_new(row, query_string(f->total->pair.metric));
 	json_array_append_new(row, query_string(f->total->pair.mode));
 	json_array_append_new(row, query_string(query_text(&v[0])));
-	json_array_append_new(row, query_string(strcmp(query_text(&v[9]), query_text(&v[10]))
+	json_array_append_new(row, query_string(strcmp(query_text(&v[10]), query_text(&v[11]))
 							? ""
-							: query_text(&v[9])));
-	json_array_append_new(row, query_u64(&v[11]) == query_u64(&v[12])
-					   ? json_integer(query_u64(&v[11]))
+							: query_text(&v[10])));
+	json_array_append_new(row, query_u64(&v[12]) == query_u64(&v[13])
+					   ? json_integer(query_u64(&v[12]))
 					   : json_null());
 	json_array_append_new(row, json_integer(query_u64(&v[1])));
 	json_array_append_new(row, json_integer(query_u64(&v[2])));
@@ -89,7 +98,8 @@ static int function_row(void *arg, const struct store_value *v, size_t count)
 	json_array_append_new(row, query_amount(sqrt(fmax(query_f64(&v[6]), 0))));
 	json_array_append_new(row, share(f, cumulative));
 	json_array_append_new(row, json_integer(query_u64(&v[7])));
-	json_array_append_new(row, json_integer(query_u64(&v[8])));
+	json_array_append_new(row, deviation(query_f64(&v[7]), self, query_f64(&v[8])));
+	json_array_append_new(row, deviation(query_f64(&v[7]), cumulative, query_f64(&v[9])));
 	return query_row(r, row);
 }
 
@@ -102,23 +112,24 @@ static void display_write(FILE *out)
 
 static void query_write(const struct query_run *r, const struct query_slices *w, FILE *out)
 {
-	const char *column = !strcmp(r->q->sort, "name") ? "shown" : r->q->sort;
-	bool all = !*r->q->function;
+	bool by_name = !strcmp(r->q->sort, "name"), all = !*r->q->function;
 
 	fputs("SELECT ", out);
 	query_sql_keys(r, w, out);
 	fputs("shown, sum(x_calls) AS all_calls, sum(x_samples) AS all_samples, sum(x_self) AS "
 	      "all_self, sum(x_self_variance), sum(x_cumulative) AS all_cumulative, "
-	      "sum(x_cumulative_variance), min(x_first), max(x_last), min(file), max(file), "
+	      "sum(x_cumulative_variance), sum(x_minutes), sum(x_self_squares), "
+	      "sum(x_cumulative_squares), min(file), max(file), "
 	      "min(line), max(line) FROM (SELECT ", out);
 	query_sql_keys(r, w, out);
 	display_write(out);
 	fputs(", x_calls, x_samples, x_self, x_self_variance, x_cumulative, x_cumulative_variance, "
-	      "x_first, x_last, file, line FROM (SELECT ", out);
+	      "x_minutes, x_self_squares, x_cumulative_squares, file, line FROM (SELECT ", out);
 	query_sql_keys(r, w, out);
 	fputs("function, sum(calls) AS x_calls, sum(samples) AS x_samples, sum(self) AS x_self, "
 	      "sum(self_variance) AS x_self_variance, sum(cumulative) AS x_cumulative, "
-	      "sum(cumulative_variance) AS x_cumulative_variance, min(t) AS x_first, max(t) AS x_last "
+	      "sum(cumulative_variance) AS x_cumulative_variance, sum(minutes) AS x_minutes, "
+	      "sum(self_squares) AS x_self_squares, sum(cumulative_squares) AS x_cumulative_squares "
 	      "FROM ", out);
 	query_sql_from(r, FACT_COSTS, w, out);
 	fputs(" GROUP BY ", out);
@@ -127,10 +138,10 @@ static void query_write(const struct query_run *r, const struct query_slices *w,
 	query_sql_functions(r, r->q->function, out);
 	fputs(" AS known USING (function)) AS called GROUP BY ", out);
 	query_sql_keys(r, w, out);
-	fprintf(out, "shown ORDER BY %s%s, shown", strcmp(column, "shown") ? "all_" : "",
-		strcmp(column, "shown") ? column : "shown");
-	fputs(strcmp(column, "shown") ? " DESC" : "", out);
-	fprintf(out, " LIMIT %" PRIu32, r->q->limit + 1);
+	fputs("shown ORDER BY ", out);
+	if (!by_name)
+		fprintf(out, "all_%s DESC, ", r->q->sort);
+	fprintf(out, "shown LIMIT %" PRIu32, r->q->limit + 1);
 }
 
 int query_functions_run(struct query_run *r)

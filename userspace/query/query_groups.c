@@ -117,8 +117,8 @@ static int sums_load(struct loading *l)
 		return err;
 	fputs("SELECT ", sql.out);
 	query_sql_keys(r, &by_status, sql.out);
-	fputs("sum(n), sum(estimate), sum(estimate_variance), " QUERY_GROUP_WEIGHT ", "
-	      QUERY_GROUP_COST, sql.out);
+	fputs("sum(n), sum(estimate), sum(estimate_variance), " "sum(estimate_weight), "
+	      "sum(cost_estimate)", sql.out);
 	for (int m = 0; m < REQUEST_MEASURES; m++)
 		fprintf(sql.out, ", sum(%s_sum), sum(%s_squares)", request_measure_name(m),
 			request_measure_name(m));

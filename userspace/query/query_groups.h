@@ -30,8 +30,6 @@ struct query_group {
  * with the mean and deviation s of them all: the first from how many there were, the second
  * from which of them were seen. Nothing of it is left where all were.
  */
-#define QUERY_GROUP_WEIGHT "sum(CASE WHEN n > 0 THEN estimate * (estimate - n) / n ELSE 0 END)"
-#define QUERY_GROUP_COST "sum(CASE WHEN n > 0 THEN cost_sum * estimate / n ELSE 0 END)"
 double query_group_cost_error(const struct query_group *g);
 double query_group_mean(const struct query_group *g); /* cost */
 

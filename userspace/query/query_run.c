@@ -8,11 +8,12 @@
 #include <time.h>
 
 #include "userspace/query/query_kind.h"
-#include "userspace/query/query_time.h"
+#include "userspace/query/query_measure.h"
 
 #define HOUR_S 3600
 #define DAY_S 86400
 #define POINTS 240 /* of a series */
+#define TAGS_HOSTS_S (6 * HOUR_S)
 
 const struct query_kind query_kinds[] = {
 	{ QUERY_FUNCTIONS, "functions", "the most expensive functions",
@@ -79,6 +80,18 @@ static int stepped_source(struct query_run *r)
 	}
 }
 
+/* Functions, call paths, bins and users are not: see schema.h. */
+static bool is_by_host(const struct query *q)
+{
+	struct query_measure m;
+	char err[8];
+
+	if (q->what == QUERY_SERIES && !query_measure_parse(q->measure, &m, err, sizeof(err)))
+		return m.kind != MEASURE_FUNCTIONS && m.kind != MEASURE_QUANTILE &&
+		       m.kind != MEASURE_USERS;
+	return query_word_is_in("requests tags counters", query_kind_of(q->what)->name);
+}
+
 static int source_choose(struct query_run *r)
 {
 	const struct query *q = r->q;
@@ -86,9 +99,16 @@ static int source_choose(struct query_run *r)
 	if (q->since >= q->until)
 		return QUERY_FAIL(r, -EINVAL, "since: is not before until");
 	r->by_host = asks_for(q, TAG_KEY_HOST);
+	if (r->by_host && !is_by_host(q))
+		return QUERY_FAIL(r, -EINVAL,
+				  "host: only requests, their sums over time, tags and counters are kept "
+				  "by host");
 	if (q->what == QUERY_SERIES || q->what == QUERY_USERS)
 		return stepped_source(r);
-	return store_source(r->store, q->since, q->until, 0, r->by_host, &r->source, r->err,
+	/* Tags are of hosts as well while that is no great work. */
+	if (q->what == QUERY_TAGS && q->until - q->since <= TAGS_HOSTS_S)
+		r->by_host = true;
+	return store_source(r->store, q->since, q->until, DAY_S, r->by_host, &r->source, r->err,
 			    r->errlen);
 }
 
@@ -176,7 +196,8 @@ static int extent_ask(struct query_run *r, uint64_t since, uint64_t until, struc
 static int extent_add(struct query_run *r)
 {
 	struct extent e = { 0 }, first = { 0 }, last = { 0 };
-	int err = extent_ask(r, 0, r->now_s + DAY_S, &e);
+	uint64_t now = r->q->until > r->now_s ? r->q->until : r->now_s;
+	int err = extent_ask(r, 0, now + DAY_S, &e);
 
 	/* The hour of the first one and of the last, unless hours are not kept any more. */
 	if (!err && e.rows) {
@@ -230,7 +251,7 @@ static int answer_begin(struct query_run *r)
 	r->answer = json_pack("{s:s, s:I, s:I, s:I, s:b, s:[], s:[]}", "what",
 			      query_kind_of(r->q->what)->name, "since",
 			      (json_int_t)r->source.since, "until", (json_int_t)r->source.until,
-			      "step", (json_int_t)(r->step_s ? r->step_s : r->source.step_s), "truncated", 0, "columns",
+			      "step", (json_int_t)r->step_s, "truncated", 0, "columns",
 			      "rows");
 	r->columns = json_object_get(r->answer, "columns");
 	r->rows = json_object_get(r->answer, "rows");

@@ -107,7 +107,7 @@ int query_row(struct query_run *r, json_t *row);
 struct query_total {
 	struct query_pair pair;
 	double self; /* of costs */
-	uint64_t calls, samples, first, last;
+	uint64_t calls, samples;
 };
 #define QUERY_PAIRS_MAX 8
 /* fact: FACT_COSTS or FACT_PATH_COSTS. Written to the answer, too. */

@@ -103,7 +103,7 @@ static enum store_fact sums_write(const struct series *s, FILE *out)
 		      out);
 		return FACT_REQUESTS;
 	case MEASURE_COST:
-		fputs("0, " QUERY_GROUP_COST ", 0", out);
+		fputs("0, sum(cost_estimate), 0", out);
 		return FACT_REQUESTS;
 	case MEASURE_SUM:
 	case MEASURE_MEAN:

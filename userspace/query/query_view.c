@@ -60,12 +60,25 @@ static bool is_zero(const struct view *v, size_t at)
 	return true;
 }
 
+static bool is_unknown(const struct view *v, size_t at)
+{
+	const json_t *row;
+	size_t i;
+
+	json_array_foreach((json_t *)v->rows, i, row)
+		if (json_is_number(json_array_get(row, at)))
+			return false;
+	return true;
+}
+
 static bool hides(const struct view *v, const struct view_column *c, size_t at, bool detail)
 {
 	if (!strcmp(c->name, TAG_KEY_METRIC) || !strcmp(c->name, TAG_KEY_MODE))
 		return is_constant(v, at);
 	if (v->style->wide)
 		return false;
+	if (c->error)
+		return is_unknown(v, at);
 	/* Calls of samples, samples of what is exact, failures where there are none. */
 	if (!strcmp(c->name, "calls") || !strcmp(c->name, "samples") || !strcmp(c->name, "failed"))
 		return is_zero(v, at);
@@ -272,7 +285,9 @@ static void print_head(const struct view *v, const json_t *answer)
 	query_time_text(since, time_of(answer, "since"));
 	query_time_text(until, time_of(answer, "until"));
 	query_span_text(step, time_of(answer, "step"));
-	fprintf(v->out, "%s to %s UTC, by %s", since, until, step);
+	fprintf(v->out, "%s to %s UTC", since, until);
+	if (time_of(answer, "step"))
+		fprintf(v->out, ", by %s", step);
 	for (size_t i = 0; i < v->count; i++)
 		if (v->list[i].hidden && (!strcmp(v->list[i].name, TAG_KEY_METRIC) ||
 					  !strcmp(v->list[i].name, TAG_KEY_MODE)))
@@ -283,7 +298,7 @@ static void print_head(const struct view *v, const json_t *answer)
 static void print_peaks(const struct view *v, const json_t *answer)
 {
 	const json_t *peaks = json_object_get(answer, "peaks"), *peak;
-	char cell[CELL_SIZE], ratio[CELL_SIZE];
+	char cell[CELL_SIZE], ratio[CELL_SIZE], titles[TABLE_COLUMNS_MAX][64];
 	size_t i;
 
 	json_array_foreach((json_t *)peaks, i, peak) {
@@ -300,7 +315,7 @@ static void print_peaks(const struct view *v, const json_t *answer)
 			cell_format(v, row, at, cell);
 			fprintf(v->out, "%s%s", comma, cell);
 			if (v->list[at].unit[0] != 't')
-				fprintf(v->out, " %s", v->list[at].name);
+				fprintf(v->out, " %s", title_of(v, at, titles));
 			if (at + 1 < v->count && v->list[at + 1].error) {
 				error_format(row, at + 1, ratio);
 				fprintf(v->out, " \xc2\xb1 %s", ratio);
@@ -311,6 +326,18 @@ static void print_peaks(const struct view *v, const json_t *answer)
 	}
 	if (json_array_size(peaks))
 		fputc('\n', v->out);
+}
+
+/* Time is not taken for what else costs are told in. */
+static void print_metrics(const struct view *v, const json_t *answer)
+{
+	const json_t *metrics = json_object_get(answer, "metrics"), *metric;
+	size_t i;
+
+	json_array_foreach((json_t *)metrics, i, metric)
+		if (json_is_string(metric) &&
+		    !strcmp(json_string_value(metric), metric_name(METRIC_TASK_CLOCK)))
+			fputs("\ntask-clock: time on a CPU, not instructions\n", v->out);
 }
 
 static void print_losses(const struct view *v, const json_t *answer)
@@ -374,6 +401,7 @@ int query_print_table(const json_t *answer, const struct query_style *style, FIL
 	err = table_fill(&v);
 	if (json_is_true(json_object_get(answer, "truncated")))
 		fputs("(there are more rows: --limit 0 shows all)\n", out);
+	print_metrics(&v, answer);
 	print_losses(&v, answer);
 	return err;
 }
@@ -406,7 +434,7 @@ int query_print_csv(const json_t *answer, FILE *out)
 				fprintf(out, "%s%" JSON_INTEGER_FORMAT, at ? "," : "",
 					json_integer_value(value));
 			else if (json_is_real(value))
-				fprintf(out, "%s%.10g", at ? "," : "", json_real_value(value));
+				fprintf(out, "%s%.15g", at ? "," : "", json_real_value(value));
 			else
 				fputs(at ? "," : "", out);
 		}

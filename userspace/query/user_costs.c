@@ -97,8 +97,8 @@ int user_costs_load(struct query_run *r, struct user_costs *ret)
 	fprintf(sql.out, "SELECT intDiv(t, %" PRIu32 ") * %" PRIu32 " AS bucket, ", r->step_s,
 		r->step_s);
 	query_sql_keys(r, &slices, sql.out);
-	fputs("sum(n), sum(estimate), sum(estimate_variance), " QUERY_GROUP_WEIGHT ", "
-	      QUERY_GROUP_COST ", sum(cost_sum), sum(cost_squares) FROM ", sql.out);
+	fputs("sum(n), sum(estimate), sum(estimate_variance), " "sum(estimate_weight), "
+	      "sum(cost_estimate), sum(cost_sum), sum(cost_squares) FROM ", sql.out);
 	query_sql_from(r, FACT_REQUESTS, &slices, sql.out);
 	fputs(" GROUP BY ", sql.out);
 	query_sql_keys(r, &slices, sql.out);

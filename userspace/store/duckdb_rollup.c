@@ -177,7 +177,9 @@ int duck_maintain(struct store *base, uint64_t now_s, char *err, size_t errlen)
 	int failed;
 
 	pthread_mutex_lock(&s->maintaining);
-	failed = roll_step(s, DUCK_HOUR, now_s, err, errlen);
+	failed = duck_pack(s, now_s, err, errlen);
+	if (!failed)
+		failed = roll_step(s, DUCK_HOUR, now_s, err, errlen);
 	if (!failed)
 		failed = roll_step(s, DUCK_DAY, now_s, err, errlen);
 	if (!failed)

@@ -216,6 +216,7 @@ static void duck_close(struct store *base)
 	for (int i = 0; i < DUCK_STEPS; i++)
 		id_set_free(&s->touched[i]);
 	ledger_filter_free(&s->ledger);
+	tally_clear(&s->loose);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd);
 	pthread_rwlock_destroy(&s->in_use);

@@ -28,10 +28,13 @@
 #include "userspace/store/engine.h"
 #include "userspace/store/id_set.h"
 #include "userspace/store/ledger_filter.h"
+#include "userspace/tally.h"
 
 #define DUCK_IDLE_MAX 8
 /* Ids that are known to have names; beyond, all are asked for again. */
 #define DUCK_KNOWN_MAX 1000000
+/* Minutes that are noted as loose, with how many groups wrote to them. */
+#define DUCK_LOOSE_MAX 4096
 /* What must be free on the disk before anything is written: a checkpoint's worth, and more. */
 #define DUCK_DISK_MIN (64ull << 20)
 
@@ -67,6 +70,7 @@ struct duck_store {
 	/* By hours and days; taken after `writing`. */
 	pthread_mutex_t state_lock;
 	struct id_set touched[DUCK_STEPS]; /* begins */
+	struct tally loose; /* minutes of which several groups have written rows of the same keys */
 	uint64_t kept_from[DUCK_STEPS]; /* raised with `writing` held */
 	uint64_t rolled_until;
 	/* Being made anew: who writes facts of it touches it once more. */
@@ -98,6 +102,10 @@ int duck_write(struct store *s, const struct batch *const *batches, size_t n,
 /* duckdb_names.c: rows of names that the store lacks; fresh: their ids, by schema_names. */
 int duck_write_names(struct duck_store *s, struct duck_link *l, const struct batch *const *batches,
 		     size_t n, struct id_set *fresh, char *err, size_t errlen);
+/* duckdb_pack.c: notes that a group has written to a minute; with state_lock held. */
+void duck_loosen(struct duck_store *s, uint64_t minute);
+/* Adds up the rows of minutes that are over. */
+int duck_pack(struct duck_store *s, uint64_t now_s, char *err, size_t errlen);
 /* duckdb_rollup.c */
 int duck_maintain(struct store *s, uint64_t now_s, char *err, size_t errlen);
 /* The oldest hour or day that is touched; UINT64_MAX: none. */

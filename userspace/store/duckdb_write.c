@@ -252,6 +252,20 @@ static int join_touched(struct group *g, int step)
 	return id_set_join(&s->touched[step], &g->touched[step]);
 }
 
+/* Each minute once; batches of a group are of few. */
+static void loosen(struct group *g)
+{
+	for (size_t i = 0; i < g->count; i++) {
+		uint64_t t = rows_minute(g->batches[i]);
+		bool before = t < g->store->kept_from[DUCK_MINUTE];
+
+		for (size_t k = 0; !before && k < i; k++)
+			before = rows_minute(g->batches[k]) == t;
+		if (!before)
+			duck_loosen(g->store, t);
+	}
+}
+
 /* What is committed is known from now on; names that there is no memory for are asked for. */
 static void note_written(struct group *g)
 {
@@ -265,6 +279,7 @@ static void note_written(struct group *g)
 	for (int step = 0; step < DUCK_STEPS; step++)
 		if (join_touched(g, step))
 			s->broken = true; /* opening anew reads it from the table */
+	loosen(g);
 	pthread_mutex_unlock(&s->state_lock);
 	s->batches += g->count;
 	s->rows += g->rows;

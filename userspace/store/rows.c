@@ -90,6 +90,8 @@ static int request_rows(const struct batch *b, struct row *r)
 		add_u64(r, q->count);
 		add_f64(r, q->estimate);
 		add_f64(r, q->estimate_variance);
+		add_f64(r, q->count ? q->estimate * (q->estimate - q->count) / q->count : 0);
+		add_f64(r, q->count ? q->sums[REQUEST_COST] * q->estimate / q->count : 0);
 		for (unsigned int m = 0; m < REQUEST_MEASURES; m++) {
 			add_f64(r, (double)q->sums[m]);
 			add_f64(r, q->squares[m]);

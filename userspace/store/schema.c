@@ -35,6 +35,8 @@ static const struct schema_column requests[] = {
 	COUNTED("n"),
 	AMOUNT("estimate"),
 	AMOUNT("estimate_variance"),
+	AMOUNT("estimate_weight"), /* estimate * (estimate - n) / n */
+	AMOUNT("cost_estimate"),   /* cost_sum * estimate / n */
 	MEASURED("cost"),
 	MEASURED("kernel_cost"),
 	MEASURED("latency"),
@@ -55,7 +57,7 @@ static const struct schema_column requests[] = {
 	MEASURED("head"),
 	MEASURED("probed_calls"),
 };
-_Static_assert(COUNT(requests) == 3 + 2 * REQUEST_MEASURES, "a measure without its columns");
+_Static_assert(COUNT(requests) == 5 + 2 * REQUEST_MEASURES, "a measure without its columns");
 _Static_assert(COUNT(requests) + SCHEMA_MINUTE_FRONT <= SCHEMA_COLUMNS_MAX, "too many columns");
 
 static const struct schema_column bins[] = {

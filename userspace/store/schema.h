@@ -17,6 +17,9 @@
  * are written, and their slice is the fleet's by the minute too. In costs, `minutes` is how many
  * hosts' minutes a row is the sum of, and the squares are of what each of these came to.
  *
+ * Of requests that were watched in part, what n of them stand for is different in each row: so
+ * what they are scaled to is in columns of its own, before anything is added up.
+ *
  * Names: one row of each id, under the same name as in the facts, for JOIN ... USING.
  *	tags		slice, key, value: of slices, and of fleets
  *	functions	function, name, qualname, class_name, module, file, wraps, line

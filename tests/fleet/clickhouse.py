@@ -1,0 +1,543 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Stores in ClickHouse 18.16: the same answers as DuckDB's, on one server and on two shards;
+each batch once, whoever writes it and whatever is killed.  clickhouse.py [TEST...]
+
+PYCOST_TEST_KILLS says how often servers are killed (20)."""
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+import clickhouse_rig
+from serve_rig import BUILD, batches, check, counts, skip, work
+
+STORES = os.path.join(BUILD, "stores")
+STORE_JSON = os.path.join(BUILD, "store_json")
+KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "20"))
+DAY, HOUR = 86400, 3600
+AGAIN = -11  # EAGAIN
+FACTS = ("costs", "path_costs", "requests", "bins", "backends", "users", "counters")
+running = []
+
+
+class Refused(Exception):
+    def __init__(self, line):
+        super().__init__(line)
+        self.code = int(line.split()[1])
+        self.words = line.split(" ", 2)[2]
+
+
+class Store:
+    """tests/fleet/stores.c"""
+
+    def __init__(self, where, *options):
+        self.process = subprocess.Popen([STORES, *options, where], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
+        running.append(self.process)
+        self.rows()
+
+    def rows(self):
+        rows = []
+        while True:
+            line = self.process.stdout.readline()
+            if not line:
+                raise RuntimeError("stores ended with %s" % self.process.wait())
+            if line.startswith("error "):
+                raise Refused(line.rstrip("\n"))
+            if line.startswith("ok"):
+                self.said = line.split()[1:]
+                return rows
+            rows.append(json.loads(line))
+
+    def do(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.rows()
+
+    def write(self, files):
+        self.do("write " + " ".join(files))
+        return self.said
+
+    def write_until_done(self, files):
+        """As a sender does: again, until it is told."""
+        tries = 0
+        while True:
+            try:
+                return self.write(files), tries
+            except Refused as refused:
+                if refused.code != AGAIN:
+                    raise
+            tries += 1
+            time.sleep(random.uniform(0, 0.2))
+
+    def facts(self, fact, since, until, step, hosts, sql):
+        return self.do("facts %s %d %d %d %d %s" % (fact, since, until, step, hosts, sql))
+
+    def close(self):
+        self.process.stdin.close()
+        return self.process.wait(60)
+
+
+def unlike(a, b, where=""):
+    """Where two answers differ by more than the order in which floats were added up."""
+    if isinstance(a, float) or isinstance(b, float):
+        if isinstance(a, (int, float)) and isinstance(b, (int, float)) and \
+                math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6):
+            return None
+        return "%s: %r, %r" % (where, a, b)
+    if type(a) is not type(b):
+        return "%s: %r, %r" % (where, a, b)
+    if isinstance(a, list):
+        if len(a) != len(b):
+            return "%s: %d, %d of them" % (where, len(a), len(b))
+        return next(filter(None, (unlike(x, y, "%s[%d]" % (where, i))
+                                  for i, (x, y) in enumerate(zip(a, b)))), None)
+    if isinstance(a, dict):
+        if a.keys() != b.keys():
+            return "%s: keys %s, %s" % (where, sorted(a), sorted(b))
+        return next(filter(None, (unlike(a[k], b[k], where + "." + k) for k in a)), None)
+    return None if a == b else "%s: %r, %r" % (where, a, b)
+
+
+# ---- batches of all kinds ----
+
+SERVICES = ("shop", "it's\\ \"billing\"", "søk \U0001f40d")
+ENDPOINTS = ("GET /shop/*", "POST /cart", "")
+FUNCTIONS = [["shop.m%d" % (i % 4), "f%d.<locals>.g" % i, "/srv/it's/%d.py" % (i % 4), i + 1]
+             for i in range(24)]
+PATHS = [[-1 if i < 6 else random.Random(i).randrange(i), i % len(FUNCTIONS)] for i in range(40)]
+BACKENDS = ("postgres", "back\\slash", "a'b")
+
+
+def random_requests(r, slice_number):
+    count = r.randrange(1, 50)
+
+    def bins():
+        return [[i, r.randrange(1, 9)] for i in sorted(r.sample(range(64, 1400), r.randrange(1, 6)))]
+    return {"slice": slice_number, "count": count, "estimate": count * r.uniform(1, 3),
+            "variance": r.uniform(0, 9), "sums": [r.randrange(10 ** 9) for _ in range(64)],
+            "squares": [r.uniform(0, 1e15) for _ in range(64)], "bins": [bins() for _ in range(3)],
+            "backends": [[b, r.randrange(9), r.randrange(10 ** 7)] for b in r.sample(BACKENDS, 2)]}
+
+
+def random_batch(r, begin):
+    base = {"service": r.choice(SERVICES), "metric": "instructions:u", "host": "web-%d" % r.randrange(6),
+            "version": "1.%d" % r.randrange(2)}
+    slices = [dict(base, endpoint=e, mode=m) for e in ENDPOINTS for m in ("exact", "sampled")]
+    slices += [dict(base, endpoint=e, status=s) for e in ENDPOINTS[:2] for s in ("200", "500")]
+    slices.append(base)
+    costs = [[s, f, r.randrange(1, 99) if s % 2 == 0 else 0, r.randrange(1, 99) if s % 2 else 0,
+              r.randrange(10 ** 9), r.randrange(10 ** 9, 10 ** 10), r.uniform(0, 1e6), r.uniform(0, 1e6)]
+             for s in range(6) for f in [-1] + r.sample(range(len(FUNCTIONS)), 5)]
+    return {"sender": base["host"], "begin": begin, "slices": slices, "functions": FUNCTIONS,
+            "paths": PATHS, "costs": costs,
+            "path_costs": [[s, p, r.randrange(1, 99), 0, r.randrange(10 ** 9)]
+                           for s in range(6) for p in r.sample(range(len(PATHS)), 8)],
+            "requests": [random_requests(r, s) for s in range(6, 10)],
+            "users": [{"slice": 10, "registers": [[i, r.randrange(1, 20)] for i in
+                                                  sorted(r.sample(range(4096), 30))]}],
+            "counters": [[10, "loss.nodes", r.randrange(5)], [10, "workers.born", 1]]}
+
+
+def packed(made):
+    directory = tempfile.mkdtemp(dir=work)
+    subprocess.run([STORE_JSON, "--pack", directory], input=json.dumps(made), text=True, check=True)
+    return [os.path.join(directory, str(i)) for i in range(len(made))]
+
+
+# ---- the same answers ----
+
+def sums_sql(store_columns):
+    return "SELECT t, slice, %s FROM @ AS f GROUP BY t, slice ORDER BY t, slice" % store_columns
+
+
+ALL_SUMS = {
+    "costs": "sum(minutes), sum(calls), sum(samples), sum(self), sum(cumulative), sum(self_squares),"
+             " sum(cumulative_squares), sum(self_variance), count(*) > 0",
+    "path_costs": "sum(calls), sum(samples), sum(self), min(path), max(path)",
+    "requests": "sum(n), sum(estimate), sum(estimate_variance), sum(cost_sum), sum(latency_squares)",
+    "bins": "sum(n), sum(n * bin), max(distribution)",
+    "backends": "sum(calls), sum(ns), min(backend), max(backend)",
+    "users": "max(level), min(slot), max(slot)",
+    "counters": "sum(value), min(name), max(name)",
+}
+
+
+def questions(begin, now):
+    """Of every kind: over stretches that are answered from minutes, hours and days."""
+    for since, until in ((begin + 7 * HOUR + 120, begin + 9 * HOUR), (begin, begin + 2 * DAY), (begin, now),
+                         (now - 5 * HOUR - 60, now)):
+        span = " since=%d until=%d limit=1000" % (since, until)
+        for words in ("functions", "functions by=service,mode", "functions where=service=shop by=endpoint",
+                      "functions function=*g where=endpoint=POST* sort=calls", "functions where=mode=exact",
+                      "callers function=shop.m1.*", "callers function=*f3* where=service=shop", "paths",
+                      "paths where=service=s* by=version", "requests", "requests by=endpoint,status",
+                      "requests by=service where=status=5*", "requests by=version", "requests by=host",
+                      "requests where=host=web-1",
+                      "series", "series measure=self by=service", "series measure=latency.p99 by=service",
+                      "series measure=latency.mean step=1h", "series measure=requests by=status step=1d",
+                      "series measure=users step=1h", "series measure=counter.loss.nodes", "users",
+                      "users by=service step=1h", "tags", "tags by=service", "counters", "counters by=host"):
+            yield words + span
+
+
+def same_answers(name, duck, others, begin, now):
+    """Every question and every sum of every table, of DuckDB and of each of the others."""
+    wrong, asked = [], 0
+
+    def ask(store, what):
+        try:
+            return what(store)
+        except Refused as refused:
+            return [refused.code]  # what one refuses, all do
+    asks = [(q, lambda s, q=q: s.do("query " + q)) for q in questions(begin, now)]
+    for fact, columns in ALL_SUMS.items():
+        for since, until, step in ((begin, now, 60), (begin, now, 3600), (begin, now, 86400),
+                                   (begin + 3000, begin + DAY + 5 * HOUR + 60, 86400),
+                                   (now - 2 * HOUR, now, 60)):
+            for hosts in (0, 1) if step == 60 and fact in ("requests", "backends", "counters") else (0,):
+                asks.append(("%s %d-%d /%d %d" % (fact, since - begin, until - begin, step, hosts),
+                             lambda s, a=(fact, since, until, step, hosts, sums_sql(columns)): s.facts(*a)))
+    refused = empty = 0
+    for words, what in asks:
+        expected = ask(duck, what)
+        refused += len(expected) == 1 and isinstance(expected[0], int)
+        empty += not expected or isinstance(expected[0], dict) and not expected[0].get("rows", [1])
+        for store in others:
+            asked += 1
+            difference = unlike(expected, ask(store, what))
+            if difference:
+                wrong.append("%s%s" % (words, difference))
+    check("%s: %d questions have the same answers" % (name, asked), not wrong and refused < 5 and
+          empty < len(asks) / 4, "%d differ (%d refused, %d empty): %s" % (len(wrong), refused, empty,
+                                                                          "; ".join(wrong[:4])))
+
+
+def story(seed):
+    """Groups of batches in the order they come in, and the times in between."""
+    r = random.Random(seed)
+    begin = int(time.time()) // DAY * DAY - 3 * DAY
+    made = [random_batch(r, begin + r.randrange(int(2.6 * DAY)) // 60 * 60) for _ in range(170)]
+    made += [random_batch(r, begin + 7 * HOUR + 60 * r.randrange(120)) for _ in range(40)]
+    made.sort(key=lambda b: b["begin"])
+    for i in range(0, len(made) - 30, 7):  # some are late
+        j = i + r.randrange(30)
+        made[i], made[j] = made[j], made[i]
+    files = packed(made)
+    groups, at = [], 0
+    while at < len(files):
+        size = r.randrange(1, 12)
+        group = files[at:at + size]
+        if at and r.random() < 0.3:  # some come again
+            group += r.sample(files[:at], min(at, 3))
+        groups.append((max(b["begin"] for b in made[:at + size]) + 90, group))
+        at += size
+    return begin, groups, made
+
+
+def tell(stores, groups, maintain_each):
+    answers = [[] for _ in stores]
+    for i, (now, group) in enumerate(groups):
+        for store, said in zip(stores, answers):
+            said += store.write(group)
+            if i % maintain_each == 0:
+                store.do("maintain %d" % now)
+    return answers
+
+
+def test_same_answers():
+    one = clickhouse_rig.servers(work)[0]
+    shards = clickhouse_rig.servers(work, shards=2)
+    running.extend([one, *shards])
+    begin, groups, made = story(random.randrange(1 << 30))
+    where = ",".join(s.url() for s in shards)
+    stores = [Store(tempfile.mkdtemp(dir=work)), Store(one.url()), Store(where, "--cluster", "fleet")]
+    answers = tell(stores, groups, 5)
+    check("each batch is new once, everywhere", answers[0] == answers[1] == answers[2]
+          and answers[0].count("new") == len(made), "of %d: %s" % (len(made), [a.count("new") for a in answers]))
+    now = max(b["begin"] for b in made) // 60 * 60 + 60
+    expected = sum(c[4] for b in made for c in b["costs"])
+    got = [s.facts("costs", begin, now, 86400, 0, "SELECT sum(self) FROM @ AS f")[0][0] for s in stores]
+    check("all have what was sent", all(math.isclose(g, expected, rel_tol=1e-12) for g in got),
+          "%r, not %r" % (got, expected))
+    halves = [float(s.ask("SELECT count() FROM attempts WHERE state = 1", "pycost_shard")) for s in shards]
+    check("both shards have a share", min(halves) > 0, str(halves))
+    same_answers("partly rolled up", stores[0], stores[1:], begin, now)
+    for store in stores:
+        store.do("maintain %d" % (now + 2 * DAY))
+    for store in stores[1:]:
+        rolled = store.do("ask SELECT step, count(*) FROM rolled GROUP BY step ORDER BY step")
+        check("hours and days are made", [r[0] for r in rolled] == [3600, 86400], str(rolled))
+    same_answers("rolled up", stores[0], stores[1:], begin, now)
+    test_texts(stores)
+    for store in stores:
+        store.close()
+
+
+def test_texts(stores):
+    for text in ("it's", "a\\b", "\\", "''", "%_", "\"", "t\\t", "søk \U0001f40d", "{x}", "-- x", "a\\'b"):
+        got = [s.do("quote SELECT_@_AS_x " + text) for s in stores]
+        check("text %r" % text, all(g == [[text]] for g in got), str(got))
+
+
+# ---- each batch once ----
+
+def sums(store, made):
+    begin = min(b.begin for b in made)
+    return {name: store.facts(fact, begin, max(b.begin for b in made) + 60, 60, 0,
+                              "SELECT toFloat64(sum(%s)) FROM @ AS f" % column)[0][0]
+            for name, fact, column in (("calls", "costs", "calls"), ("self", "costs", "self"),
+                                       ("path_self", "path_costs", "self"), ("requests", "requests", "n"),
+                                       ("counter", "counters", "value"))}
+
+
+def totals(made):
+    return {k: float(sum(getattr(b, k) for b in made))
+            for k in ("calls", "self", "path_self", "requests", "counter")}
+
+
+def made_groups(groups, size, r, **wanted):
+    """Batches of several senders, in groups; and all of them."""
+    begin = int(time.time()) // HOUR * HOUR - 2 * HOUR
+    made = [batches(size, sender="web-%d" % (g % 5), begin=begin + 60 * (g % 115), functions=30, **wanted)
+            for g in range(groups)]
+    return [[os.path.join(b.directory, b.id) for b in group] for group in made], [b for g in made for b in g]
+
+
+def exact(name, store, made):
+    got = sums(store, made)
+    check(name, got == totals(made), "%r, not %r" % (got, totals(made)))
+
+
+def test_kills():
+    """Its servers are killed while batches are written, added up and dropped."""
+    servers = clickhouse_rig.servers(work, shards=2)
+    running.extend(servers)
+    where = ",".join(s.url() for s in servers)
+    r = random.Random(7)
+    groups, made = made_groups(60 + 6 * KILLS, 3, r)
+    done, tries, turned = threading.Event(), [0], [0]
+
+    def write(mine):
+        store = Store(where, "--cluster", "fleet")
+        for group in mine:
+            tries[0] += store.write_until_done(group)[1]
+            if r.random() < 0.1:
+                tries[0] += store.write_until_done(group)[1]
+        store.close()
+
+    def maintain():
+        store = Store(where, "--cluster", "fleet")
+        while not done.is_set():
+            try:
+                store.do("maintain %d" % (time.time() + 3 * HOUR))
+                turned[0] += 1
+            except Refused:
+                pass
+            done.wait(0.3)
+        store.close()
+    writers = [threading.Thread(target=write, args=(groups[i::3],)) for i in range(3)]
+    upkeep = threading.Thread(target=maintain)
+    for t in writers + [upkeep]:
+        t.start()
+    killed = 0
+    while any(t.is_alive() for t in writers):
+        time.sleep(r.uniform(0.05, 0.6))
+        if killed < KILLS:
+            victim = r.choice(servers)
+            victim.kill()
+            killed += 1
+            time.sleep(r.uniform(0, 0.3))
+            victim.start()
+    done.set()
+    upkeep.join()
+    check("servers were killed while they were written to", killed == KILLS and tries[0] > 0,
+          "%d kills, %d tries" % (killed, tries[0]))
+    store = Store(where, "--cluster", "fleet")
+    exact("%d kills, %d tries again, %d times added up: totals are exact" % (killed, tries[0], turned[0]),
+          store, made)
+    store.do("maintain %d" % (time.time() + CLOCK))
+    exact("as they are when it is added up", store, made)
+    store.close()
+
+
+CLOCK = 3 * HOUR
+
+
+def test_together():
+    """Two collectors get the same batches at once, in other groups; and one is killed."""
+    server = clickhouse_rig.servers(work)[0]
+    running.append(server)
+    Store(server.url()).close()
+    groups, made = made_groups(40, 4, random)
+    files = [f for g in groups for f in g]
+    fresh, tries = [], [0]
+
+    def write(seed):
+        r = random.Random(seed)
+        store = Store(server.url())
+        at = 0
+        while at < len(files):
+            size = r.randrange(1, 9)
+            said, again = store.write_until_done(files[at:at + size])
+            fresh.append(said.count("new"))
+            tries[0] += again
+            at += size
+        store.close()
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    store = Store(server.url())
+    exact("three write the same at once: each batch counts once", store, made)
+    given_up = int(server.ask("SELECT count() FROM attempts WHERE state = 2", "pycost"))
+    check("some attempts were given up for others", given_up > 0, "none of them")
+    check("each is new to one", sum(fresh) == len(files), "%d, not %d" % (sum(fresh), len(files)))
+    store.close()
+
+
+def test_killed_collectors():
+    """Who writes is killed, at any point; another one writes the same."""
+    server = clickhouse_rig.servers(work)[0]
+    running.append(server)
+    Store(server.url()).close()
+    groups, made = made_groups(KILLS, 3, random)
+    for group in groups:
+        store = Store(server.url())
+        store.process.stdin.write("write " + " ".join(group) + "\n")
+        store.process.stdin.flush()
+        time.sleep(random.uniform(0, 0.12))
+        store.process.kill()
+        store.process.wait()
+    store = Store(server.url())
+    waited = time.monotonic()
+    for group in groups:
+        store.write_until_done(group)
+    exact("%d collectors are killed, others write the same: totals are exact" % KILLS, store, made)
+    check("what was left undone is done in time", time.monotonic() - waited < 60,
+          "%.0f s" % (time.monotonic() - waited))
+    store.close()
+
+
+# ---- what goes wrong ----
+
+def refusal(where, *options):
+    try:
+        Store(where, *options).close()
+    except Refused as refused:
+        return refused.code, refused.words
+    return 0, ""
+
+
+def test_errors():
+    server = clickhouse_rig.servers(work)[0]
+    running.append(server)
+    away = "http://127.0.0.1:%d/pycost" % clickhouse_rig.free_ports(1)[0]
+    for what, (code, words), expected, word in (
+            ("nobody there", refusal(away), AGAIN, "connect"),
+            ("a wrong password", refusal(server.url(), "--user", "pycost", "--password", "wr0ng"), -13, "assword"),
+            ("an unknown user", refusal(server.url(), "--user", "nobody"), -13, "user"),
+            ("a password in the URL", refusal("http://a:b@127.0.0.1:1/x"), -22, "by themselves"),
+            ("no name of a database", refusal(server.base + "/a-b"), -22, "letters"),
+            ("two databases", refusal(server.url("a") + "," + server.url("b")), -22, "one name"),
+            ("no such cluster", refusal(server.url(), "--cluster", "none"), -22, "no shard"),
+            ("a port that is not HTTP", refusal("http://127.0.0.1:%d/x" % server.tcp), AGAIN, "127.0.0.1")):
+        check("%s: one line, and no password" % what, code == expected and word in words and "\n" not in words
+              and "wr0ng" not in words, "%d %s" % (code, words))
+    store = Store(server.url(), "--user", "pycost", "--password", "se&cret")
+    for sql, word in (("SELEC 1", "Syntax error"), ("SELECT nothing FROM tags", "nothing"),
+                      ("SELECT * FROM missing", "missing")):
+        try:
+            store.do("ask " + sql)
+            check("refuses " + sql, False)
+        except Refused as refused:
+            check("says what is wrong with " + sql, refused.code == -5 and word in refused.words, refused.words)
+    groups, made = made_groups(2, 3, random)
+    second = Store(away + "," + server.url())
+    second.write(groups[0])
+    exact("a server that is away is passed over", second, made[:3])
+    server.kill()
+    try:
+        second.write(groups[1])
+        check("says that the server is away", False)
+    except Refused as refused:
+        check("says that the server is away", refused.code == AGAIN and "connect" in refused.words, refused.words)
+    server.start()
+    second.write_until_done(groups[1])
+    exact("and goes on when it is back", second, made)
+    store.close()
+    second.close()
+
+
+def test_retention():
+    """What is too old goes, and is not mistaken for what comes late."""
+    server = clickhouse_rig.servers(work)[0]
+    running.append(server)
+    store = Store(server.url())
+    now = int(time.time()) // DAY * DAY + DAY
+    r = random.Random(3)
+    days = (900, 100, 40, 9, 7, 1)
+    files = packed([random_batch(r, now - d * DAY + 600) for d in days] +
+                   [random_batch(r, now - 9 * DAY + 1200)])
+    store.write(files[:-1])
+
+    def rows():
+        return {step: [int(x) for x in server.ask(
+            "SELECT DISTINCT t - t %% 86400 FROM costs_%s ORDER BY 1 DESC" % step, "pycost").split()]
+                for step in ("minute", "hour", "day")}
+    for at in (now, now + HOUR + 10, now + 2 * HOUR + 20):
+        store.do("maintain %d" % at)
+    first = [now - d * DAY for d in days]
+    got = rows()
+    # Minutes as long as batches may come late; days by 32 of them.
+    check("minutes go after 8 days", sorted(got["minute"]) == sorted(first[4:]), str(got["minute"]))
+    check("hours go after 90 days", sorted(got["hour"]) == sorted(first[2:]), str(got["hour"]))
+    check("days go after 800 days", sorted(got["day"]) == sorted(first[1:]), str(got["day"]))
+    try:
+        store.write(files[-1:])
+        check("a batch of then is refused", False)
+    except Refused as refused:
+        check("a batch of then is refused", refused.code == -34 and "older" in refused.words, refused.words)
+    left = server.ask("SELECT count() FROM system.tables WHERE name LIKE 'next%'", "pycost")
+    check("no table is left over", left == "0\n", left)
+    store.close()
+
+
+def main():
+    tests = [f for name, f in globals().items() if name.startswith("test_") and name != "test_texts"]
+    if not clickhouse_rig.is_there():
+        skip("clickhouse", "no ClickHouse here: tests/fetch.sh clickhouse, as root")
+    for test in tests if clickhouse_rig.is_there() else []:
+        name = test.__name__[5:]
+        if sys.argv[1:] and name not in sys.argv[1:]:
+            continue
+        began = time.monotonic()
+        try:
+            test()
+        except Exception as error:  # pylint: disable=broad-except
+            counts["failed"] += 1
+            print("FAIL %s: %s: %s" % (name, type(error).__name__, error))
+            if os.environ.get("PYCOST_TEST_TRACE"):
+                raise
+        finally:
+            for one in running:
+                if isinstance(one, subprocess.Popen):
+                    one.kill()
+                    one.wait()
+                else:
+                    one.stop()
+            running.clear()
+        print("# %s: %.0f s" % (name, time.monotonic() - began))
+    print("%d passed, %d failed, %d skipped" % tuple(counts[k] for k in ("passed", "failed", "skipped")))
+    sys.exit(1 if counts["failed"] else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""ClickHouse servers of one's own, plain processes in a directory that goes away."""
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+CACHE = os.environ.get("PYCOST_CACHE") or os.path.join(
+    os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pycost")
+ROOT = os.path.join(CACHE, "clickhouse-1")
+PATIENCE = 60
+
+CONFIG = """<?xml version="1.0"?>
+<yandex>
+  <logger><level>warning</level><log>%(dir)s/log</log><errorlog>%(dir)s/errors</errorlog></logger>
+  <http_port>%(http)d</http_port><tcp_port>%(tcp)d</tcp_port>
+  <interserver_http_port>%(interserver)d</interserver_http_port>
+  <interserver_http_host>127.0.0.1</interserver_http_host>
+  <listen_host>127.0.0.1</listen_host>
+  <path>%(dir)s/data/</path><tmp_path>%(dir)s/tmp/</tmp_path>
+  <users_config>users.xml</users_config><default_profile>default</default_profile>
+  <default_database>default</default_database><timezone>UTC</timezone>
+  <mark_cache_size>104857600</mark_cache_size>
+  <remote_servers><fleet>%(shards)s</fleet></remote_servers>
+  %(more)s
+</yandex>
+"""
+USERS = """<?xml version="1.0"?>
+<yandex>
+  <profiles><default><max_threads>2</max_threads></default></profiles>
+  <users>
+    <default><password></password><networks><ip>::/0</ip></networks>
+      <profile>default</profile><quota>default</quota></default>
+    <pycost><password>se&amp;cret</password><networks><ip>::/0</ip></networks>
+      <profile>default</profile><quota>default</quota></pycost>
+  </users>
+  <quotas><default><interval><duration>3600</duration><queries>0</queries><errors>0</errors>
+    <result_rows>0</result_rows><read_rows>0</read_rows><execution_time>0</execution_time>
+  </interval></default></quotas>
+</yandex>
+"""
+SHARD = ("<shard><internal_replication>true</internal_replication>%s</shard>")
+REPLICA = "<replica><host>127.0.0.1</host><port>%d</port></replica>"
+
+
+def is_there():
+    return os.geteuid() == 0 and os.path.exists(os.path.join(ROOT, ".complete"))
+
+
+def free_ports(count):
+    """Below those that connections get: nobody else asks for these."""
+    ports, sockets = [], []
+    port = 20000 + os.getpid() % 8000
+    while len(ports) < count:
+        port += 1
+        s = socket.socket()
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            continue
+        sockets.append(s)
+        ports.append(port)
+    for s in sockets:
+        s.close()
+    return ports
+
+
+class Server:
+    def __init__(self, directory, ports, shards, more=""):
+        self.dir = directory
+        self.http, self.tcp, self.interserver = ports
+        self.process = None
+        for name in ("data", "tmp"):
+            os.makedirs(os.path.join(directory, name), exist_ok=True)
+        with open(os.path.join(directory, "config.xml"), "w") as f:
+            f.write(CONFIG % {"dir": directory, "http": self.http, "tcp": self.tcp,
+                              "interserver": self.interserver, "shards": shards, "more": more})
+        with open(os.path.join(directory, "users.xml"), "w") as f:
+            f.write(USERS)
+
+    @property
+    def base(self):
+        return "http://127.0.0.1:%d" % self.http
+
+    def url(self, database="pycost"):
+        return "%s/%s" % (self.base, database)
+
+    def start(self, wait=True):
+        out = open(os.path.join(self.dir, "out"), "ab")
+        self.process = subprocess.Popen(
+            [os.path.join(ROOT, "enter"), "clickhouse-server",
+             "--config-file=%s/config.xml" % self.dir],
+            stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir)
+        out.close()
+        if wait:
+            self.wait()
+        return self
+
+    def wait(self):
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                if self.ask("SELECT 1") == "1\n":
+                    return
+            except (OSError, http.client.HTTPException):
+                pass
+            if time.monotonic() > end or self.process.poll() is not None:
+                with open(os.path.join(self.dir, "out"), errors="replace") as f:
+                    raise RuntimeError("no ClickHouse: " + f.read()[-500:])
+            time.sleep(0.02)
+
+    def ask(self, sql, database="default"):
+        c = http.client.HTTPConnection("127.0.0.1", self.http, timeout=PATIENCE)
+        try:
+            c.request("POST", "/?database=" + database, sql.encode())
+            r = c.getresponse()
+            text = r.read().decode("utf-8", "replace")
+        finally:
+            c.close()
+        if r.status != 200:
+            raise OSError(text)
+        return text
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.kill()
+
+
+def servers(work, shards=1, replicas=1, more=""):
+    """Started; of shards * replicas, those of the first shard first; in a cluster "fleet"."""
+    ports = free_ports(3 * shards * replicas)
+    tcp = [ports[3 * i + 1] for i in range(shards * replicas)]
+    cluster = "".join(
+        SHARD % "".join(REPLICA % tcp[s * replicas + r] for r in range(replicas))
+        for s in range(shards))
+    made = [Server(tempfile.mkdtemp(dir=work, prefix="clickhouse-"), ports[3 * i:3 * i + 3],
+                   cluster, more) for i in range(shards * replicas)]
+    for server in made:
+        server.start(wait=False)
+    for server in made:
+        server.wait()
+    return made
