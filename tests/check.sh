@@ -8,7 +8,7 @@
 # The whole output is kept in BUILD/check.log.  PYCOST_TEST_COSTS=1 adds the test of
 # calibrated costs as time, which wants a quiet machine; as instructions, they are
 # tested in the section "pmu". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
-# as else all together, and sends a million requests in "request_truth".
+# as else all together, sends a million requests in "request_truth", and kills oftener in "faults".
 #
 # The emulated machines of "pmu" and "kernels", and what else no clock is looked at for, run
 # from the beginning, with what the other sections leave of the processors. What fails beside them is tried once more when they are
@@ -162,6 +162,9 @@ fuzzers() { make -s -k -j2 --output-sync=target fuzz BUILD="$BUILD" FUZZ_SECONDS
 sanitized_build() { make -s -j2 SANITIZE=address,undefined BUILD="$BUILD-asan" "$BUILD-asan/$1"; }
 sanitized_unit() { sanitized_build unit && "$BUILD-asan/unit"; }
 export -f sanitized_build sanitized_unit
+clickhouse() {
+	make -s BUILD="$BUILD" "$BUILD"/{stores,store_json,batches} && tests/fleet/clickhouse.py "$@"
+}
 sanitized_record() {
 	sanitized_build pycost || return
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
@@ -200,8 +203,9 @@ echo "== setup =="
 tests/setup.sh || give_up "setup: cannot install what the tests need"
 tests/fetch.sh all >/dev/null &
 fetch=$!
-make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" ||
-	give_up build
+make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
+	"$BUILD/store_json" "$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" \
+	"$BUILD/spooled" "$BUILD/simulator" "$BUILD/courier" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
@@ -212,11 +216,19 @@ start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 section unit "$BUILD/unit"
 section fuzz fuzzers
+section store-kills "$BUILD/store-kills" 80
+! privileged || section store-full "$BUILD/store-full"
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh
 section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
+section query tests/fleet/query.py
+section clickhouse clickhouse
+section serve tests/fleet/serve.py
+section serve-kills tests/fleet/serve_kills.py
+! privileged || section faults tests/fleet/faults.py
+section deploy tests/fleet/deploy.sh
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
 # These share processors with what they measure, and with whatever else runs here.
@@ -229,6 +241,7 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
+! privileged || section agent tests/fleet/agent.py
 # As on kernels before 6.5.
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname

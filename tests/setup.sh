@@ -5,7 +5,7 @@
 set -eu
 
 # Rights, memory errors, and other people's readers of the exports.
-packages=(curl libcap2-bin mandoc python3 tmux valgrind)
+packages=(curl libcap2-bin mandoc python3 python3-prometheus-client tmux valgrind zstd)
 # Another way to have these is as good.  What emulates machines comes now, too: they run
 # beside other tests, and only one can install at a time.
 for have in node:nodejs npm:npm pprof:golang-1.19-go busybox:busybox-static cpio:cpio \

@@ -7,6 +7,7 @@ import collections
 import http.client
 import json
 import os
+import ssl
 import time
 
 import batch
@@ -245,6 +246,39 @@ def answers():
     collector.end()
 
 
+def openssl(*arguments):
+    lib.subprocess.run(["openssl", *arguments], check=True, cwd=lib.work,
+                       stderr=lib.subprocess.DEVNULL)
+
+
+def certificate(name, *signed_by):
+    openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-days", "2", "-subj", "/CN=" + name, "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", name + ".key", "-out", name + ".pem", *signed_by)
+    return [os.path.join(lib.work, name + end) for end in (".pem", ".key")]
+
+
+def tls():
+    """Both sides know each other by their certificates, or nothing is sent."""
+    if not lib.shutil.which("openssl"):
+        return lib.skip("push: TLS", "there is no openssl")
+    file, server, client = sample("shop-requests"), certificate("server"), certificate("client")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*server)
+    context.load_verify_locations(client[0])
+    context.verify_mode = ssl.CERT_REQUIRED
+    collector = batch.Collector(context)
+    made = push(file, collector, "--ca", server[0], "--cert", client[0], "--key", client[1])
+    lib.check("push: with a certificate", made.returncode == 0 and len(collector.batches) == 1,
+              made.stderr)
+    sent = len(collector.heads)
+    made = push(file, collector, "--cert", client[0], "--key", client[1])
+    lib.check("push: a collector that nobody vouches for", made.returncode == 1 and
+              b"certificate" in made.stderr, made.stderr)
+    lib.equal("push: nothing was sent to it", len(collector.heads), sent)
+    collector.end()
+
+
 def refused():
     """What cannot be pushed, in one clear line."""
     collector = batch.Collector()
@@ -281,4 +315,4 @@ def token_like():
 
 
 if __name__ == "__main__":
-    lib.run(answers, refused, exact, sampled)
+    lib.run(answers, tls, refused, exact, sampled)

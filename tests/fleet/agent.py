@@ -48,6 +48,12 @@ def workers():
     more = site.load(140, "--timeout", "30")
     seen = agent.until(lambda m: m["requests_total"] > 0 and m["samples_total"] > 0 and m,
                        "nothing is seen")
+    try:
+        from prometheus_client.openmetrics.parser import text_string_to_metric_families
+        families = list(text_string_to_metric_families(agent.get("/metrics")))
+        lib.check("agent: metrics, as others read them", len(families) > 40, len(families))
+    except ImportError:
+        lib.skip("agent: metrics, as others read them", "no python3-prometheus-client")
     health = json.loads(agent.get("/health"))
     lib.check("agent: health", health["status"] == "ok" and health["measuring"], health)
     site.end()
@@ -313,6 +319,7 @@ spool: { directory: /tmp/s, limit: 1MiB, memory: 1MiB }
 host: h
 listen: 127.0.0.1:1234
 containers: /host
+keep: [ platform ]
 tags: { region: eu }
 rules:
 - match: a
@@ -349,7 +356,9 @@ def reload():
     config = lib.script("reload.yaml", RULES % (collector.url, port, spool, "first"))
     target = lib.start(sys.executable, "-c", "import time  # a-target-of-this-test one\n"
                        "while True: sum(range(20000)); time.sleep(0.001)")
-    agent = Agent("--config", config, listen=False)
+    manager = rig.Manager()
+    agent = Agent("--config", config, listen=False,
+                  env={**os.environ, "NOTIFY_SOCKET": manager.path})
     agent.port = port
     agent.up().until(lambda m: m["samples_total"] > 20, "nothing is measured")
     lib.script("reload.yaml", RULES % (collector.url, port, spool, "{ from: moon }"))
@@ -366,6 +375,11 @@ def reload():
     agent.until(lambda m: m["samples_total"] > before + 20, "it does not measure")
     agent.stop()
     target.kill()
+    told = manager.told
+    order = [word for word in told if word in ("READY", "RELOADING", "STOPPING")]
+    lib.equal("reload: the service manager is told", order,
+              ["READY", "RELOADING", "READY", "RELOADING", "READY", "STOPPING"])
+    lib.check("reload: and its watchdog", told.count("WATCHDOG") >= 3, told.count("WATCHDOG"))
     samples = {}
     for batch in collector.batches():
         for slice_, _, _, count, _ in batch.costs:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -264,6 +265,22 @@ class Agent:
     def kill(self):
         self.process.kill()
         self.process.wait()
+
+
+class Manager:
+    """What a service manager hears by sd_notify: words before '='."""
+
+    def __init__(self):
+        self.path = os.path.join(lib.work, "notify-%d" % time.monotonic_ns())
+        self.told = []
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self.listen, daemon=True).start()
+
+    def listen(self):
+        while True:
+            self.told += [line.split("=")[0] for line in
+                          self.socket.recv(4096).decode().splitlines()]
 
 
 class Tmpfs:

@@ -15,14 +15,14 @@ import threading
 import time
 
 import clickhouse_rig
-from serve_rig import BUILD, batches, check, counts, skip, work
+from clickhouse_batches import packed, random_batch, story
+from clickhouse_questions import ALL_SUMS, questions, sums_sql
+from serve_rig import BUILD, TOP, batches, check, counts, skip, work
 
 STORES = os.path.join(BUILD, "stores")
-STORE_JSON = os.path.join(BUILD, "store_json")
 KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "20"))
 DAY, HOUR = 86400, 3600
 AGAIN = -11  # EAGAIN
-FACTS = ("costs", "path_costs", "requests", "bins", "backends", "users", "counters")
 running = []
 
 
@@ -84,6 +84,17 @@ class Store:
         return self.process.wait(60)
 
 
+def opened(*args):
+    """However often its server is killed meanwhile."""
+    while True:
+        try:
+            return Store(*args)
+        except Refused as refused:
+            if refused.code != AGAIN:
+                raise
+            time.sleep(0.05)
+
+
 def unlike(a, b, where=""):
     """Where two answers differ by more than the order in which floats were added up."""
     if isinstance(a, float) or isinstance(b, float):
@@ -105,87 +116,7 @@ def unlike(a, b, where=""):
     return None if a == b else "%s: %r, %r" % (where, a, b)
 
 
-# ---- batches of all kinds ----
-
-SERVICES = ("shop", "it's\\ \"billing\"", "søk \U0001f40d")
-ENDPOINTS = ("GET /shop/*", "POST /cart", "")
-FUNCTIONS = [["shop.m%d" % (i % 4), "f%d.<locals>.g" % i, "/srv/it's/%d.py" % (i % 4), i + 1]
-             for i in range(24)]
-PATHS = [[-1 if i < 6 else random.Random(i).randrange(i), i % len(FUNCTIONS)] for i in range(40)]
-BACKENDS = ("postgres", "back\\slash", "a'b")
-
-
-def random_requests(r, slice_number):
-    count = r.randrange(1, 50)
-
-    def bins():
-        return [[i, r.randrange(1, 9)] for i in sorted(r.sample(range(64, 1400), r.randrange(1, 6)))]
-    return {"slice": slice_number, "count": count, "estimate": count * r.uniform(1, 3),
-            "variance": r.uniform(0, 9), "sums": [r.randrange(10 ** 9) for _ in range(64)],
-            "squares": [r.uniform(0, 1e15) for _ in range(64)], "bins": [bins() for _ in range(3)],
-            "backends": [[b, r.randrange(9), r.randrange(10 ** 7)] for b in r.sample(BACKENDS, 2)]}
-
-
-def random_batch(r, begin):
-    base = {"service": r.choice(SERVICES), "metric": "instructions:u", "host": "web-%d" % r.randrange(6),
-            "version": "1.%d" % r.randrange(2)}
-    slices = [dict(base, endpoint=e, mode=m) for e in ENDPOINTS for m in ("exact", "sampled")]
-    slices += [dict(base, endpoint=e, status=s) for e in ENDPOINTS[:2] for s in ("200", "500")]
-    slices.append(base)
-    costs = [[s, f, r.randrange(1, 99) if s % 2 == 0 else 0, r.randrange(1, 99) if s % 2 else 0,
-              r.randrange(10 ** 9), r.randrange(10 ** 9, 10 ** 10), r.uniform(0, 1e6), r.uniform(0, 1e6)]
-             for s in range(6) for f in [-1] + r.sample(range(len(FUNCTIONS)), 5)]
-    return {"sender": base["host"], "begin": begin, "slices": slices, "functions": FUNCTIONS,
-            "paths": PATHS, "costs": costs,
-            "path_costs": [[s, p, r.randrange(1, 99), 0, r.randrange(10 ** 9)]
-                           for s in range(6) for p in r.sample(range(len(PATHS)), 8)],
-            "requests": [random_requests(r, s) for s in range(6, 10)],
-            "users": [{"slice": 10, "registers": [[i, r.randrange(1, 20)] for i in
-                                                  sorted(r.sample(range(4096), 30))]}],
-            "counters": [[10, "loss.nodes", r.randrange(5)], [10, "workers.born", 1]]}
-
-
-def packed(made):
-    directory = tempfile.mkdtemp(dir=work)
-    subprocess.run([STORE_JSON, "--pack", directory], input=json.dumps(made), text=True, check=True)
-    return [os.path.join(directory, str(i)) for i in range(len(made))]
-
-
 # ---- the same answers ----
-
-def sums_sql(store_columns):
-    return "SELECT t, slice, %s FROM @ AS f GROUP BY t, slice ORDER BY t, slice" % store_columns
-
-
-ALL_SUMS = {
-    "costs": "sum(minutes), sum(calls), sum(samples), sum(self), sum(cumulative), sum(self_squares),"
-             " sum(cumulative_squares), sum(self_variance), count(*) > 0",
-    "path_costs": "sum(calls), sum(samples), sum(self), min(path), max(path)",
-    "requests": "sum(n), sum(estimate), sum(estimate_variance), sum(cost_sum), sum(latency_squares)",
-    "bins": "sum(n), sum(n * bin), max(distribution)",
-    "backends": "sum(calls), sum(ns), min(backend), max(backend)",
-    "users": "max(level), min(slot), max(slot)",
-    "counters": "sum(value), min(name), max(name)",
-}
-
-
-def questions(begin, now):
-    """Of every kind: over stretches that are answered from minutes, hours and days."""
-    for since, until in ((begin + 7 * HOUR + 120, begin + 9 * HOUR), (begin, begin + 2 * DAY), (begin, now),
-                         (now - 5 * HOUR - 60, now)):
-        span = " since=%d until=%d limit=1000" % (since, until)
-        for words in ("functions", "functions by=service,mode", "functions where=service=shop by=endpoint",
-                      "functions function=*g where=endpoint=POST* sort=calls", "functions where=mode=exact",
-                      "callers function=shop.m1.*", "callers function=*f3* where=service=shop", "paths",
-                      "paths where=service=s* by=version", "requests", "requests by=endpoint,status",
-                      "requests by=service where=status=5*", "requests by=version", "requests by=host",
-                      "requests where=host=web-1",
-                      "series", "series measure=self by=service", "series measure=latency.p99 by=service",
-                      "series measure=latency.mean step=1h", "series measure=requests by=status step=1d",
-                      "series measure=users step=1h", "series measure=counter.loss.nodes", "users",
-                      "users by=service step=1h", "tags", "tags by=service", "counters", "counters by=host"):
-            yield words + span
-
 
 def same_answers(name, duck, others, begin, now):
     """Every question and every sum of every table, of DuckDB and of each of the others."""
@@ -209,36 +140,14 @@ def same_answers(name, duck, others, begin, now):
         expected = ask(duck, what)
         refused += len(expected) == 1 and isinstance(expected[0], int)
         empty += not expected or isinstance(expected[0], dict) and not expected[0].get("rows", [1])
-        for store in others:
+        for i, store in enumerate(others):
             asked += 1
             difference = unlike(expected, ask(store, what))
             if difference:
-                wrong.append("%s%s" % (words, difference))
+                wrong.append("%d: %s%s" % (i, words, difference))
     check("%s: %d questions have the same answers" % (name, asked), not wrong and refused < 5 and
           empty < len(asks) / 4, "%d differ (%d refused, %d empty): %s" % (len(wrong), refused, empty,
                                                                           "; ".join(wrong[:4])))
-
-
-def story(seed):
-    """Groups of batches in the order they come in, and the times in between."""
-    r = random.Random(seed)
-    begin = int(time.time()) // DAY * DAY - 3 * DAY
-    made = [random_batch(r, begin + r.randrange(int(2.6 * DAY)) // 60 * 60) for _ in range(170)]
-    made += [random_batch(r, begin + 7 * HOUR + 60 * r.randrange(120)) for _ in range(40)]
-    made.sort(key=lambda b: b["begin"])
-    for i in range(0, len(made) - 30, 7):  # some are late
-        j = i + r.randrange(30)
-        made[i], made[j] = made[j], made[i]
-    files = packed(made)
-    groups, at = [], 0
-    while at < len(files):
-        size = r.randrange(1, 12)
-        group = files[at:at + size]
-        if at and r.random() < 0.3:  # some come again
-            group += r.sample(files[:at], min(at, 3))
-        groups.append((max(b["begin"] for b in made[:at + size]) + 90, group))
-        at += size
-    return begin, groups, made
 
 
 def tell(stores, groups, maintain_each):
@@ -252,12 +161,17 @@ def tell(stores, groups, maintain_each):
 
 
 def test_same_answers():
+    try:
+        duck = Store(tempfile.mkdtemp(dir=work), "--minutes", "8")
+    except Refused as refused:
+        skip("same answers", refused.words)
+        return
     one = clickhouse_rig.servers(work)[0]
     shards = clickhouse_rig.servers(work, shards=2)
     running.extend([one, *shards])
     begin, groups, made = story(random.randrange(1 << 30))
     where = ",".join(s.url() for s in shards)
-    stores = [Store(tempfile.mkdtemp(dir=work)), Store(one.url()), Store(where, "--cluster", "fleet")]
+    stores = [duck, Store(one.url()), Store(where, "--cluster", "fleet")]
     answers = tell(stores, groups, 5)
     check("each batch is new once, everywhere", answers[0] == answers[1] == answers[2]
           and answers[0].count("new") == len(made), "of %d: %s" % (len(made), [a.count("new") for a in answers]))
@@ -307,7 +221,11 @@ def made_groups(groups, size, r, **wanted):
     begin = int(time.time()) // HOUR * HOUR - 2 * HOUR
     made = [batches(size, sender="web-%d" % (g % 5), begin=begin + 60 * (g % 115), functions=30, **wanted)
             for g in range(groups)]
-    return [[os.path.join(b.directory, b.id) for b in group] for group in made], [b for g in made for b in g]
+    directory = tempfile.mkdtemp(dir=work)
+    for batch in (b for group in made for b in group):
+        with open(os.path.join(directory, batch.id), "wb") as f:
+            f.write(batch.bytes)
+    return [[os.path.join(directory, b.id) for b in group] for group in made], [b for g in made for b in g]
 
 
 def exact(name, store, made):
@@ -321,19 +239,21 @@ def test_kills():
     running.extend(servers)
     where = ",".join(s.url() for s in servers)
     r = random.Random(7)
-    groups, made = made_groups(60 + 6 * KILLS, 3, r)
-    done, tries, turned = threading.Event(), [0], [0]
+    groups, made = made_groups(40 + 4 * KILLS, 3, r)
+    done, tries, turned, killed = threading.Event(), [0], [0], [0]
 
     def write(mine):
-        store = Store(where, "--cluster", "fleet")
+        store = opened(where, "--cluster", "fleet")
         for group in mine:
             tries[0] += store.write_until_done(group)[1]
             if r.random() < 0.1:
                 tries[0] += store.write_until_done(group)[1]
+        while killed[0] < KILLS:
+            tries[0] += store.write_until_done(r.choice(mine))[1]
         store.close()
 
     def maintain():
-        store = Store(where, "--cluster", "fleet")
+        store = opened(where, "--cluster", "fleet")
         while not done.is_set():
             try:
                 store.do("maintain %d" % (time.time() + 3 * HOUR))
@@ -346,28 +266,24 @@ def test_kills():
     upkeep = threading.Thread(target=maintain)
     for t in writers + [upkeep]:
         t.start()
-    killed = 0
     while any(t.is_alive() for t in writers):
         time.sleep(r.uniform(0.05, 0.6))
-        if killed < KILLS:
+        if killed[0] < KILLS:
             victim = r.choice(servers)
             victim.kill()
-            killed += 1
+            killed[0] += 1
             time.sleep(r.uniform(0, 0.3))
             victim.start()
     done.set()
     upkeep.join()
-    check("servers were killed while they were written to", killed == KILLS and tries[0] > 0,
-          "%d kills, %d tries" % (killed, tries[0]))
-    store = Store(where, "--cluster", "fleet")
-    exact("%d kills, %d tries again, %d times added up: totals are exact" % (killed, tries[0], turned[0]),
+    check("servers were killed while they were written to", killed[0] == KILLS and tries[0] > 0,
+          "%d kills, %d tries" % (killed[0], tries[0]))
+    store = opened(where, "--cluster", "fleet")
+    exact("%d kills, %d tries again, %d times added up: totals are exact" % (killed[0], tries[0], turned[0]),
           store, made)
-    store.do("maintain %d" % (time.time() + CLOCK))
+    store.do("maintain %d" % (time.time() + 3 * HOUR))
     exact("as they are when it is added up", store, made)
     store.close()
-
-
-CLOCK = 3 * HOUR
 
 
 def test_together():
@@ -448,7 +364,7 @@ def test_errors():
             ("no name of a database", refusal(server.base + "/a-b"), -22, "letters"),
             ("two databases", refusal(server.url("a") + "," + server.url("b")), -22, "one name"),
             ("no such cluster", refusal(server.url(), "--cluster", "none"), -22, "no shard"),
-            ("a port that is not HTTP", refusal("http://127.0.0.1:%d/x" % server.tcp), AGAIN, "127.0.0.1")):
+            ("a port that is not HTTP", refusal("http://127.0.0.1:%d/x" % server.tcp), -5, "is that ClickHouse")):
         check("%s: one line, and no password" % what, code == expected and word in words and "\n" not in words
               and "wr0ng" not in words, "%d %s" % (code, words))
     store = Store(server.url(), "--user", "pycost", "--password", "se&cret")
@@ -507,6 +423,26 @@ def test_retention():
         check("a batch of then is refused", refused.code == -34 and "older" in refused.words, refused.words)
     left = server.ask("SELECT count() FROM system.tables WHERE name LIKE 'next%'", "pycost")
     check("no table is left over", left == "0\n", left)
+    store.close()
+
+
+def test_schema():
+    """What is shown to who wants to read it is what is made."""
+    for name, options in (("schema.sql", []), ("schema-cluster.sql", ["fleet"])):
+        made = subprocess.run([STORES, "--schema", *options], stdout=subprocess.PIPE, text=True, check=True)
+        with open(os.path.join(TOP, "deploy", "clickhouse", name)) as f:
+            check("deploy/clickhouse/%s is up to date" % name, f.read() == made.stdout,
+                  "run build/stores --schema %s >it" % " ".join(options))
+    server = clickhouse_rig.servers(work)[0]
+    running.append(server)
+    with open(os.path.join(TOP, "deploy", "clickhouse", "schema.sql")) as f:
+        statements = "".join(line for line in f if not line.startswith("--")).split(";\n")
+    for statement in statements[:-1]:
+        server.ask(statement)
+    store = Store(server.url())
+    groups, made = made_groups(1, 3, random)
+    store.write(groups[0])
+    exact("tables made from it do", store, made)
     store.close()
 
 

@@ -20,6 +20,11 @@ have() { # PROGRAM PACKAGE
 		{ skip "$1 is not to be had"; return 1; }
 }
 
+have_module() { # PYTHON-MODULE PACKAGE
+	/usr/bin/python3 -c "import $1" 2>/dev/null || { [ "$(id -u)" = 0 ] && deploy/install-deps.sh "$2" >&2; } ||
+		{ skip "$1 is not to be had"; return 1; }
+}
+
 units() {
 	local unit said
 	have systemd-analyze systemd || return
@@ -40,7 +45,8 @@ units() {
 configurations() {
 	local file said
 	for file in agent serve; do
-		said=$("$build/pycost" $file --config deploy/$file.yaml --check 2>&1)
+		sed "s,/etc/pycost/region,/etc/hostname," deploy/$file.yaml >"$work/$file.yaml"
+		said=$("$build/pycost" $file --config "$work/$file.yaml" --check 2>&1)
 		judge "deploy/$file.yaml" "$said" $?
 	done
 	# Those within the manifests; the secrets that they name are not here.
@@ -51,7 +57,7 @@ configurations() {
 			sed "s,/etc/pycost/secret,$work/secret,; s,/var/lib/pycost,$work/state," \
 			>"$work/$file.yaml"
 		mkdir -p "$work/state"
-		said=$("$build/pycost" $file --config "$work/$file.yaml" --check 2>&1)
+		said=$(PYCOST_HOST=node1 "$build/pycost" $file --config "$work/$file.yaml" --check 2>&1)
 		judge "the configuration in kubernetes/$file.yaml" "$said" $?
 	done
 }
@@ -76,7 +82,7 @@ manifests() {
 # is one that we have.
 prometheus() {
 	local said metric
-	have promtool prometheus || return
+	have promtool prometheus && have_module prometheus_client python3-prometheus-client || return
 	said=$(promtool check rules deploy/prometheus/rules.yaml 2>&1)
 	judge "prometheus/rules.yaml" "$said" $?
 	said=$(promtool test rules tests/fleet/rules_test.yaml 2>&1)
@@ -91,13 +97,36 @@ prometheus() {
 	END
 	said=$(promtool check rules "$work/dashboard.yaml" 2>&1)
 	judge "each question of grafana/pycost.json" "$said" $?
-	grep -rhoE '\bpycost_[a-z_]+' deploy/grafana deploy/prometheus | sort -u >"$work/asked"
+	grep -rhoE '\b(pycost_agent|pycost_serve|pycost_store)_[a-z_]+' deploy/grafana deploy/prometheus |
+		sort -u >"$work/asked"
+	metrics >"$work/said"
 	while read -r metric; do
-		grep -rqF "${metric%_total}" userspace/agent userspace/collector ||
-			fail "$metric is asked for, but nobody has it"
+		grep -qE "^$metric(\{| )" "$work/said" || fail "$metric is asked for, but nobody has it"
 	done <"$work/asked"
 	[ -s "$work/asked" ] && pass "$(wc -l <"$work/asked") metrics are asked for" ||
 		fail "no metric is asked for"
+	for metric in agent serve; do
+		said=$(/usr/bin/python3 -c "import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+assert len(list(parse(sys.stdin.read()))) > 10" <"$work/$metric" 2>&1)
+		judge "what $metric says of itself" "$said" $?
+	done
+}
+
+# What an agent and a collector say of themselves.
+metrics() {
+	local agent serve
+	"$build/pycost" serve --listen 127.0.0.1:17680 --store "$work/store" >/dev/null 2>&1 &
+	serve=$!
+	"$build/pycost" agent --match '^no such command$' --to http://127.0.0.1:17680 \
+		--spool "$work/spool" --listen 127.0.0.1:17681 >/dev/null 2>&1 &
+	agent=$!
+	for port in 17681:agent 17680:serve; do
+		curl -s --retry 20 --retry-delay 1 --retry-connrefused \
+			"http://127.0.0.1:${port%:*}/metrics" | tee "$work/${port#*:}"
+	done
+	kill $agent $serve
+	wait $agent $serve 2>/dev/null
 }
 
 packages() {

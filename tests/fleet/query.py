@@ -16,95 +16,12 @@ import sys
 import tempfile
 import time
 
-import query_truth
-from query_truth import DAY, HOUR, MEASURES, MINUTE
+import query_rig
+from query_rig import answer, ask, cases, close, everything, lib, now, options_of, recent, rows, \
+    same, world
+from query_truth import DAY, HOSTS, HOUR, MEASURES, MINUTE, quantile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-import lib  # noqa: E402
-
-BUILD = os.path.join(lib.TOP, os.environ.get("BUILD", "build"))
 OUTSIDE = "<outside Python functions>"
-
-# The newest minutes, and some of five days ago that only hours and days are kept of.
-now = int(time.time()) // DAY * DAY - DAY + 12 * HOUR
-recent = (now - 2 * HOUR, now)
-everything = (now - 10 * DAY, now)
-world = query_truth.World(now, 20261122)
-
-
-def setup(store):
-    for i in range(6):
-        world.add_minute(now - 2 * HOUR + i * 7 * MINUTE)
-    for i in range(3):
-        world.add_minute(now - 5 * DAY + i * 50 * MINUTE)
-    made = subprocess.run([os.path.join(BUILD, "store_json"), store, "--maintain", str(now + HOUR)],
-                          input=json.dumps(world.batches), text=True, capture_output=True)
-    return made.stderr.strip()
-
-
-def ask(kind, *options, since=None, until=None, format="json"):
-    since, until = (since, until) if since else recent
-    return subprocess.run([lib.PYCOST, "query", kind, "--store", store, "--since", str(since),
-                           "--until", str(until), "-f", format, *options], capture_output=True)
-
-
-def answer(kind, *options, **more):
-    made = ask(kind, *options, **more)
-    if made.returncode:
-        raise AssertionError("%s %s: %s" % (kind, options, made.stderr.decode()))
-    return json.loads(made.stdout)
-
-
-def rows(answered):
-    names = [c["name"] for c in answered["columns"]]
-    return [dict(zip(names, row)) for row in answered["rows"]]
-
-
-def close(a, b, share=1e-9):
-    if a is None or b is None:
-        return a is b
-    return math.isclose(a, b, rel_tol=share, abs_tol=1e-9)
-
-
-def same(name, got, expected, share=1e-9):
-    """Rows by their keys: {key: {column: value}}."""
-    if set(got) != set(expected):
-        lib.fail(name, "rows %r, not %r" % (sorted(set(got) ^ set(expected))[:4], len(expected)))
-        return
-    for key, values in expected.items():
-        for column, value in values.items():
-            seen = got[key][column]
-            equal = close(seen, value, share) if isinstance(value, (int, float)) else seen == value
-            if not equal:
-                lib.fail(name, "%r: %s is %r, not %r" % (key, column, seen, value))
-                return
-    lib.ok("%s (%d rows)" % (name, len(expected)))
-
-
-STRETCHES = {"minutes": recent, "days": everything,
-             "part of a stretch": (now - 2 * HOUR + 5 * MINUTE, now - 2 * HOUR + 30 * MINUTE)}
-CONDITIONS = {
-    "all": ((), ()),
-    "a service": ((("service", "shop", False),), ("service",)),
-    "a name with quotes": ((("service", "it's; DROP TABLE tags--", False),), ()),
-    "a glob": ((("service", "*DROP*", False),), ("version",)),
-    "not": ((("version", "1.*", True),), ("version", "service")),
-    "a set": ((("version", "[!2]*", False),), ()),
-    "an endpoint without its method": ((("endpoint", "/shop/*", False),), ("endpoint",)),
-}
-
-
-def options_of(where, by):
-    options = []
-    for key, glob, negated in where:
-        options += ["--where", "%s%s=%s" % (key, "!" if negated else "", glob)]
-    return options + (["--by", ",".join(by)] if by else [])
-
-
-def cases():
-    for stretch, (since, until) in STRETCHES.items():
-        for condition, (where, by) in CONDITIONS.items():
-            yield "%s, %s" % (stretch, condition), since, until, where, by
 
 
 # ---- functions ----
@@ -147,7 +64,7 @@ def functions():
     for r in rows(got):
         pairs.setdefault((r["metric"], r["mode"]), []).append(r["calls"])
     lib.check("functions: a limit for each metric and mode, the greatest first",
-              got["truncated"] and sorted(pairs) == sorted(set(query_truth.HOSTS.values())) and
+              got["truncated"] and sorted(pairs) == sorted(set(HOSTS.values())) and
               all(len(v) == 2 and v == sorted(v, reverse=True) for v in pairs.values()), repr(pairs))
 
 
@@ -294,14 +211,10 @@ def request_expected(facts, seconds):
     for m in ("cost", "latency", "cpu"):
         values = [v for f in facts for v in f["values"][m]]
         for q in (50, 90, 99):
-            expected["%s_p%d" % (m, q)] = quantile_of(values, q / 100)
+            expected["%s_p%d" % (m, q)] = quantile(values, q / 100)
     if count > 100:
         expected["cost_mean_error"] = None, 1.96 * math.sqrt(variance / count)
     return expected
-
-
-def quantile_of(values, q):
-    return query_truth.quantile(values, q)
 
 
 def requests():
@@ -341,7 +254,7 @@ def series():
         "latency.mean": lambda fs: (sum(sum(f["values"]["latency"]) for f in fs) /
                                     sum(f["count"] for f in fs)),
         "rss.sum": lambda fs: sum(sum(f["values"]["rss"]) for f in fs),
-        "cpu.p90": lambda fs: quantile_of([v for f in fs for v in f["values"]["cpu"]], 0.9),
+        "cpu.p90": lambda fs: quantile([v for f in fs for v in f["values"]["cpu"]], 0.9),
         "rate": lambda fs: sum(f["estimate"] for f in fs)}
     for measure, value in measures.items():
         for step, (since, until) in ((5 * MINUTE, recent), (DAY, (now - 9 * DAY - 12 * HOUR,
@@ -447,7 +360,6 @@ def tags_and_counters():
 
 
 def refusals():
-    good = {"since": "2h", "until": "now"}
     for name, kind, options, words in (
             ("no such kind", "functionz", [], "did you mean 'functions'"),
             ("a glob's range", "requests", ["--where", "a=[z-a]"], "ends before it begins"),
@@ -461,12 +373,11 @@ def refusals():
             ("callers of nothing", "callers", [], "which function"),
             ("functions by host", "functions", ["--by", "host"], "kept by host"),
             ("bytes that are no text", "requests", ["--where", b"service=\xff\xfe"], "UTF-8")):
-        made = subprocess.run([lib.PYCOST, "query", kind, "--store", store, *options],
+        made = subprocess.run([lib.PYCOST, "query", kind, "--store", query_rig.store, *options],
                               capture_output=True)
         lib.check("refused: " + name, made.returncode == 2 and
                   words in " ".join(made.stderr.decode(errors="replace").split()),
                   made.stderr.decode(errors="replace"))
-    assert good
     for inject in ("x' OR '1'='1", "x\\' OR 1=1 --", "'; DROP TABLE tags; --", "\\"):
         for options in (["--where", "service=" + inject], ["--where", inject.replace("=", "") + "=x"],
                         ["--where", "service=*" + inject + "*"]):
@@ -490,7 +401,7 @@ def nothing_there():
     made = ask("requests", "--where", "service=nope", format="table")
     lib.check("no data with these conditions", made.returncode == 1 and
               b"with these conditions" in made.stderr, made.stderr.decode())
-    made = subprocess.run([lib.PYCOST, "query", "tags", "--store", store + "/none"],
+    made = subprocess.run([lib.PYCOST, "query", "tags", "--store", "/nowhere/at/all"],
                           capture_output=True)
     lib.check("no such store", made.returncode == 1 and b"No such file" in made.stderr)
     made = subprocess.run([lib.PYCOST, "query", "tags", "--url", "http://127.0.0.1:1"],
@@ -523,7 +434,7 @@ def over_http():
     url = "http://127.0.0.1:%d" % port
     parts = ["--by", "service,endpoint", "--where", "service=it's; DROP TABLE tags--"]
     own = answer("requests", *parts)
-    server = lib.start(lib.PYCOST, "serve", "--listen", "127.0.0.1:%d" % port, "--store", store,
+    server = lib.start(lib.PYCOST, "serve", "--listen", "127.0.0.1:%d" % port, "--store", query_rig.store,
                        stderr=subprocess.PIPE)
 
     def asked():
@@ -548,7 +459,7 @@ TESTS = (functions, paths, exports, callers, requests, series, users, tags_and_c
 if __name__ == "__main__":
     store = sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp(prefix="pycost-query-")
     try:
-        why = setup(store)
+        why = query_rig.setup(store)
         if "DuckDB" in why:
             lib.skip("query", why)
         elif why:

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 
-from serve_rig import Server, batches, check, finish, stored, totals
+from serve_rig import Server, batches, check, finish, need_store, stored, totals
 
 KILLS = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 SENDERS = 6
@@ -64,6 +64,7 @@ def kill_and_start(now, dice):
 
 
 def main():
+    need_store("kills")
     seed = random.SystemRandom().randrange(1 << 32)
     dice = random.Random(seed)
     now, sent = Current(), []

@@ -132,6 +132,17 @@ class Server:
         return self.process.wait(PATIENCE)
 
 
+def need_store(name):
+    """Without DuckDB's library there is nothing to test."""
+    try:
+        Server("--quiet").stop()
+    except RuntimeError as e:
+        if "install-deps.sh --duckdb" not in str(e):
+            raise
+        skip(name, "no DuckDB here: deploy/install-deps.sh --duckdb")
+        finish()
+
+
 class Batch:
     def __init__(self, directory, line):
         for key, value in line.items():

@@ -15,6 +15,7 @@
 
 #include "tests/unit/fleet_sample.h"
 #include "tests/unit/tree.h"
+#include "userspace/store/duckdb_api.h"
 #include "userspace/store/store.h"
 
 #define GROUP 1000
@@ -41,7 +42,7 @@ static uint64_t left(void)
 static void fill(uint64_t but)
 {
 	int fd = open(tree_at("disk/ballast"), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	uint64_t size = 0;
+	uint64_t size = (uint64_t)lseek(fd, 0, SEEK_END);
 
 	for (int tries = 0; tries < 20 && left() > but + 4096; tries++) {
 		uint64_t more = left() - but;
@@ -113,10 +114,25 @@ static void write_into(struct store *s, uint64_t room)
 	check(s, "all that was written, once");
 }
 
+/* At once, unlike fill(): the disk is as large as what is on it, and so much. */
+static void resize(uint64_t room)
+{
+	struct statvfs fs;
+	char size[64];
+
+	for (int tries = 0; tries < 100; tries++) {
+		statvfs(tree_at("disk"), &fs);
+		snprintf(size, sizeof(size), "size=%llu", (unsigned long long)(fs.f_blocks - fs.f_bfree) *
+							       fs.f_frsize + room);
+		if (!mount(NULL, tree_at("disk"), NULL, MS_REMOUNT, size))
+			return;
+	}
+}
+
 static void *fill_soon(void *arg)
 {
 	usleep(*(unsigned int *)arg);
-	fill(0);
+	resize(0);
 	return NULL;
 }
 
@@ -125,8 +141,8 @@ static void write_while_it_fills(struct store *s)
 {
 	int refused = 0, within = 0, other = 0;
 
-	for (unsigned int i = 0; i < 16; i++) {
-		unsigned int wait_us = i * 4000;
+	for (unsigned int i = 0; i < 24; i++) {
+		unsigned int wait_us = i * 1500;
 		pthread_t filler;
 		int failed;
 
@@ -139,17 +155,22 @@ static void write_while_it_fills(struct store *s)
 		other += failed && failed != -EAGAIN;
 		if (!failed && write_next(s) != -EAGAIN)
 			other++;
-		unlink(tree_at("disk/ballast"));
+		resize(100ull << 20);
 		other += write_next(s) != 0;
 	}
-	say("a disk that fills up in the midst: another time", refused > 5 && within && !other, other ? err : "");
+	say("a disk that fills up in the midst: another time", refused && within && !other, other ? err : "");
 	check(s, "all that was written, once");
 }
 
 int main(void)
 {
+	const struct duck_api *api;
 	struct store *s;
 
+	if (duck_api_load(&api, err, sizeof(err))) {
+		printf("SKIP store-full: %s\n", err);
+		return 0;
+	}
 	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) || tree_make() ||
 	    tree_directory("disk") ||
 	    mount("pycost-test", tree_at("disk"), "tmpfs", 0, "size=300m")) {

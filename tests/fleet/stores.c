@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stores [--cluster NAME] [--user NAME] [--password WORD] WHERE
+ * stores [--cluster NAME] [--user NAME] [--password WORD] [--minutes DAYS] WHERE
+ * stores --schema [CLUSTER]	the tables that it makes in ClickHouse, as deploy/clickhouse has them
  *
  * A store by itself, told what to do by lines on standard input, each answered by lines of
  * JSON (rows) and one of "ok ..." or "error -ERRNO ...":
@@ -21,7 +22,7 @@
 #include <time.h>
 
 #include "userspace/query/query.h"
-#include "userspace/store/schema.h"
+#include "userspace/store/clickhouse.h"
 #include "userspace/store/store.h"
 
 #define BATCHES_MAX 4096
@@ -221,6 +222,37 @@ static void answer(struct store *s, char *line)
 	fflush(stdout);
 }
 
+/* A line for each part of a statement. */
+static int print_statement(void *arg, const char *sql)
+{
+	static const char *const parts[] = { " ENGINE = ", " PARTITION BY ", " ORDER BY ", " AS SELECT " };
+
+	for (; *sql; sql++) {
+		for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
+			if (!strncmp(sql, parts[i], strlen(parts[i]))) {
+				fputs("\n   ", stdout);
+				break;
+			}
+		putchar(*sql);
+	}
+	puts(";");
+	return 0;
+}
+
+static int print_schema(const char *cluster)
+{
+	struct clickhouse_place p = { .database = "pycost", .own = "pycost", .cluster = cluster };
+
+	if (cluster) {
+		p.own = "pycost_shard";
+		p.shard = p.replica = 1;
+	}
+	printf("-- The tables that pycost makes in ClickHouse%s; nobody has to run this.\n"
+	       "-- Made by: build/stores --schema%s%s\n",
+	       cluster ? ", on each server of a cluster" : "", cluster ? " " : "", cluster ? cluster : "");
+	return clickhouse_schema(&p, print_statement, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	struct store_options o = { 0 };
@@ -229,6 +261,8 @@ int main(int argc, char **argv)
 	size_t room = 0;
 	int i = 1, err;
 
+	if (argc > 1 && argc < 4 && !strcmp(argv[1], "--schema"))
+		return print_schema(argv[2]) ? 1 : 0;
 	for (; i + 2 < argc && !strncmp(argv[i], "--", 2); i += 2) {
 		if (!strcmp(argv[i], "--cluster"))
 			o.cluster = argv[i + 1];
@@ -236,9 +270,11 @@ int main(int argc, char **argv)
 			o.user = argv[i + 1];
 		else if (!strcmp(argv[i], "--password"))
 			o.password = argv[i + 1];
+		else if (!strcmp(argv[i], "--minutes"))
+			o.minute_days = (uint32_t)atoi(argv[i + 1]);
 	}
 	if (i + 1 != argc) {
-		fputs("usage: stores [--cluster NAME] [--user NAME] [--password WORD] WHERE\n", stderr);
+		fputs("usage: stores [--cluster NAME] [--user NAME] [--password WORD] [--minutes DAYS] WHERE\n", stderr);
 		return 2;
 	}
 	err = store_open(argv[i], &o, &s, why, sizeof(why));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Foreign bytes through everything `pycost report` does with them.
+ * Foreign bytes through everything `pycost report` does with them, and `pycost push` but for
+ * the sending.
  *
  * A checksum would keep the fuzzer out of the facts, so the input is also taken
  * as facts and put into an intact block.
@@ -14,6 +15,9 @@
 #include "userspace/endpoint_choice.h"
 #include "userspace/endpoint_view.h"
 #include "userspace/export.h"
+#ifdef PYCOST_FLEET
+#include "userspace/fleet/fold.h"
+#endif
 #include "userspace/recording_format.h"
 #include "userspace/request_view.h"
 
@@ -109,6 +113,43 @@ static void fuzz_report(const struct profile *p, const struct recording_status *
 	fclose(out);
 }
 
+#ifdef PYCOST_FLEET
+/* Whatever was recorded, a batch of it is one that a collector takes. */
+static int fuzz_batch(void *arg, const struct batch *b)
+{
+	size_t size;
+	void *bytes;
+
+	if (batch_pack(b, &bytes, &size))
+		abort();
+	free(bytes);
+	return 0;
+}
+
+static void fuzz_fold(const uint8_t *data, size_t size)
+{
+	static const struct batch_tag service = { "service", "shop" };
+	static const char *const keep[] = { "arm" };
+	struct fold_options o = { .sender = "host", .tags = &service, .tag_count = 1,
+				  .keep = keep, .keep_count = 1, .emit = fuzz_batch,
+				  .limits = { 8, 2, 3 }, .max_costs = 10, .max_paths = 10 };
+	struct recording_status status;
+	struct fold *fold;
+	char err[128];
+
+	if (fold_create(&o, &fold))
+		abort();
+	if (!recording_read_memory(data, size, fold_sink(fold), &status, err, sizeof(err)) &&
+	    fold_finish(fold))
+		abort();
+	fold_free(fold);
+}
+#else
+static void fuzz_fold(const uint8_t *data, size_t size)
+{
+}
+#endif
+
 static void fuzz_file(const uint8_t *data, size_t size)
 {
 	static const struct endpoint_choice choice = { .glob = "G*" };
@@ -125,6 +166,7 @@ static void fuzz_file(const uint8_t *data, size_t size)
 		fuzz_report(p, &status);
 		if (!endpoint_choose(p, &choice, err, sizeof(err)))
 			fuzz_report(p, &status);
+		fuzz_fold(data, size);
 	}
 	profile_free(p);
 }

@@ -3,12 +3,14 @@
  * unit                            run all suites
  * unit --write-sample WHAT FILE   a recording for the other tests: shop,
  *                                 shop-clock, shop-kernel, shop-sampled, shop-requests,
- *                                 shop-requests-only or a number of call paths
+ *                                 shop-requests-only or a number of call paths;
+ *                                 batch: one of the fleet's
  */
 #include <stdio.h>
 #include <string.h>
 
 #include "tests/unit/sample.h"
+#include "tests/unit/sample_batch.h"
 #include "tests/unit/suites.h"
 
 static int (*const suites[])(void) = {
@@ -19,7 +21,7 @@ static int (*const suites[])(void) = {
 
 static int write_sample(const char *what, const char *path)
 {
-	int err = sample_write(what, path);
+	int err = strcmp(what, "batch") ? sample_write(what, path) : sample_batch_write(path);
 
 	if (err)
 		fprintf(stderr, "unit: cannot write %s: %s\n", path, strerror(-err));

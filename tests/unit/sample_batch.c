@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/sample_batch.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void sample_slices(struct sample_batch *s)
@@ -102,4 +105,23 @@ struct batch *sample_batch(struct sample_batch *s)
 		.counter_count = 2,
 	};
 	return &s->batch;
+}
+
+int sample_batch_write(const char *path)
+{
+	struct sample_batch sample;
+	void *bytes;
+	size_t size;
+	FILE *file;
+	int err = batch_pack(sample_batch(&sample), &bytes, &size);
+
+	if (err)
+		return err;
+	file = fopen(path, "we");
+	if (!file || fwrite(bytes, 1, size, file) != size)
+		err = -EIO;
+	if (file && fclose(file))
+		err = -EIO;
+	free(bytes);
+	return err;
 }

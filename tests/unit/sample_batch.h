@@ -23,5 +23,7 @@ struct sample_batch {
 
 /* Anew, whatever it was; points into s. */
 struct batch *sample_batch(struct sample_batch *s);
+/* As it travels, into a file. */
+int sample_batch_write(const char *path);
 
 #endif

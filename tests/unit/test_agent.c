@@ -101,8 +101,8 @@ static void test_config_whole(void)
 		{"rules: [{match: a}]", "nowhere to send to"},
 		{"collector: ftp://a\nrules: [{match: a}]", "'ftp://a' is no collector"},
 		{"collector: http://a\n", "nothing to measure"},
-		{"collector: http://a\nrules: [{match: a}]\nlisten: 0.0.0.0:1", "'0.0.0.0:1' is no loopback"},
-		{"collector: http://a\nrules: [{match: a}]\nlisten: 127.0.0.1", "'127.0.0.1' is no loopback"},
+		{"collector: http://a\nrules: [{match: a}]\nlisten: web1:1", "'web1:1' is no address"},
+		{"collector: http://a\nrules: [{match: a}]\nlisten: 127.0.0.1", "'127.0.0.1' is no address"},
 		{"collector: http://a\nrules: [{match: a}]\ntoken-file: /nowhere", "cannot read /nowhere"},
 		{"collector: http://a\nrules: [{match: a}]\ntls: {ca: /dev/null}", "certificates are of no use"},
 	};

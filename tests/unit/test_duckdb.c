@@ -384,6 +384,27 @@ static void test_versions(void)
 	CU_ASSERT(strstr(err, "written by a newer pycost") != NULL);
 }
 
+/* What the library gives up is opened anew by whoever comes next, and nothing is forgotten. */
+static void test_opened_anew(void)
+{
+	struct store *s = open_store();
+	struct duck_store *d = (struct duck_store *)s;
+	struct duck_link link;
+	double self = (double)(fleet_sample_self(0, 0) + fleet_sample_self(1, 60));
+
+	write_one(s, 0, 0, STORE_NEW);
+	CU_ASSERT_FATAL(!duck_take(d, &link, err, sizeof(err)));
+	CU_ASSERT(duck_give(d, &link, -ENOTRECOVERABLE) == -EAGAIN);
+	id_set_empty(&d->touched[DUCK_HOUR]);
+	write_one(s, 0, 0, STORE_DUPLICATE);
+	write_one(s, 1, 60, STORE_NEW);
+	CU_ASSERT(self_of_day(s) == self);
+	CU_ASSERT(!store_maintain(s, MIDNIGHT + DAY + HOUR, err, sizeof(err)));
+	CU_ASSERT(self_of_day(s) == self);
+	CU_ASSERT(number(s, "SELECT sum(self) FROM costs_day") == self);
+	store_close(s);
+}
+
 static void (*body)(void);
 
 static void in_tree(void)
@@ -407,6 +428,7 @@ IN_TREE(test_one_process)
 IN_TREE(test_values)
 IN_TREE(test_foreign_text)
 IN_TREE(test_versions)
+IN_TREE(test_opened_anew)
 
 int suite_duckdb(void)
 {
@@ -423,6 +445,7 @@ int suite_duckdb(void)
 		{ "values, and what statements may do", test_values_in_tree },
 		{ "foreign text", test_foreign_text_in_tree },
 		{ "tables of other versions", test_versions_in_tree },
+		{ "opened anew when it must be", test_opened_anew_in_tree },
 		CU_TEST_INFO_NULL,
 	};
 	const struct duck_api *api;

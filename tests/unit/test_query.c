@@ -38,7 +38,7 @@ static int listener_select(struct store *s, const char *sql, store_row_fn row, v
 
 	fprintf(l->out, "%s\n", sql);
 	/* There are costs of one kind, so that these are asked for. */
-	return strncmp(sql, "SELECT metric, mode, sum(self)", 30) ? 0 : row(arg, v, 5);
+	return strncmp(sql, "SELECT metric, mode, sum(x_self)", 32) ? 0 : row(arg, v, 5);
 }
 
 static void listener_quote(const struct store *s, FILE *out, const char *text)

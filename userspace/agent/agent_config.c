@@ -21,7 +21,7 @@ int agent_config_init(struct agent_config *c)
 				   .spool_memory = 16 * MEGABYTE, .max_targets = 1000,
 				   .rate = SAMPLE_RATE_DEFAULT, .exact_window_s = 300,
 				   .exact_one_in = 100, .renew_s = 1800, .budget_host = 0.02,
-				   .budget_targets = 0.01, .budget_requests = 0.01, .max_values = 200,
+				   .budget_targets = 0.02, .budget_requests = 0.01, .max_values = 200,
 				   .max_slices = 5000, .min_path_share = 0.0005};
 	strcpy(c->spool, SPOOL_DEFAULT);
 	c->rules = calloc(RULES_MAX, sizeof(*c->rules));
@@ -117,8 +117,8 @@ static int refuse(char *text, size_t len, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* "127.0.0.1:7681", "[::1]:7681": nobody else is to read what runs here. */
-static bool is_loopback(const char *listen)
+/* "127.0.0.1:7681", "[::1]:7681", "0.0.0.0:7681". */
+static bool is_address(const char *listen)
 {
 	char host[64];
 	struct in6_addr v6;
@@ -131,10 +131,9 @@ static bool is_loopback(const char *listen)
 	snprintf(host, sizeof(host), "%.*s", (int)(colon - listen), listen);
 	if (*host == '[') {
 		host[strcspn(host, "]")] = 0;
-		return inet_pton(AF_INET6, host + 1, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+		return inet_pton(AF_INET6, host + 1, &v6) == 1;
 	}
-	return !strcmp(host, "localhost") ||
-	       (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127);
+	return !strcmp(host, "localhost") || inet_pton(AF_INET, host, &v4) == 1;
 }
 
 static int collector_check(struct agent_config *c, char *text, size_t len)
@@ -177,9 +176,9 @@ int agent_config_finish(struct agent_config *c, char *text, size_t len)
 		return err;
 	if (!c->rule_count)
 		return refuse(text, len, "nothing to measure: give 'rules', or --match REGEX");
-	if (*c->listen && !is_loopback(c->listen))
-		return refuse(text, len, "'%.60s' is no loopback address with a port: 127.0.0.1:7681, "
-					 "for example", c->listen);
+	if (*c->listen && !is_address(c->listen))
+		return refuse(text, len, "'%.60s' is no address with a port: 127.0.0.1:7681, for example",
+			      c->listen);
 	if (c->exact_share > 0 && c->exact_one_in < 2)
 		return refuse(text, len, "exact costs are of one request in 2 or more: 'one-in'");
 	if (!*c->host && !uname(&name))

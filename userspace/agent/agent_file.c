@@ -324,6 +324,22 @@ static int requests_read(struct serve_yaml *y, struct agent_config *c, yaml_node
 		       : 0;
 }
 
+static int take_kept(struct serve_yaml *y, yaml_node_t *item, void *arg)
+{
+	struct agent_config *c = arg;
+	const char *key = serve_yaml_text(y, item, "a tag");
+	const char *objection = key ? config_key_objection(key) : NULL;
+
+	if (!key)
+		return -EINVAL;
+	if (objection)
+		return serve_yaml_fail(y, item, "'%.64s' is no key of a tag: %s", key, objection);
+	if (c->tag_count == AGENT_COMMON_MAX)
+		return serve_yaml_fail(y, item, "at most %d tags are kept", AGENT_COMMON_MAX);
+	strcpy(c->tags[c->tag_count++], key);
+	return 0;
+}
+
 /* ---- the whole ---- */
 
 static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t *at,
@@ -336,7 +352,8 @@ static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t
 			      {"host", TEXT, c->host, sizeof(c->host)},
 			      {"listen", TEXT, c->listen, sizeof(c->listen)},
 			      {"containers", TEXT, c->containers, sizeof(c->containers)},
-			      {"tls, spool, tags, rules, requests, sampling, exact, budget, limits"},
+			      {"tls, spool, tags, rules, keep, requests, sampling, exact, budget, "
+			       "limits"},
 			      {NULL}};
 	struct entry tls[] = {{"ca", TEXT, c->ca, sizeof(c->ca)},
 			      {"certificate", TEXT, c->certificate, sizeof(c->certificate)},
@@ -370,6 +387,8 @@ static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t
 		return serve_yaml_pairs(y, value, key, take_common, c);
 	if (!strcmp(key, "rules"))
 		return serve_yaml_items(y, value, take_rule, c);
+	if (!strcmp(key, "keep"))
+		return serve_yaml_items(y, value, take_kept, c);
 	if (!strcmp(key, "requests"))
 		return requests_read(y, c, value);
 	return take_entry(y, key, at, value, top);

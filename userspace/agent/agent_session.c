@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The session that measures now, and the next one. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "userspace/agent/turns.h"
 #include "userspace/clock.h"
 #include "userspace/collector/serve_log.h"
+#include "userspace/rights.h"
 
 #define NS 1000000000ull
 #define RETRY_FIRST_S 5
@@ -189,6 +191,11 @@ int agent_session_attach(void *arg, pid_t pid)
 	}
 	/* A session is worth opening for a Python only. */
 	err = interpreter_find(pid, &in);
+	if (err && err != -ENOENT && err != -ESRCH) {
+		interpreter_explain(err, why, sizeof(why));
+		rights_explain(err, RIGHTS_SAMPLE, why, sizeof(why));
+		refusal_tell(pid, why);
+	}
 	if (err)
 		return err;
 	interpreter_clear(&in);
@@ -298,6 +305,7 @@ static void begin(struct agent *a, const char *reason)
 	struct measuring next, last = a->now;
 	uint64_t before = clock_ns(), gap;
 	struct session_status st;
+	char value[LOG_VALUE_SIZE];
 
 	a->renew = a->wanted = false;
 	usage_once_begin(&a->usage);
@@ -316,13 +324,18 @@ static void begin(struct agent *a, const char *reason)
 	unwatched(a, false);
 	gap = clock_ns() - gap;
 	measuring_free(&last);
+	malloc_trim(0);
 	usage_once_end(&a->usage);
 	a->failures = 0;
 	*a->numbers.trouble = 0;
 	a->numbers.sessions++;
 	a->numbers.exact_turns += a->now.exact;
+	a->budget.settling = true; /* what follows the opening is not what it is like */
 	exact_check(a);
 	session_status(a->now.session, &st);
+	if (st.fallback_reason && a->numbers.sessions == 1)
+		serve_log(LOG_NOTICE, "metric", "metric=%s why=%s", metric_name(st.metric),
+			  serve_log_value(value, st.fallback_reason));
 	serve_log(LOG_INFO, "session",
 		  "reason=%s mode=%s metric=%s processes=%u level=%u gap_ms=%.0f took_ms=%.0f", reason,
 		  a->now.exact ? "exact" : "sampled", metric_name(st.metric), st.targets,

@@ -107,7 +107,7 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *to, const ch
 	return answer(to, MHD_HTTP_NOT_FOUND, "text/plain", strdup("/metrics or /health\n"), 20);
 }
 
-/* config.c has looked at it: a loopback address and a port. */
+/* agent_config.c has looked at it: an address, or "localhost", and a port. */
 static void address_of(const char *listen, struct sockaddr_storage *ret)
 {
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
@@ -119,7 +119,9 @@ static void address_of(const char *listen, struct sockaddr_storage *ret)
 	memset(ret, 0, sizeof(*ret));
 	if (*host == '[') {
 		v6->sin6_family = AF_INET6;
-		v6->sin6_addr = in6addr_loopback;
+		host[strcspn(host, "]")] = 0;
+		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
+			v6->sin6_addr = in6addr_loopback;
 		v6->sin6_port = htons(atoi(colon + 1));
 		return;
 	}

@@ -34,7 +34,7 @@ static const struct argp_option options[] = {
 	{"spool", OPT_SPOOL, "DIR", 0,
 	 "Where batches wait (default: /var/lib/pycost/spool; ~" HOME_SPOOL " for who is not root)", 0},
 	{"listen", OPT_LISTEN, "ADDRESS:PORT", 0,
-	 "Answer /metrics and /health there, on a loopback address", 0},
+	 "Answer /metrics and /health there; nothing secret is told", 0},
 	{"token-file", OPT_TOKEN, "FILE", 0, "Send the token in it", 0},
 	{"rate", OPT_RATE, "HZ", 0, "Samples a second on a busy CPU (default: 99); 0: none", 0},
 	{"requests", OPT_REQUESTS, "FILE", 0,

@@ -244,6 +244,8 @@ int collector_start(const struct serve_config *config, struct collector **ret, c
 			fail(err, errlen, error, "cannot begin");
 	}
 	if (!error)
+		error = otlp_start(c, &c->otlp, err, errlen);
+	if (!error)
 		error = start_daemon(c, err, errlen);
 	if (error)
 		collector_stop(c);
@@ -379,6 +381,7 @@ int collector_stop(struct collector *c)
 		close(c->listener);
 	stop_intake(c);
 	keeper_stop(c);
+	otlp_stop(c->otlp);
 	if (asking_stop(c->asking))
 		return -EBUSY;
 	collector_free(c);

@@ -10,6 +10,7 @@
 #include "userspace/collector/asking.h"
 #include "userspace/collector/collector.h"
 #include "userspace/collector/exchange.h"
+#include "userspace/collector/otlp.h"
 #include "userspace/collector/sender_rate.h"
 #include "userspace/collector/serve_config.h"
 #include "userspace/collector/serve_metrics.h"
@@ -38,6 +39,7 @@ struct collector {
 	unsigned unpacker_count;
 	bool has_grouper;
 	struct asking *asking;
+	struct otlp *otlp;
 
 	pthread_t keeper; /* of maintenance */
 	bool has_keeper, keeper_stop;

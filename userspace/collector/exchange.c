@@ -16,7 +16,6 @@
 
 #define BODY_ROOM_FIRST 16384
 #define SENDING_S 300 /* in which an answer must be read */
-#define DISCARD_MAX (64u << 20)
 
 void exchange_answer(struct exchange *e, unsigned status, const char *type, char *text, size_t size)
 {

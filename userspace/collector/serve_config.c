@@ -44,6 +44,9 @@ static const struct key {
 	{ "engine.cluster", TEXT, AT(cluster), 0, 0, 0, "ClickHouse: its name" },
 	{ "engine.user", TEXT, AT(store_user), 0, 0, 0, "ClickHouse: as whom" },
 	{ "engine.password-file", TEXT, AT(store_password_file), 0, 0, 0, "ClickHouse: first line" },
+	{ "otlp.url", TEXT, AT(otlp_url), 0, 0, 0, "where requests' metrics are sent to, as OTLP/HTTP" },
+	{ "otlp.by", TEXT, AT(otlp_by), 0, 0, 0, "tags that are kept apart; service,endpoint" },
+	{ "otlp.header-file", TEXT, AT(otlp_header_file), 0, 0, 0, "first line: a header, as for a token" },
 	{ "limits.body", SIZE, AT(body), 16 * MI, 64 * KI, GI, "of a batch as it travels" },
 	{ "limits.unpacked", SIZE, AT(unpacked), 128 * MI, MI, 4 * GI, "of a batch in memory" },
 	{ "limits.in-flight", SIZE, AT(in_flight), 512 * MI, 2 * MI, 64 * GI, "of all that waits" },
@@ -330,6 +333,8 @@ int serve_config_check(struct serve_config *c, char *err, size_t errlen)
 	int error;
 
 	if (!c->listen && set_text(&c->listen, SERVE_LISTEN_DEFAULT))
+		return -ENOMEM;
+	if (!c->otlp_by && set_text(&c->otlp_by, "service,endpoint"))
 		return -ENOMEM;
 	if (!c->store)
 		return refuse(err, errlen, "there is no store: give --store DIR, or 'store:' in the file");

@@ -16,6 +16,7 @@ struct serve_config {
 	char *store, *cluster, *store_user, *store_password_file;
 	char *tokens; /* file: see access.h */
 	char *tls_certificate, *tls_key, *tls_client_ca; /* files, PEM */
+	char *otlp_url, *otlp_by, *otlp_header_file;
 	bool insecure; /* others than this machine may come without showing anything */
 	bool open_metrics; /* /metrics without a token */
 	uint64_t minute_days, hour_days, day_days, store_memory;

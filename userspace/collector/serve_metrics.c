@@ -42,6 +42,8 @@ static const struct {
 	[COUNT_QUERY_BUSY] = { "query_busy", "Queries refused as too many waited." },
 	[COUNT_REFUSED] = { "requests_refused", "Requests but for batches that were not allowed." },
 	[COUNT_CUT] = { "connections_cut", "Connections that took too long for a request." },
+	[COUNT_OTLP] = { "otlp_exports", "Minutes of metrics that were sent to a receiver." },
+	[COUNT_OTLP_ERRORS] = { "otlp_errors", "The same, not taken by the receiver." },
 	[COUNT_RELOADS] = { "reloads", "Tokens and certificates read again." },
 	[COUNT_RELOAD_ERRORS] = { "reload_errors", "The same, failed: the old ones stay." },
 };

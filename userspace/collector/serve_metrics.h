@@ -40,6 +40,8 @@ enum serve_count {
 	COUNT_QUERY_BUSY,
 	COUNT_REFUSED,	/* other requests than batches, of those that may not */
 	COUNT_CUT,	/* connections that took too long */
+	COUNT_OTLP, /* minutes exported */
+	COUNT_OTLP_ERRORS,
 	COUNT_RELOADS,
 	COUNT_RELOAD_ERRORS,
 	SERVE_COUNTS,

@@ -34,6 +34,8 @@ static uint64_t minute_of(const struct fold *f, uint64_t duration_ns)
 {
 	uint64_t s = saturating_add(f->profile->meta.start_realtime_ns, duration_ns) / 1000000000;
 
+	/* No clock is right that says more. */
+	s = s < UINT32_MAX ? s : UINT32_MAX;
 	return s - s % BATCH_SECONDS;
 }
 
@@ -297,7 +299,8 @@ int fold_create(const struct fold_options *o, struct fold **ret)
 	f->o = *o;
 	defaults_set(&f->o);
 	fold_counters_init(f);
-	err = profile_create(&f->profile);
+	f->o.sender = batch_text(&f->texts, o->sender);
+	err = f->o.sender ? profile_create(&f->profile) : -ENOMEM;
 	if (!err)
 		err = slices_new(&f->o.limits, &f->slices);
 	if (!err)

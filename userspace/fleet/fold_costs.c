@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The call trees of a minute, added up by slice and function, and by slice and path. */
 #include <errno.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "userspace/fleet/fold_parts.h"
 #include "userspace/profile_keep.h"
 #include "userspace/saturate.h"
+
+#define VARIANCE_MAX 0x1p1000 /* finite, whatever a calibration says */
 
 /* Of a function in a slice. */
 struct row {
@@ -157,8 +160,9 @@ static int row_make(struct adding *a, const struct row *row, uint64_t all)
 		.calls = row->calls,
 		.self = row->self,
 		.cumulative = row->cumulative,
-		.self_variance = row->self_error * row->self_error,
-		.cumulative_variance = row->cumulative_error * row->cumulative_error,
+		.self_variance = fmin(row->self_error * row->self_error, VARIANCE_MAX),
+		.cumulative_variance =
+			fmin(row->cumulative_error * row->cumulative_error, VARIANCE_MAX),
 	};
 	if (period) {
 		cost->samples = row->self / period;

@@ -60,11 +60,13 @@ int fold_worker(struct fold *f, const struct sink_worker *w)
 	err = fold_slice_process(f, w->pid, 0, &slice);
 	if (err)
 		return err;
-	err = tally_at(&f->counters.lives, w, &life);
-	if (err == -ENOSPC)
-		life = &unknown;
-	else if (err)
+	/* Of who has ended, nothing more will be told. */
+	life = tally_find(&f->counters.lives, w);
+	if (!life && !w->died_ns)
+		err = tally_at(&f->counters.lives, w, &life);
+	if (err && err != -ENOSPC)
 		return err;
+	life = life ? life : &unknown;
 	err = fold_count(f, slice, "workers.requests", (double)w->requests - life->requests);
 	if (!err)
 		err = fold_count(f, slice, "workers.cost", (double)w->cost - life->cost);

@@ -64,6 +64,12 @@ static uint64_t paths_cut(const struct fold *f, struct tally *paths, struct tota
 		struct total *total = &totals[p->slice];
 		uint32_t parent = parent_find(paths, p);
 
+		/* Nothing was measured outside of functions. */
+		if (!p->parent && !p->function && !p->self && !p->samples && !p->calls) {
+			p->keeper = NO_PATH;
+			continue;
+		}
+
 		if ((paths->count <= f->o.max_paths || p->cumulative > floor) &&
 		    p->cumulative >= f->o.path_share * total->cost &&
 		    (parent == NO_PATH ? !p->parent : at[parent].keeper == parent)) {

@@ -261,10 +261,10 @@ static void estimate_make(const struct fold *f, struct request_sums *s, struct b
 /* The probed ones, without what the probes cost, among the others. */
 static int probed_merge(struct request_sums *s)
 {
-	double left = fmax(s->probed - s->probed_correction, 0);
+	double left = fmin(fmax(s->probed - s->probed_correction, 0), 0x1p62);
 	double scale = s->probed > 0 ? left / s->probed : 0;
 	int64_t *cost = &s->row.sums[REQUEST_COST];
-	double plain = fmax(*cost - s->correction, 0);
+	double plain = fmin(fmax(*cost - s->correction, 0), 0x1p62);
 	int err = 0;
 
 	*cost = fmin(round(plain + left), 0x1p62);
@@ -273,7 +273,7 @@ static int probed_merge(struct request_sums *s)
 		struct sink_bin bin = s->probed_bins.bins[i];
 		double low = histogram_low(bin.bin), high = histogram_high(bin.bin);
 
-		bin.bin = histogram_bin(scale * (low + (high - low) / 2));
+		bin.bin = histogram_bin(fmin(scale * (low + (high - low) / 2), 0x1p63));
 		err = histogram_merge(&s->bins[DISTRIBUTION_COST], &bin, 1);
 	}
 	return err;
@@ -290,10 +290,15 @@ static int parts_make(struct fold *f, const struct request_sums *s, struct batch
 		return -ENOMEM;
 	row->backends = backends;
 	for (size_t b = 0; b + 1 < r->backend_count; b++)
-		if (s->backend_calls[b] || s->backend_ns[b])
+		if (s->backend_calls[b] || s->backend_ns[b]) {
+			const char *name = batch_text(&f->maker.memory, r->backends[b + 1].name);
+
+			if (!name)
+				return -ENOMEM;
 			backends[row->backend_count++] = (struct batch_backend){
-				r->backends[b + 1].name, s->backend_calls[b], s->backend_ns[b]
+				name, s->backend_calls[b], s->backend_ns[b]
 			};
+		}
 	for (int d = 0; d < REQUEST_DISTRIBUTIONS; d++) {
 		size_t size = s->bins[d].count * sizeof(struct sink_bin);
 		struct sink_bin *bins = arena_items(&f->maker.memory, 1, size);

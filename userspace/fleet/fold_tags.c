@@ -72,6 +72,15 @@ static int slice_find(struct fold *f, const struct slice_tags *t, uint32_t *ret)
 	return err;
 }
 
+/* What is measured has a place, however many tags there are; none goes by its name. */
+static void own_make_room(struct slice_tags *to)
+{
+	slice_tags_set(to, TAG_KEY_METRIC, "");
+	slice_tags_set(to, TAG_KEY_ENDPOINT, "");
+	slice_tags_set(to, TAG_KEY_MODE, "");
+	slice_tags_set(to, TAG_KEY_STATUS, "");
+}
+
 static void endpoint_set(const struct fold *f, uint32_t endpoint, char text[REQUEST_FIELD_SIZE],
 			 struct slice_tags *to)
 {
@@ -86,13 +95,16 @@ int fold_slice_costs(struct fold *f, uint32_t pid, uint32_t endpoint, const char
 {
 	struct slice_tags t = { .count = 0 };
 	char text[REQUEST_FIELD_SIZE];
-	int err = tags_of_process(f, pid, &t);
+	int err;
 
+	own_make_room(&t);
+	err = tags_of_process(f, pid, &t);
 	if (err)
 		return err;
 	tags_all(f, f->profile->requests.endpoints[endpoint].tags, &t);
 	tags_last(f, metric, &t);
 	endpoint_set(f, endpoint, text, &t);
+	slice_tags_remove(&t, TAG_KEY_STATUS);
 	slice_tags_set(&t, TAG_KEY_MODE, f->profile->meta.period ? "sampled" : "exact");
 	return slice_find(f, &t, ret);
 }
@@ -101,8 +113,10 @@ int fold_slice_requests(struct fold *f, const struct sink_group *g, uint32_t *re
 {
 	struct slice_tags t = { .count = 0 };
 	char text[REQUEST_FIELD_SIZE], status[8];
-	int err = tags_of_process(f, g->pid, &t);
+	int err;
 
+	own_make_room(&t);
+	err = tags_of_process(f, g->pid, &t);
 	if (err)
 		return err;
 	tags_wanted(f, g->tags, process_keys, PROCESS_KEYS, &t);
@@ -110,6 +124,7 @@ int fold_slice_requests(struct fold *f, const struct sink_group *g, uint32_t *re
 	tags_all(f, f->profile->requests.endpoints[g->endpoint].tags, &t);
 	tags_last(f, metric_name(f->profile->meta.metric), &t);
 	endpoint_set(f, g->endpoint, text, &t);
+	slice_tags_remove(&t, TAG_KEY_MODE);
 	snprintf(status, sizeof(status), "%u", g->status);
 	slice_tags_set(&t, TAG_KEY_STATUS,
 		       g->status ? status : g->flags & GROUP_TASK ? "" : "none");

@@ -90,6 +90,16 @@ const char *slice_tags_get(const struct slice_tags *t, const char *key)
 	return NULL;
 }
 
+void slice_tags_remove(struct slice_tags *t, const char *key)
+{
+	for (uint32_t i = 0; i < t->count; i++)
+		if (!strcmp(t->tags[i].key, key)) {
+			t->count--;
+			memmove(&t->tags[i], &t->tags[i + 1], (t->count - i) * sizeof(*t->tags));
+			return;
+		}
+}
+
 void slice_tags_default(struct slice_tags *t, const char *key, const char *value)
 {
 	if (!slice_tags_get(t, key))

@@ -43,6 +43,7 @@ struct slice_tags {
 void slice_tags_set(struct slice_tags *t, const char *key, const char *value);
 /* Sets it unless the key is there. */
 void slice_tags_default(struct slice_tags *t, const char *key, const char *value);
+void slice_tags_remove(struct slice_tags *t, const char *key);
 const char *slice_tags_get(const struct slice_tags *t, const char *key); /* NULL: none */
 
 /* Its number, from 0. -ENODATA: no service; -ENOSPC: too many, even so; -ENOMEM. */

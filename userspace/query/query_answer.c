@@ -109,8 +109,12 @@ int query_totals(struct query_run *r, enum store_fact fact, struct query_total r
 	int err = query_sql_begin(r, &sql);
 
 	if (!err) {
-		fputs("SELECT metric, mode, sum(self), sum(calls), sum(samples) FROM ", sql.out);
-		query_sql_from(r, fact, &w, sql.out);
+		fputs("SELECT metric, mode, sum(x_self), sum(x_calls), sum(x_samples) FROM (SELECT slice, "
+		      "sum(self) AS x_self, sum(calls) AS x_calls, sum(samples) AS x_samples FROM ",
+		      sql.out);
+		store_from(r->store, &r->source, fact, sql.out);
+		fputs(" AS facts GROUP BY slice)", sql.out);
+		query_sql_slices(r, &w, sql.out);
 		fputs(" GROUP BY metric, mode ORDER BY metric, mode", sql.out);
 		err = query_sql_select(r, &sql, total_row, &totals);
 	}

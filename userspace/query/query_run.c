@@ -53,8 +53,14 @@ static uint32_t step_choose(const struct query *q)
 {
 	static const uint32_t steps[] = { 60, 300, 900, 3600, 6 * 3600, DAY_S };
 	uint64_t length = q->until - q->since;
+	struct query_measure m;
+	char err[8];
 	size_t i = 0;
 
+	/* Functions are so many that days have to do for weeks. */
+	if (!query_measure_parse(q->measure, &m, err, sizeof(err)) && m.kind == MEASURE_FUNCTIONS &&
+	    length > 7 * DAY_S)
+		return DAY_S;
 	if (q->what == QUERY_USERS)
 		return length <= 2 * DAY_S ? 60 : length <= 60 * DAY_S ? HOUR_S : DAY_S;
 	while (i + 1 < sizeof(steps) / sizeof(*steps) && length > POINTS * (uint64_t)steps[i])

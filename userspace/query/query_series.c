@@ -38,11 +38,10 @@ static int row_end(const struct series *s, json_t *row, double value, double err
 	return query_row(s->run, row);
 }
 
-static void sql_begin(const struct series *s, FILE *out)
+static void bucket_write(const struct series *s, FILE *out)
 {
-	fprintf(out, "SELECT intDiv(t, %" PRIu32 ") * %" PRIu32 " AS bucket, ", s->run->step_s,
+	fprintf(out, "intDiv(t, %" PRIu32 ") * %" PRIu32 " AS bucket, ", s->run->step_s,
 		s->run->step_s);
-	query_sql_keys(s->run, &s->slices, out);
 }
 
 /* last: what rows are told apart by beside these; NULL: nothing. */
@@ -83,46 +82,41 @@ static int sum_row(void *arg, const struct store_value *v, size_t count)
 	}
 }
 
+/* n, what is shown, and its squares or variance. */
 static enum store_fact sums_write(const struct series *s, FILE *out)
 {
 	const char *name = request_measure_name(s->m.measure);
 
 	switch (s->m.kind) {
 	case MEASURE_FUNCTIONS:
-		fprintf(out, "0, sum(%s), ", s->m.column);
+		fprintf(out, "0 AS x_n, sum(%s) AS x_sum, ", s->m.column);
 		if (!strcmp(s->m.unit, "cost"))
-			fprintf(out, "sum(%s_variance)", s->m.column);
+			fprintf(out, "sum(%s_variance) AS x_more", s->m.column);
 		else
-			fputs("0", out);
+			fputs("0 AS x_more", out);
 		return FACT_COSTS;
 	case MEASURE_COUNTER:
-		fputs("0, sum(value), 0", out);
+		fputs("0 AS x_n, sum(value) AS x_sum, 0 AS x_more", out);
 		return FACT_COUNTERS;
 	case MEASURE_FAILED:
-		fputs("0, sum(CASE WHEN match(status, '^[1-4][0-9][0-9]$') THEN 0 ELSE n END), 0",
-		      out);
+		fputs("0 AS x_n, sum(n) AS x_sum, 0 AS x_more", out);
 		return FACT_REQUESTS;
 	case MEASURE_COST:
-		fputs("0, sum(cost_estimate), 0", out);
+		fputs("0 AS x_n, sum(cost_estimate) AS x_sum, 0 AS x_more", out);
 		return FACT_REQUESTS;
 	case MEASURE_SUM:
 	case MEASURE_MEAN:
-		fprintf(out, "sum(n), sum(%s_sum), sum(%s_squares)", name, name);
+		fprintf(out, "sum(n) AS x_n, sum(%s_sum) AS x_sum, sum(%s_squares) AS x_more", name,
+			name);
 		return FACT_REQUESTS;
 	default:
-		fputs("0, sum(estimate), sum(estimate_variance)", out);
+		fputs("0 AS x_n, sum(estimate) AS x_sum, sum(estimate_variance) AS x_more", out);
 		return FACT_REQUESTS;
 	}
 }
 
-/* The status is looked at, but not kept apart. */
-static void facts_write(const struct series *s, enum store_fact fact, FILE *out)
+static void condition_write(const struct series *s, FILE *out)
 {
-	struct query_slices w = s->slices;
-
-	w.status = s->m.kind == MEASURE_FAILED;
-	fputs(" FROM ", out);
-	query_sql_from(s->run, fact, &w, out);
 	if (s->m.kind == MEASURE_FUNCTIONS && *s->run->q->function) {
 		fputs(" WHERE function IN (SELECT function FROM ", out);
 		query_sql_functions(s->run, s->run->q->function, out);
@@ -132,23 +126,39 @@ static void facts_write(const struct series *s, enum store_fact fact, FILE *out)
 		fputs(" WHERE name = ", out);
 		store_quote(s->run->store, out, s->m.name);
 	}
-	if (s->m.kind == MEASURE_QUANTILE)
-		fprintf(out, " WHERE distribution = %d", s->m.distribution);
 }
 
+/*
+ * Added up by slice before slices are joined: functions and counters are many, slices are
+ * few. The status is looked at, but not kept apart.
+ */
 static int sums_run(struct series *s)
 {
+	struct query_slices w = s->slices;
+	struct query_run *r = s->run;
 	struct query_sql sql;
 	enum store_fact fact;
-	int err = query_sql_begin(s->run, &sql);
+	int err = query_sql_begin(r, &sql);
 
 	if (err)
 		return err;
-	sql_begin(s, sql.out);
+	w.status = s->m.kind == MEASURE_FAILED;
+	fputs("SELECT bucket, ", sql.out);
+	query_sql_keys(r, &s->slices, sql.out);
+	fprintf(sql.out, "sum(x_n), sum(%s), sum(x_more) FROM (SELECT ",
+		w.status ? "CASE WHEN match(status, '^[1-4][0-9][0-9]$') THEN 0 ELSE x_sum END"
+			 : "x_sum");
+	bucket_write(s, sql.out);
+	fputs("slice, ", sql.out);
 	fact = sums_write(s, sql.out);
-	facts_write(s, fact, sql.out);
+	fputs(" FROM ", sql.out);
+	store_from(r->store, &r->source, fact, sql.out);
+	fputs(" AS facts", sql.out);
+	condition_write(s, sql.out);
+	fputs(" GROUP BY bucket, slice)", sql.out);
+	query_sql_slices(r, &w, sql.out);
 	sql_end(s, NULL, sql.out);
-	return query_sql_select(s->run, &sql, sum_row, s);
+	return query_sql_select(r, &sql, sum_row, s);
 }
 
 /* ---- quantiles ---- */
@@ -199,9 +209,12 @@ static int quantiles_run(struct series *s)
 
 	if (err)
 		return err;
-	sql_begin(s, sql.out);
-	fputs("bin, sum(n)", sql.out);
-	facts_write(s, FACT_BINS, sql.out);
+	fputs("SELECT ", sql.out);
+	bucket_write(s, sql.out);
+	query_sql_keys(s->run, &s->slices, sql.out);
+	fputs("bin, sum(n) FROM ", sql.out);
+	query_sql_from(s->run, FACT_BINS, &s->slices, sql.out);
+	fprintf(sql.out, " WHERE distribution = %d", s->m.distribution);
 	sql_end(s, "bin", sql.out);
 	err = query_sql_select(s->run, &sql, bin_row, s);
 	if (!err)

@@ -208,6 +208,11 @@ void query_sql_from(const struct query_run *r, enum store_fact fact, const struc
 		    FILE *out)
 {
 	store_from(r->store, &r->source, fact, out);
+	query_sql_slices(r, w, out);
+}
+
+void query_sql_slices(const struct query_run *r, const struct query_slices *w, FILE *out)
+{
 	fputs(" AS facts", out);
 	if (has_keys(r, w)) {
 		fputs(" JOIN ", out);

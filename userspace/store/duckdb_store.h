@@ -62,7 +62,7 @@ struct duck_store {
 	void *idle[DUCK_IDLE_MAX];
 	unsigned int idle_count;
 
-	/* Held by the one who writes facts; all below it is his. */
+	/* Held by the one who writes facts, who has a connection then; all below it is his. */
 	pthread_mutex_t writing;
 	struct id_set known[SCHEMA_NAMES]; /* have their names in the store */
 	struct ledger_filter ledger;

@@ -42,50 +42,107 @@ static int check_disk(struct duck_store *s, char *err, size_t errlen)
 	return -EAGAIN;
 }
 
+/* Ids that the ledger is asked for, ascending, and which of them it has. */
+struct asked {
+	struct batch_halves *ids;
+	bool *found;
+	size_t count;
+};
+
+static int by_id(const void *a, const void *b)
+{
+	const struct batch_halves *x = a, *y = b;
+
+	if (x->low != y->low)
+		return x->low < y->low ? -1 : 1;
+	return x->high < y->high ? -1 : x->high > y->high;
+}
+
+static bool *find_asked(const struct asked *a, struct batch_halves id)
+{
+	const struct batch_halves *at = bsearch(&id, a->ids, a->count, sizeof(id), by_id);
+
+	return at ? &a->found[at - a->ids] : NULL;
+}
+
 static int note_found(void *arg, const struct store_value *v, size_t count)
 {
-	*(bool *)arg = true;
+	bool *found = find_asked(arg, (struct batch_halves){ v[0].u64, v[1].u64 });
+
+	if (found)
+		*found = true;
 	return 0;
 }
 
-static int in_ledger(struct group *g, struct batch_halves id, bool *ret)
+/* One question for all that may be there: the whole ledger is read for it. */
+static int ask_ledger(struct group *g, struct asked *a)
 {
-	char sql[160];
+	char *sql = NULL;
+	size_t size;
+	FILE *out;
+	int failed;
 
-	*ret = false;
-	if (!ledger_filter_may_have(&g->store->ledger, id))
+	if (!a->count)
 		return 0;
-	snprintf(sql, sizeof(sql), "SELECT 1 FROM ledger WHERE low = %" PRIu64 " AND high = %" PRIu64
-		 " LIMIT 1", id.low, id.high);
-	return duck_select(g->link, sql, note_found, ret, g->err, g->errlen);
+	out = open_memstream(&sql, &size);
+	if (!out)
+		return -ENOMEM;
+	qsort(a->ids, a->count, sizeof(*a->ids), by_id);
+	fputs("SELECT high, low FROM ledger WHERE low IN (", out);
+	for (size_t i = 0; i < a->count; i++)
+		fprintf(out, "%s%" PRIu64, i ? "," : "", a->ids[i].low);
+	fputc(')', out);
+	fclose(out);
+	failed = duck_select(g->link, sql, note_found, a, g->err, g->errlen);
+	free(sql);
+	return failed;
 }
 
-static bool in_group(const struct group *g, struct batch_halves id)
+/* Those that are not found are found from now on: a second one in the group is a duplicate. */
+static void take_new(struct group *g, struct asked *a, const struct batch *const *batches, size_t n,
+		     enum store_written *ret)
 {
-	for (size_t i = 0; i < g->count; i++)
-		if (g->ids[i].low == id.low && g->ids[i].high == id.high)
-			return true;
-	return false;
+	for (size_t i = 0; i < n; i++) {
+		struct batch_halves id = batch_halves(batches[i]->id);
+		bool *found = find_asked(a, id);
+
+		ret[i] = *found ? STORE_DUPLICATE : STORE_NEW;
+		if (*found)
+			continue;
+		*found = true;
+		g->batches[g->count] = batches[i];
+		g->ids[g->count++] = id;
+	}
 }
 
 /* Which of them are new, each once. */
 static int choose(struct group *g, const struct batch *const *batches, size_t n,
 		  enum store_written *ret)
 {
-	int failed = 0;
+	struct asked some = { .ids = calloc(n, sizeof(*some.ids)),
+			      .found = calloc(n, sizeof(*some.found)) };
+	struct asked all = { .ids = calloc(n, sizeof(*all.ids)),
+			     .found = calloc(n, sizeof(*all.found)), .count = n };
+	int failed = some.ids && some.found && all.ids && all.found ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !failed && i < n; i++) {
-		struct batch_halves id = batch_halves(batches[i]->id);
-		bool known = in_group(g, id);
-
-		if (!known)
-			failed = in_ledger(g, id, &known);
-		ret[i] = known ? STORE_DUPLICATE : STORE_NEW;
-		if (failed || known)
-			continue;
-		g->batches[g->count] = batches[i];
-		g->ids[g->count++] = id;
+		all.ids[i] = batch_halves(batches[i]->id);
+		if (ledger_filter_may_have(&g->store->ledger, all.ids[i]))
+			some.ids[some.count++] = all.ids[i];
 	}
+	if (!failed)
+		failed = ask_ledger(g, &some);
+	if (!failed) {
+		qsort(all.ids, n, sizeof(*all.ids), by_id);
+		for (size_t i = 0; i < some.count; i++)
+			if (some.found[i])
+				*find_asked(&all, some.ids[i]) = true;
+		take_new(g, &all, batches, n, ret);
+	}
+	free(some.ids);
+	free(some.found);
+	free(all.ids);
+	free(all.found);
 	return failed;
 }
 
@@ -340,11 +397,13 @@ int duck_write(struct store *base, const struct batch *const *batches, size_t n,
 		free_group(&g);
 		return -EAGAIN;
 	}
-	pthread_mutex_lock(&s->writing);
 	failed = duck_take(s, &link, err, errlen);
-	if (!failed)
-		failed = duck_give(s, &link, write_locked(&g, batches, n, ret));
-	pthread_mutex_unlock(&s->writing);
+	if (!failed) {
+		pthread_mutex_lock(&s->writing);
+		failed = write_locked(&g, batches, n, ret);
+		pthread_mutex_unlock(&s->writing);
+		failed = duck_give(s, &link, failed);
+	}
 	free_group(&g);
 	return failed == -ENOMEM ? -EAGAIN : failed;
 }

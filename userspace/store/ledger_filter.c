@@ -35,10 +35,17 @@ int ledger_filter_make(struct ledger_filter *f, uint64_t capacity)
 	return 0;
 }
 
+/* Ids should be evenly spread, but are whatever their senders make of them. */
+static uint64_t mix(uint64_t x)
+{
+	x = (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
+	return (x ^ x >> 32) * 0xd6e8feb86659fd93ull;
+}
+
 /* The step is odd, so that the places differ. */
 static uint64_t place(const struct ledger_filter *f, struct batch_halves id, unsigned int i)
 {
-	return (id.low + i * (id.high | 1)) & (f->bits - 1);
+	return (mix(id.low) + id.high + i * (mix(id.high ^ id.low) >> 16 | 1)) & (f->bits - 1);
 }
 
 void ledger_filter_add(struct ledger_filter *f, struct batch_halves id)

@@ -1,0 +1,179 @@
+-- The tables that pycost makes in ClickHouse, on each server of a cluster; nobody has to run this.
+-- Made by: build/stores --schema fleet
+CREATE DATABASE IF NOT EXISTS pycost;
+CREATE DATABASE IF NOT EXISTS pycost_shard;
+CREATE TABLE IF NOT EXISTS pycost_shard.costs_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, function UInt64, minutes UInt64, calls UInt64, samples UInt64, self Float64, cumulative Float64, self_squares Float64, cumulative_squares Float64, self_variance Float64, cumulative_variance Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t, function);
+CREATE TABLE IF NOT EXISTS pycost.costs_minute AS pycost_shard.costs_minute
+    ENGINE = Distributed(fleet, pycost_shard, costs_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.costs_hour (t UInt64, slice UInt64, function UInt64, minutes UInt64, calls UInt64, samples UInt64, self Float64, cumulative Float64, self_squares Float64, cumulative_squares Float64, self_variance Float64, cumulative_variance Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, function, t);
+CREATE TABLE IF NOT EXISTS pycost.costs_hour AS pycost_shard.costs_hour
+    ENGINE = Distributed(fleet, pycost_shard, costs_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.costs_day (t UInt64, slice UInt64, function UInt64, minutes UInt64, calls UInt64, samples UInt64, self Float64, cumulative Float64, self_squares Float64, cumulative_squares Float64, self_variance Float64, cumulative_variance Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, function, t);
+CREATE TABLE IF NOT EXISTS pycost.costs_day AS pycost_shard.costs_day
+    ENGINE = Distributed(fleet, pycost_shard, costs_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.path_costs_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, path UInt64, calls UInt64, samples UInt64, self Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t, path);
+CREATE TABLE IF NOT EXISTS pycost.path_costs_minute AS pycost_shard.path_costs_minute
+    ENGINE = Distributed(fleet, pycost_shard, path_costs_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.path_costs_hour (t UInt64, slice UInt64, path UInt64, calls UInt64, samples UInt64, self Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, path, t);
+CREATE TABLE IF NOT EXISTS pycost.path_costs_hour AS pycost_shard.path_costs_hour
+    ENGINE = Distributed(fleet, pycost_shard, path_costs_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.path_costs_day (t UInt64, slice UInt64, path UInt64, calls UInt64, samples UInt64, self Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, path, t);
+CREATE TABLE IF NOT EXISTS pycost.path_costs_day AS pycost_shard.path_costs_day
+    ENGINE = Distributed(fleet, pycost_shard, path_costs_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.requests_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, n UInt64, estimate Float64, estimate_variance Float64, estimate_weight Float64, cost_estimate Float64, cost_sum Float64, cost_squares Float64, kernel_cost_sum Float64, kernel_cost_squares Float64, latency_sum Float64, latency_squares Float64, cpu_sum Float64, cpu_squares Float64, run_queue_sum Float64, run_queue_squares Float64, syscall_sum Float64, syscall_squares Float64, gil_sum Float64, gil_squares Float64, gc_sum Float64, gc_squares Float64, gcs_sum Float64, gcs_squares Float64, gc_cost_sum Float64, gc_cost_squares Float64, import_sum Float64, import_squares Float64, imports_sum Float64, imports_squares Float64, import_cost_sum Float64, import_cost_squares Float64, rss_sum Float64, rss_squares Float64, bytes_in_sum Float64, bytes_in_squares Float64, bytes_out_sum Float64, bytes_out_squares Float64, threads_sum Float64, threads_squares Float64, head_sum Float64, head_squares Float64, probed_calls_sum Float64, probed_calls_squares Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t);
+CREATE TABLE IF NOT EXISTS pycost.requests_minute AS pycost_shard.requests_minute
+    ENGINE = Distributed(fleet, pycost_shard, requests_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.requests_hour (t UInt64, slice UInt64, n UInt64, estimate Float64, estimate_variance Float64, estimate_weight Float64, cost_estimate Float64, cost_sum Float64, cost_squares Float64, kernel_cost_sum Float64, kernel_cost_squares Float64, latency_sum Float64, latency_squares Float64, cpu_sum Float64, cpu_squares Float64, run_queue_sum Float64, run_queue_squares Float64, syscall_sum Float64, syscall_squares Float64, gil_sum Float64, gil_squares Float64, gc_sum Float64, gc_squares Float64, gcs_sum Float64, gcs_squares Float64, gc_cost_sum Float64, gc_cost_squares Float64, import_sum Float64, import_squares Float64, imports_sum Float64, imports_squares Float64, import_cost_sum Float64, import_cost_squares Float64, rss_sum Float64, rss_squares Float64, bytes_in_sum Float64, bytes_in_squares Float64, bytes_out_sum Float64, bytes_out_squares Float64, threads_sum Float64, threads_squares Float64, head_sum Float64, head_squares Float64, probed_calls_sum Float64, probed_calls_squares Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, t);
+CREATE TABLE IF NOT EXISTS pycost.requests_hour AS pycost_shard.requests_hour
+    ENGINE = Distributed(fleet, pycost_shard, requests_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.requests_day (t UInt64, slice UInt64, n UInt64, estimate Float64, estimate_variance Float64, estimate_weight Float64, cost_estimate Float64, cost_sum Float64, cost_squares Float64, kernel_cost_sum Float64, kernel_cost_squares Float64, latency_sum Float64, latency_squares Float64, cpu_sum Float64, cpu_squares Float64, run_queue_sum Float64, run_queue_squares Float64, syscall_sum Float64, syscall_squares Float64, gil_sum Float64, gil_squares Float64, gc_sum Float64, gc_squares Float64, gcs_sum Float64, gcs_squares Float64, gc_cost_sum Float64, gc_cost_squares Float64, import_sum Float64, import_squares Float64, imports_sum Float64, imports_squares Float64, import_cost_sum Float64, import_cost_squares Float64, rss_sum Float64, rss_squares Float64, bytes_in_sum Float64, bytes_in_squares Float64, bytes_out_sum Float64, bytes_out_squares Float64, threads_sum Float64, threads_squares Float64, head_sum Float64, head_squares Float64, probed_calls_sum Float64, probed_calls_squares Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, t);
+CREATE TABLE IF NOT EXISTS pycost.requests_day AS pycost_shard.requests_day
+    ENGINE = Distributed(fleet, pycost_shard, requests_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.bins_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, distribution UInt64, bin UInt64, n UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t, distribution, bin);
+CREATE TABLE IF NOT EXISTS pycost.bins_minute AS pycost_shard.bins_minute
+    ENGINE = Distributed(fleet, pycost_shard, bins_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.bins_hour (t UInt64, slice UInt64, distribution UInt64, bin UInt64, n UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, distribution, bin, t);
+CREATE TABLE IF NOT EXISTS pycost.bins_hour AS pycost_shard.bins_hour
+    ENGINE = Distributed(fleet, pycost_shard, bins_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.bins_day (t UInt64, slice UInt64, distribution UInt64, bin UInt64, n UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, distribution, bin, t);
+CREATE TABLE IF NOT EXISTS pycost.bins_day AS pycost_shard.bins_day
+    ENGINE = Distributed(fleet, pycost_shard, bins_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.backends_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, backend String, calls UInt64, ns Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t, backend);
+CREATE TABLE IF NOT EXISTS pycost.backends_minute AS pycost_shard.backends_minute
+    ENGINE = Distributed(fleet, pycost_shard, backends_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.backends_hour (t UInt64, slice UInt64, backend String, calls UInt64, ns Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, backend, t);
+CREATE TABLE IF NOT EXISTS pycost.backends_hour AS pycost_shard.backends_hour
+    ENGINE = Distributed(fleet, pycost_shard, backends_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.backends_day (t UInt64, slice UInt64, backend String, calls UInt64, ns Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, backend, t);
+CREATE TABLE IF NOT EXISTS pycost.backends_day AS pycost_shard.backends_day
+    ENGINE = Distributed(fleet, pycost_shard, backends_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.users_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, slot UInt64, level UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t, slot);
+CREATE TABLE IF NOT EXISTS pycost.users_minute AS pycost_shard.users_minute
+    ENGINE = Distributed(fleet, pycost_shard, users_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.users_hour (t UInt64, slice UInt64, slot UInt64, level UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, slot, t);
+CREATE TABLE IF NOT EXISTS pycost.users_hour AS pycost_shard.users_hour
+    ENGINE = Distributed(fleet, pycost_shard, users_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.users_day (t UInt64, slice UInt64, slot UInt64, level UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, slot, t);
+CREATE TABLE IF NOT EXISTS pycost.users_day AS pycost_shard.users_day
+    ENGINE = Distributed(fleet, pycost_shard, users_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.counters_minute (attempt UInt64, t UInt64, slice UInt64, fleet UInt64, name String, value Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 3600)
+    ORDER BY (fleet, slice, t, name);
+CREATE TABLE IF NOT EXISTS pycost.counters_minute AS pycost_shard.counters_minute
+    ENGINE = Distributed(fleet, pycost_shard, counters_minute);
+CREATE TABLE IF NOT EXISTS pycost_shard.counters_hour (t UInt64, slice UInt64, name String, value Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 86400)
+    ORDER BY (slice, name, t);
+CREATE TABLE IF NOT EXISTS pycost.counters_hour AS pycost_shard.counters_hour
+    ENGINE = Distributed(fleet, pycost_shard, counters_hour);
+CREATE TABLE IF NOT EXISTS pycost_shard.counters_day (t UInt64, slice UInt64, name String, value Float64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (slice, name, t);
+CREATE TABLE IF NOT EXISTS pycost.counters_day AS pycost_shard.counters_day
+    ENGINE = Distributed(fleet, pycost_shard, counters_day);
+CREATE TABLE IF NOT EXISTS pycost_shard.tags_rows (slice UInt64, key String, value String)
+    ENGINE = ReplacingMergeTree
+    ORDER BY (slice, key);
+CREATE TABLE IF NOT EXISTS pycost.tags_rows AS pycost_shard.tags_rows
+    ENGINE = Distributed(fleet, pycost_shard, tags_rows);
+CREATE VIEW IF NOT EXISTS pycost.tags
+    AS SELECT slice, key, any(value) AS value FROM pycost.tags_rows GROUP BY slice, key;
+CREATE TABLE IF NOT EXISTS pycost_shard.functions_rows (function UInt64, name String, qualname String, class_name String, module String, file String, wraps String, line UInt64)
+    ENGINE = ReplacingMergeTree
+    ORDER BY function;
+CREATE TABLE IF NOT EXISTS pycost.functions_rows AS pycost_shard.functions_rows
+    ENGINE = Distributed(fleet, pycost_shard, functions_rows);
+CREATE VIEW IF NOT EXISTS pycost.functions
+    AS SELECT function, any(name) AS name, any(qualname) AS qualname, any(class_name) AS class_name, any(module) AS module, any(file) AS file, any(wraps) AS wraps, any(line) AS line FROM pycost.functions_rows GROUP BY function;
+CREATE TABLE IF NOT EXISTS pycost_shard.paths_rows (path UInt64, parent UInt64, function UInt64)
+    ENGINE = ReplacingMergeTree
+    ORDER BY path;
+CREATE TABLE IF NOT EXISTS pycost.paths_rows AS pycost_shard.paths_rows
+    ENGINE = Distributed(fleet, pycost_shard, paths_rows);
+CREATE VIEW IF NOT EXISTS pycost.paths
+    AS SELECT path, any(parent) AS parent, any(function) AS function FROM pycost.paths_rows GROUP BY path;
+CREATE TABLE IF NOT EXISTS pycost_shard.versions (version UInt64)
+    ENGINE = MergeTree
+    ORDER BY version;
+CREATE TABLE IF NOT EXISTS pycost.versions AS pycost_shard.versions
+    ENGINE = Distributed(fleet, pycost_shard, versions);
+CREATE TABLE IF NOT EXISTS pycost_shard.kept (step UInt64, since UInt64, made UInt64)
+    ENGINE = MergeTree
+    ORDER BY (step, since);
+CREATE TABLE IF NOT EXISTS pycost.kept AS pycost_shard.kept
+    ENGINE = Distributed(fleet, pycost_shard, kept);
+CREATE TABLE IF NOT EXISTS pycost_shard.rolled (step UInt64, t UInt64, shard UInt64, attempts UInt64, made UInt64)
+    ENGINE = MergeTree
+    PARTITION BY intDiv(t, 2764800)
+    ORDER BY (step, t);
+CREATE TABLE IF NOT EXISTS pycost.rolled AS pycost_shard.rolled
+    ENGINE = Distributed(fleet, pycost_shard, rolled);
+CREATE TABLE IF NOT EXISTS pycost_shard.ledger (batch String, attempt UInt64, made UInt64 DEFAULT toUInt64(toUnixTimestamp(now())))
+    ENGINE = MergeTree
+    PARTITION BY intDiv(made, 86400)
+    ORDER BY batch SETTINGS index_granularity = 256;
+CREATE TABLE IF NOT EXISTS pycost.ledger AS pycost_shard.ledger
+    ENGINE = Distributed(fleet, pycost_shard, ledger);
+CREATE TABLE IF NOT EXISTS pycost_shard.attempts (attempt UInt64, hour UInt64, state UInt64, made UInt64 DEFAULT toUInt64(toUnixTimestamp(now())))
+    ENGINE = MergeTree
+    PARTITION BY intDiv(made, 86400)
+    ORDER BY (hour, attempt);
+CREATE TABLE IF NOT EXISTS pycost.attempts AS pycost_shard.attempts
+    ENGINE = Distributed(fleet, pycost_shard, attempts);
