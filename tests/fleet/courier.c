@@ -196,7 +196,8 @@ static const struct option options[] = {
 	{"begin", 1, NULL, BEGIN}, {"minutes", 1, NULL, MINUTES}, {"seed", 1, NULL, SEED},
 	{"every", 1, NULL, EVERY}, {"skew", 1, NULL, SKEW}, {"limit", 1, NULL, LIMIT},
 	{"memory", 1, NULL, MEMORY}, {"poison", 1, NULL, POISON}, {"timeout", 1, NULL, TIMEOUT},
-	{"workers", 1, NULL, WORKERS}, {"totals", 0, NULL, TOTALS}, {"each", 0, NULL, EACH}, {"put-only", 0, NULL, PUT_ONLY},
+	{"workers", 1, NULL, WORKERS}, {"totals", 0, NULL, TOTALS}, {"each", 0, NULL, EACH},
+	{"put-only", 0, NULL, PUT_ONLY},
 	{0},
 };
 

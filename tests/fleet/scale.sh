@@ -37,7 +37,7 @@ run() { # HOSTS
 		kill -0 "$collector" || { cat "$log"; return 1; }
 	done
 	url=http://127.0.0.1:${port#*=}
-	"$build/simulator" --url "$url" --hosts "$hosts" --workers 100 --functions 20000 --threads 8 \
+	"$build/simulator" --url "$url" --hosts "$hosts" --workers 100 --functions 20000 --threads 64 \
 		--minutes "$minutes" >"$work/sent" 2>>"$log"
 	cpu=$(cpu_s $collector)
 	rss=$(awk '/VmHWM/ { print int($2 / 1024) }' /proc/$collector/status)
