@@ -152,7 +152,7 @@ static void judge(struct look *l, const struct clickhouse_node *n, const struct 
 		e->item->claim = own >= 0 ? CLAIM_OURS : CLAIM_STORED;
 	} else if (e->state == STATE_UNKNOWN && !dead && e->item->claim == CLAIM_NONE) {
 		e->item->claim = CLAIM_OTHERS;
-		g->yield |= g->attempt_count && e->attempt < g->attempts[g->attempt_count - 1];
+		g->yield |= g->holding && e->attempt < g->attempts[g->attempt_count - 1];
 	}
 }
 
@@ -241,6 +241,7 @@ int claims_make(struct clickhouse *c, struct clickhouse_node *n, struct claims *
 	struct clickhouse_rows *rows = calloc(1, sizeof(*rows));
 	int error = rows ? 0 : -ENOMEM;
 
+	g->holding = true;
 	for (size_t i = 0; i < g->count && !error; i++) {
 		struct store_value v[] = {
 			{ STORE_TEXT, { .text = g->items[i].hex } },

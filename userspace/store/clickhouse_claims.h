@@ -45,7 +45,8 @@ struct claims {
 	bool committing[CLICKHOUSE_ATTEMPTS_MAX]; /* it may be committed by now */
 	unsigned attempt_count;
 	uint64_t made; /* when the last attempt claimed; 0: it has not */
-	bool yield;    /* one that others claim is claimed by a lesser attempt than the last */
+	bool holding;  /* others see claims of the last attempt, and may wait for it */
+	bool yield;    /* while holding: who claims one, too, is a lesser attempt */
 };
 
 /*
@@ -56,7 +57,10 @@ int claims_look(struct clickhouse *c, struct clickhouse_node *n, struct claims *
 		size_t errlen);
 /* The last attempt may be committed, for all that is known. */
 bool claims_committing(const struct claims *g);
-/* Waits a while for what others are about to tell. -EBUSY: they have not. */
+/*
+ * Waits a while for what others are about to tell, but not while it had better yield to them.
+ * -EBUSY: they have not.
+ */
 int claims_wait(struct clickhouse *c, struct clickhouse_node *n, struct claims *g, char *err,
 		size_t errlen);
 /* A new attempt, which claims those that nobody does. */

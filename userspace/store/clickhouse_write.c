@@ -196,6 +196,9 @@ static int attempt(struct clickhouse *c, struct clickhouse_node *n, struct claim
 	size_t count = count_claims(claims, CLAIM_NONE);
 	int error = claims_new_attempt(claims);
 
+	if (error == -EBUSY)
+		snprintf(err, errlen, "ClickHouse at %s: others write the same batches all the time",
+			 n->address.name);
 	if (!error)
 		error = write_rows(c, n, claims, err, errlen);
 	if (!error)
@@ -224,8 +227,8 @@ static int write_group(struct clickhouse *c, struct clickhouse_node *n, void *ar
 	int error;
 
 	do {
+		claims->holding = false;
 		error = claims_look(c, n, claims, err, errlen);
-		claims->yield = false;
 		if (!error)
 			error = claims_wait(c, n, claims, err, errlen);
 		if (!error && count_claims(claims, CLAIM_NONE))
@@ -274,6 +277,9 @@ static int write_shard(struct clickhouse *c, struct claimed *items, size_t count
 	int error = clickhouse_each_node(c, c->cluster ? items->shard : 0, write_group, &claims, err,
 					 errlen);
 
+	/* What others may yet drop is not stored. */
+	if (!error && count_claims(&claims, CLAIM_OTHERS))
+		error = -EBUSY;
 	if (!error)
 		settle(c, &claims, ret);
 	return error == -EBUSY ? -EAGAIN : error;
