@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from serve_rig import BUILD, PATIENCE, PYCOST, check, finish, servers, skip, wor
 
 LONG = os.environ.get("PYCOST_TEST_LONG") == "1"
 KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "220" if LONG else "40"))
+PACE_MS = max(60, KILLS * 3 // 2)  # of senders, so that some is left to send, but not hours of it
 DAYS = 5
 STORE_LEAVES = 64 << 20  # of a disk: see DUCK_DISK_MIN
 SEED = int(os.environ.get("PYCOST_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -65,7 +67,7 @@ def test_kills():
     begin = minutes_ago(DAYS * 1440)
     server = collector()
     url = url_of(server.port)
-    senders = [Courier(url, DAYS * 1440, begin, every=60) for _ in range(4)]
+    senders = [Courier(url, DAYS * 1440, begin, every=PACE_MS) for _ in range(4)]
     of_collector = of_senders = 0
     while of_collector + of_senders < KILLS:
         now_and_then()
@@ -438,6 +440,7 @@ def test_poison():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     print("# PYCOST_TEST_SEED=%d" % SEED)
     tests = (test_poison, test_shuffled, test_mangled, test_slow, test_clocks, test_clock_set, test_damaged,
              test_full_spool, test_full_store, test_away, test_cut, test_agent, test_kills)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tests of faults have: couriers with an agent's spool and sender, networks that are bad,
 disks that are full; and what was sent, and what is answered, to be compared."""
+import atexit
 import http.client
 import http.server
 import json
@@ -18,6 +19,13 @@ from serve_rig import BUILD, PATIENCE, PYCOST, Server, work
 COURIER = os.path.join(BUILD, "courier")
 MINUTE = 60
 couriers = []
+
+
+@atexit.register
+def end_couriers():
+    for c in couriers:
+        if c.process and c.process.poll() is None:
+            c.kill()
 
 
 def minutes_ago(n):
