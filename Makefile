@@ -103,6 +103,10 @@ $(BUILD)/load: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/load/*.c))
 # What a fleet would ship: see tests/fleet/simulator/simulator.c.
 $(BUILD)/simulator: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fleet/simulator/*.c)) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# Such batches by the agent's spool and sender, whose clock may be off: see tests/fleet/faults.py.
+$(BUILD)/courier: $(BUILD)/tests/fleet/courier.o $(patsubst %,$(BUILD)/tests/fleet/simulator/%.o,fleet fleet_pattern fleet_service) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -Wl,--wrap=time -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/fleet/courier.o: | $(PROTO_C)
 # Batches that a test made up, into a store.
 $(BUILD)/store_json: $(BUILD)/tests/fleet/store_json.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)

@@ -8,7 +8,7 @@
 # The whole output is kept in BUILD/check.log.  PYCOST_TEST_COSTS=1 adds the test of
 # calibrated costs as time, which wants a quiet machine; as instructions, they are
 # tested in the section "pmu". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
-# as else all together, and sends a million requests in "request_truth".
+# as else all together, sends a million requests in "request_truth", and kills oftener in "faults".
 #
 # The emulated machines of "pmu" and "kernels", and what else no clock is looked at for, run
 # from the beginning, with what the other sections leave of the processors. What fails beside them is tried once more when they are
@@ -205,7 +205,7 @@ tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
 	"$BUILD/store_json" "$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" \
-	"$BUILD/spooled" "$BUILD/simulator" || give_up build
+	"$BUILD/spooled" "$BUILD/simulator" "$BUILD/courier" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
@@ -228,6 +228,7 @@ section clickhouse clickhouse
 section serve tests/fleet/serve.py
 section serve-exports tests/fleet/otlp.py
 section serve-kills tests/fleet/serve_kills.py
+! privileged || section faults tests/fleet/faults.py
 section deploy tests/fleet/deploy.sh
 ! privileged || section walk tests/walk/check.sh
 privileged || echo "No root, or no BPF here: the end-to-end tests are SKIPPED: they prove the most."
