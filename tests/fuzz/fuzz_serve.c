@@ -8,7 +8,7 @@
 #include "userspace/collector/access.h"
 #include "userspace/collector/door_text.h"
 #include "userspace/collector/serve_config.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 static void fuzz_access(const char *text, size_t size)
 {
@@ -71,7 +71,7 @@ static void fuzz_head(const char *text)
 		abort();
 	door_clock_shift(t, 1700000000);
 	door_host_is_local(text);
-	serve_log_value(value, text);
+	daemon_log_value(value, text);
 	if (strchr(value, '\n') || strlen(value) >= sizeof(value))
 		abort();
 	if (access_parse("f", grants, strlen(grants), &a, err, sizeof(err)))

@@ -16,7 +16,7 @@
 #include "userspace/collector/exchange.h"
 #include "userspace/collector/sender_rate.h"
 #include "userspace/collector/serve_config.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define MINUTE_NS 60000000000ull
 
@@ -304,14 +304,14 @@ static void test_log_values(void)
 {
 	char buf[LOG_VALUE_SIZE], text[1000];
 
-	CU_ASSERT_STRING_EQUAL(serve_log_value(buf, "web-1"), "web-1");
-	CU_ASSERT_STRING_EQUAL(serve_log_value(buf, ""), "\"\"");
-	CU_ASSERT_STRING_EQUAL(serve_log_value(buf, "a\nlevel=error"), "\"a\\x0alevel=error\"");
-	CU_ASSERT_STRING_EQUAL(serve_log_value(buf, "a\"b\\"), "\"a\\\"b\\\\\"");
+	CU_ASSERT_STRING_EQUAL(daemon_log_value(buf, "web-1"), "web-1");
+	CU_ASSERT_STRING_EQUAL(daemon_log_value(buf, ""), "\"\"");
+	CU_ASSERT_STRING_EQUAL(daemon_log_value(buf, "a\nlevel=error"), "\"a\\x0alevel=error\"");
+	CU_ASSERT_STRING_EQUAL(daemon_log_value(buf, "a\"b\\"), "\"a\\\"b\\\\\"");
 	for (int c = 1; c < 128; c += 14) {
 		memset(text, c, sizeof(text) - 1);
 		text[sizeof(text) - 1] = 0;
-		CU_ASSERT(strlen(serve_log_value(buf, text)) < sizeof(buf));
+		CU_ASSERT(strlen(daemon_log_value(buf, text)) < sizeof(buf));
 	}
 }
 

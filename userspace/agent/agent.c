@@ -12,7 +12,7 @@
 
 #include "userspace/agent/agent_parts.h"
 #include "userspace/clock.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 #include "userspace/kernel.h"
 
 #define NS 1000000000ull
@@ -59,7 +59,7 @@ static int fail(const char *event, const char *why)
 {
 	char value[LOG_VALUE_SIZE];
 
-	serve_log(LOG_ERR, event, "why=%s", serve_log_value(value, why));
+	daemon_log(LOG_ERR, event, "why=%s", daemon_log_value(value, why));
 	return EXIT_FAILURE;
 }
 
@@ -77,7 +77,7 @@ static int spool_start(struct agent *a, char *why, size_t len)
 	spool_status(a->spool, &st);
 	a->told = st;
 	if (st.set_aside || st.batches)
-		serve_log(LOG_NOTICE, "spool", "waiting=%llu bytes=%llu damaged_files=%llu",
+		daemon_log(LOG_NOTICE, "spool", "waiting=%llu bytes=%llu damaged_files=%llu",
 			  (unsigned long long)st.batches, (unsigned long long)st.bytes,
 			  (unsigned long long)st.set_aside);
 	return 0;
@@ -113,7 +113,7 @@ static void parts_stop(struct agent *a)
 	sender_stop(a->sender, LINGER_MS);
 	if (a->spool) {
 		spool_status(a->spool, &st);
-		serve_log(LOG_INFO, "ended", "batches_waiting=%llu in_memory_only=%llu",
+		daemon_log(LOG_INFO, "ended", "batches_waiting=%llu in_memory_only=%llu",
 			  (unsigned long long)st.batches, (unsigned long long)st.memory_batches);
 	}
 	roster_free(a->roster);
@@ -171,10 +171,10 @@ static int config_take(struct agent *a, struct agent_config *c, char *why, size_
 	if (err)
 		return err;
 	if (strcmp(a->config->spool, c->spool))
-		serve_log(LOG_WARNING, "spool_unchanged", "why=\"another directory takes a restart\"");
+		daemon_log(LOG_WARNING, "spool_unchanged", "why=\"another directory takes a restart\"");
 	spool_limits(a->spool, c->spool_limit, c->spool_memory);
 	if (strcmp(a->config->collector, c->collector) && spool_collector(a->spool, c->collector))
-		serve_log(LOG_WARNING, "names_unread", "why=\"they are sent again\"");
+		daemon_log(LOG_WARNING, "names_unread", "why=\"they are sent again\"");
 	agent_session_end(a); /* what it has borrowed goes */
 	roster_config(a->roster, c);
 	agent_config_clear(a->config);
@@ -192,7 +192,7 @@ static void reload(struct agent *a)
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_ns() / 1000);
 	if (!a->path) {
-		serve_log(LOG_NOTICE, "reload", "why=\"there is no --config to read again\"");
+		daemon_log(LOG_NOTICE, "reload", "why=\"there is no --config to read again\"");
 	} else {
 		c = config_again(a, why, sizeof(why));
 		if (c && config_take(a, c, why, sizeof(why))) {
@@ -202,7 +202,7 @@ static void reload(struct agent *a)
 		}
 		if (c) {
 			a->numbers.reloads++;
-			serve_log(LOG_NOTICE, "reloaded", "rules=%zu", a->config->rule_count);
+			daemon_log(LOG_NOTICE, "reloaded", "rules=%zu", a->config->rule_count);
 		} else {
 			a->numbers.failed_reloads++;
 			fail("reload_failed", why);
@@ -223,7 +223,7 @@ static void budget_keep(struct agent *a, uint64_t now)
 		return;
 	step = budget_look(&a->budget, &limits, shares->host, shares->targets);
 	if (step)
-		serve_log(step < 0 ? LOG_WARNING : LOG_NOTICE, step < 0 ? "budget_down" : "budget_up",
+		daemon_log(step < 0 ? LOG_WARNING : LOG_NOTICE, step < 0 ? "budget_down" : "budget_up",
 			  "level=%u measured=\"%s\" host_share=%.5f host_limit=%.5f targets_share=%.5f "
 			  "targets_limit=%.5f", a->budget.level, budget_plan(a->budget.level)->what,
 			  shares->host, limits.host, shares->targets, limits.targets);
@@ -257,7 +257,7 @@ static void turn(struct agent *a)
 		a->looked_ns = now;
 		err = roster_look(a->roster, agent_session_attach, a);
 		if (err)
-			serve_log_some(LOG_ERR, "cannot_look", "why=\"/proc: %s\"", strerror(-err));
+			daemon_log_some(LOG_ERR, "cannot_look", "why=\"/proc: %s\"", strerror(-err));
 	}
 	agent_session_look(a, now);
 	agent_session_poll(a, POLL_MS);
@@ -294,7 +294,7 @@ int agent_run(const struct agent_start *start)
 		return fail("cannot_start", "no memory");
 	a->config = start->config;
 	a->path = start->path;
-	serve_log_init(a->config->quiet);
+	daemon_log_init(a->config->quiet);
 	kernel_log_setup();
 	usage_init(&a->usage);
 	budget_init(&a->budget);
@@ -306,7 +306,7 @@ int agent_run(const struct agent_start *start)
 		parts_stop(a);
 		return EXIT_FAILURE;
 	}
-	serve_log(LOG_INFO, "started", "version=%s host=%s collector=%s rules=%zu", PYCOST_VERSION,
+	daemon_log(LOG_INFO, "started", "version=%s host=%s collector=%s rules=%zu", PYCOST_VERSION,
 		  a->config->host, a->config->collector, a->config->rule_count);
 	sd_notify(0, "READY=1");
 	while (!ending) {

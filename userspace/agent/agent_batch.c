@@ -6,7 +6,7 @@
 
 #include "userspace/agent/agent_parts.h"
 #include "userspace/clock.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define OWN_COUNTERS 7
 #define TELL_NS (600ull * 1000000000)
@@ -83,9 +83,9 @@ static void disk_tell(struct agent *a)
 		return;
 	a->memory_told_ns = now;
 	spool_status(a->spool, &st);
-	serve_log(LOG_ERR, "spool_disk_failed",
+	daemon_log(LOG_ERR, "spool_disk_failed",
 		  "why=%s batches_in_memory=%llu mend=\"make room where the spool is\"",
-		  serve_log_value(value, st.disk_error), (unsigned long long)st.memory_batches);
+		  daemon_log_value(value, st.disk_error), (unsigned long long)st.memory_batches);
 }
 
 /* Whatever becomes of it, the measurement goes on: what is lost is counted. */
@@ -104,7 +104,7 @@ int agent_batch_emit(void *arg, const struct batch *made)
 	if (err > 0) {
 		disk_tell(a);
 	} else if (err) {
-		serve_log(LOG_ERR, "batch_lost", "minute=%llu bytes=%zu why=\"%s\"",
+		daemon_log(LOG_ERR, "batch_lost", "minute=%llu bytes=%zu why=\"%s\"",
 			  (unsigned long long)b.begin_s, size, strerror(-err));
 	} else {
 		a->memory_told_ns = 0;

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "userspace/agent/agent_config.h"
-#include "userspace/collector/serve_yaml.h"
 #include "userspace/config_parts.h"
 #include "userspace/fleet/batch.h"
+#include "userspace/fleet/yaml_file.h"
 
 #define NUMBER_MAX 100000000
 
@@ -32,48 +32,48 @@ static int number(const char *text, size_t least, unsigned *ret)
 	return 0;
 }
 
-static int entry_set(struct serve_yaml *y, const struct entry *e, yaml_node_t *value)
+static int entry_set(struct yaml_file *y, const struct entry *e, yaml_node_t *value)
 {
-	const char *text = serve_yaml_text(y, value, e->key);
+	const char *text = yaml_file_text(y, value, e->key);
 
 	if (!text)
 		return -EINVAL;
 	switch (e->kind) {
 	case TEXT:
 		if (strlen(text) >= e->size)
-			return serve_yaml_fail(y, value, "'%s' is longer than %zu characters", e->key,
+			return yaml_file_fail(y, value, "'%s' is longer than %zu characters", e->key,
 					       e->size - 1);
 		strcpy(e->to, text);
 		return 0;
 	case BYTES:
 		return config_bytes(text, e->to)
-			       ? serve_yaml_fail(y, value, "'%.64s' is no size: 512MiB, for example", text)
+			       ? yaml_file_fail(y, value, "'%.64s' is no size: 512MiB, for example", text)
 			       : 0;
 	case SECONDS:
 		return config_seconds(text, e->to)
-			       ? serve_yaml_fail(y, value, "'%.64s' is no time: 30s or 5m, for example", text)
+			       ? yaml_file_fail(y, value, "'%.64s' is no time: 30s or 5m, for example", text)
 			       : 0;
 	case SHARE:
 		return config_share(text, e->to)
-			       ? serve_yaml_fail(y, value, "'%.64s' is no share: 1%%, for example", text)
+			       ? yaml_file_fail(y, value, "'%.64s' is no share: 1%%, for example", text)
 			       : 0;
 	case NUMBER:
 		return number(text, e->size, e->to)
-			       ? serve_yaml_fail(y, value, "'%.64s' is no number from %zu to %d", text,
+			       ? yaml_file_fail(y, value, "'%.64s' is no number from %zu to %d", text,
 						 e->size, NUMBER_MAX)
 			       : 0;
 	case METRIC:
 		*(enum metric *)e->to = metric_by_name(text);
 		return *(enum metric *)e->to
 			       ? 0
-			       : serve_yaml_fail(y, value,
+			       : yaml_file_fail(y, value,
 						 "'%.64s' is none of instructions, cycles, task-clock", text);
 	}
 	return -EINVAL;
 }
 
 /* arg: entries, up to one without a key. */
-static int take_entry(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_entry(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		      yaml_node_t *value, void *arg)
 {
 	char known[256] = "";
@@ -86,12 +86,12 @@ static int take_entry(struct serve_yaml *y, const char *key, const yaml_node_t *
 		if (n >= sizeof(known))
 			n = sizeof(known) - 1;
 	}
-	return serve_yaml_fail(y, at, "'%.64s' is none of %s", key, known);
+	return yaml_file_fail(y, at, "'%.64s' is none of %s", key, known);
 }
 
 /* ---- values of tags ---- */
 
-static int take_source(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_source(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		       yaml_node_t *value, void *arg)
 {
 	static const struct {
@@ -99,69 +99,69 @@ static int take_source(struct serve_yaml *y, const char *key, const yaml_node_t 
 		enum value_source source;
 	} sources[] = {{"env", VALUE_ENVIRONMENT}, {"label", VALUE_LABEL}, {"from", VALUE_FACT}};
 	struct rule_value *v = arg;
-	const char *text = serve_yaml_text(y, value, key);
+	const char *text = yaml_file_text(y, value, key);
 
 	if (!text)
 		return -EINVAL;
 	if (v->source)
-		return serve_yaml_fail(y, at, "a value is from one place only");
+		return yaml_file_fail(y, at, "a value is from one place only");
 	for (int i = 0; i < 3; i++)
 		if (!strcmp(sources[i].key, key))
 			v->source = sources[i].source;
 	if (!v->source)
-		return serve_yaml_fail(y, at, "'%.64s' is none of env, label, from", key);
+		return yaml_file_fail(y, at, "'%.64s' is none of env, label, from", key);
 	if (v->source == VALUE_FACT && !process_facts_name_is_known(text))
-		return serve_yaml_fail(y, value,
+		return yaml_file_fail(y, value,
 				       "'%.64s' is none of unit, cgroup, container, pod, user, server, "
 				       "program", text);
 	if (!*text || strlen(text) >= sizeof(v->text))
-		return serve_yaml_fail(y, value, "'%s' must have 1 to %zu characters", key,
+		return yaml_file_fail(y, value, "'%s' must have 1 to %zu characters", key,
 				       sizeof(v->text) - 1);
 	strcpy(v->text, text);
 	return 0;
 }
 
-static int value_read(struct serve_yaml *y, yaml_node_t *node, const char *what,
+static int value_read(struct yaml_file *y, yaml_node_t *node, const char *what,
 		      struct rule_value *ret)
 {
 	const char *text;
 
 	*ret = (struct rule_value){0};
 	if (node->type == YAML_MAPPING_NODE)
-		return serve_yaml_pairs(y, node, what, take_source, ret);
-	text = serve_yaml_text(y, node, what);
+		return yaml_file_pairs(y, node, what, take_source, ret);
+	text = yaml_file_text(y, node, what);
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= sizeof(ret->text))
-		return serve_yaml_fail(y, node, "'%.64s' must have 1 to %zu characters", what,
+		return yaml_file_fail(y, node, "'%.64s' must have 1 to %zu characters", what,
 				       sizeof(ret->text) - 1);
 	ret->source = VALUE_TEXT;
 	strcpy(ret->text, text);
 	return 0;
 }
 
-static int key_check(struct serve_yaml *y, const char *key, const yaml_node_t *at)
+static int key_check(struct yaml_file *y, const char *key, const yaml_node_t *at)
 {
 	static const char *const own[] = {TAG_KEY_METRIC, TAG_KEY_ENDPOINT, TAG_KEY_STATUS, TAG_KEY_MODE,
 					  TAG_KEY_SERVICE, TAG_KEY_HOST};
 	const char *objection = config_key_objection(key);
 
 	if (objection)
-		return serve_yaml_fail(y, at, "'%.64s' is no key of a tag: %s", key, objection);
+		return yaml_file_fail(y, at, "'%.64s' is no key of a tag: %s", key, objection);
 	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
 		if (!strcmp(own[i], key))
-			return serve_yaml_fail(y, at, "the tag '%s' is pycost's own", key);
+			return yaml_file_fail(y, at, "the tag '%s' is pycost's own", key);
 	return 0;
 }
 
-static int take_rule_tag(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_rule_tag(struct yaml_file *y, const char *key, const yaml_node_t *at,
 			 yaml_node_t *value, void *arg)
 {
 	struct rule *r = arg;
 	int err = key_check(y, key, at);
 
 	if (!err && r->tag_count == RULE_TAGS_MAX)
-		err = serve_yaml_fail(y, at, "a rule has at most %d tags", RULE_TAGS_MAX);
+		err = yaml_file_fail(y, at, "a rule has at most %d tags", RULE_TAGS_MAX);
 	if (err)
 		return err;
 	strcpy(r->tags[r->tag_count].key, key);
@@ -170,7 +170,7 @@ static int take_rule_tag(struct serve_yaml *y, const char *key, const yaml_node_
 
 /* ---- tags of everything ---- */
 
-static int file_line(struct serve_yaml *y, const yaml_node_t *at, const char *path, char *ret,
+static int file_line(struct yaml_file *y, const yaml_node_t *at, const char *path, char *ret,
 		     size_t size)
 {
 	FILE *f = fopen(path, "re");
@@ -179,16 +179,16 @@ static int file_line(struct serve_yaml *y, const yaml_node_t *at, const char *pa
 	if (f)
 		fclose(f);
 	if (!has)
-		return serve_yaml_fail(y, at, "cannot read a line of %.400s", path);
+		return yaml_file_fail(y, at, "cannot read a line of %.400s", path);
 	ret[strcspn(ret, "\r\n")] = 0;
 	return 0;
 }
 
-static int take_place(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_place(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		      yaml_node_t *value, void *arg)
 {
 	struct rule_value *v = arg;
-	const char *text = serve_yaml_text(y, value, key), *found;
+	const char *text = yaml_file_text(y, value, key), *found;
 
 	if (!text)
 		return -EINVAL;
@@ -196,15 +196,15 @@ static int take_place(struct serve_yaml *y, const char *key, const yaml_node_t *
 	if (!strcmp(key, "file"))
 		return file_line(y, value, text, v->text, sizeof(v->text));
 	if (strcmp(key, "env"))
-		return serve_yaml_fail(y, at, "'%.64s' is none of file, env", key);
+		return yaml_file_fail(y, at, "'%.64s' is none of file, env", key);
 	found = getenv(text);
 	if (!found)
-		return serve_yaml_fail(y, value, "$%.64s is not set for the agent", text);
+		return yaml_file_fail(y, value, "$%.64s is not set for the agent", text);
 	snprintf(v->text, sizeof(v->text), "%s", found);
 	return 0;
 }
 
-static int take_common(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_common(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		       yaml_node_t *value, void *arg)
 {
 	struct agent_config *c = arg;
@@ -212,54 +212,54 @@ static int take_common(struct serve_yaml *y, const char *key, const yaml_node_t 
 	int err = key_check(y, key, at);
 
 	if (!err && c->common_count == AGENT_COMMON_MAX)
-		err = serve_yaml_fail(y, at, "there are at most %d tags", AGENT_COMMON_MAX);
+		err = yaml_file_fail(y, at, "there are at most %d tags", AGENT_COMMON_MAX);
 	if (err)
 		return err;
 	c->common_count++;
 	strcpy(tag->key, key);
 	if (value->type == YAML_MAPPING_NODE)
-		return serve_yaml_pairs(y, value, key, take_place, &tag->value);
+		return yaml_file_pairs(y, value, key, take_place, &tag->value);
 	return value_read(y, value, key, &tag->value);
 }
 
 /* ---- rules ---- */
 
-static int glob_read(struct serve_yaml *y, yaml_node_t *value, const char *key, char *to)
+static int glob_read(struct yaml_file *y, yaml_node_t *value, const char *key, char *to)
 {
-	const char *text = serve_yaml_text(y, value, key);
+	const char *text = yaml_file_text(y, value, key);
 
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= RULE_TEXT_MAX)
-		return serve_yaml_fail(y, value, "'%.64s' must have 1 to %d characters", key,
+		return yaml_file_fail(y, value, "'%.64s' must have 1 to %d characters", key,
 				       RULE_TEXT_MAX - 1);
 	strcpy(to, text);
 	return 0;
 }
 
-static int take_label(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_label(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		      yaml_node_t *value, void *arg)
 {
 	struct rule *r = arg;
 
 	if (r->label_count == RULE_LABELS_MAX || strlen(key) >= RULE_TEXT_MAX)
-		return serve_yaml_fail(y, at, "a rule has at most %d labels", RULE_LABELS_MAX);
+		return yaml_file_fail(y, at, "a rule has at most %d labels", RULE_LABELS_MAX);
 	strcpy(r->labels[r->label_count].key, key);
 	return glob_read(y, value, key, r->labels[r->label_count++].glob);
 }
 
-static int take_variable(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_variable(struct yaml_file *y, const char *key, const yaml_node_t *at,
 			 yaml_node_t *value, void *arg)
 {
 	struct rule *r = arg;
 
 	if (*r->variable || !*key || strlen(key) >= RULE_TEXT_MAX)
-		return serve_yaml_fail(y, at, "a rule looks at one variable");
+		return yaml_file_fail(y, at, "a rule looks at one variable");
 	strcpy(r->variable, key);
 	return glob_read(y, value, key, r->variable_glob);
 }
 
-static int take_condition(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_condition(struct yaml_file *y, const char *key, const yaml_node_t *at,
 			  yaml_node_t *value, void *arg)
 {
 	struct rule *r = arg;
@@ -267,82 +267,82 @@ static int take_condition(struct serve_yaml *y, const char *key, const yaml_node
 	char why[256];
 
 	if (!strcmp(key, "match")) {
-		text = serve_yaml_text(y, value, key);
+		text = yaml_file_text(y, value, key);
 		if (!text)
 			return -EINVAL;
 		return rule_match_set(r, text, why, sizeof(why))
-			       ? serve_yaml_fail(y, value, "'%.64s' is no regular expression: %s", text, why)
+			       ? yaml_file_fail(y, value, "'%.64s' is no regular expression: %s", text, why)
 			       : 0;
 	}
 	if (!strcmp(key, "unit") || !strcmp(key, "cgroup") || !strcmp(key, "user"))
 		return glob_read(y, value, key, *key == 'c' ? r->cgroup : key[1] == 's' ? r->user : r->unit);
 	if (!strcmp(key, "labels"))
-		return serve_yaml_pairs(y, value, key, take_label, r);
+		return yaml_file_pairs(y, value, key, take_label, r);
 	if (!strcmp(key, "environment"))
-		return serve_yaml_pairs(y, value, key, take_variable, r);
+		return yaml_file_pairs(y, value, key, take_variable, r);
 	if (!strcmp(key, "service"))
 		return value_read(y, value, key, &r->service);
 	if (!strcmp(key, "version"))
 		return value_read(y, value, key, &r->version);
 	if (!strcmp(key, "tags"))
-		return serve_yaml_pairs(y, value, key, take_rule_tag, r);
+		return yaml_file_pairs(y, value, key, take_rule_tag, r);
 	if (strcmp(key, "ignore"))
-		return serve_yaml_fail(y, at, "'%.64s' is none of match, unit, cgroup, user, labels, "
+		return yaml_file_fail(y, at, "'%.64s' is none of match, unit, cgroup, user, labels, "
 				       "environment, ignore, service, version, tags", key);
-	text = serve_yaml_text(y, value, key);
+	text = yaml_file_text(y, value, key);
 	if (!text)
 		return -EINVAL;
 	r->ignore = !strcmp(text, "true") || !strcmp(text, "yes");
 	return r->ignore || !strcmp(text, "false") || !strcmp(text, "no")
 		       ? 0
-		       : serve_yaml_fail(y, value, "'ignore' must be true or false");
+		       : yaml_file_fail(y, value, "'ignore' must be true or false");
 }
 
-static int take_rule(struct serve_yaml *y, yaml_node_t *item, void *arg)
+static int take_rule(struct yaml_file *y, yaml_node_t *item, void *arg)
 {
 	struct rule *r = agent_config_rule(arg);
 	int err;
 
 	if (!r)
-		return serve_yaml_fail(y, item, "there are more than %d rules", RULES_MAX);
-	err = serve_yaml_pairs(y, item, "a rule", take_condition, r);
+		return yaml_file_fail(y, item, "there are more than %d rules", RULES_MAX);
+	err = yaml_file_pairs(y, item, "a rule", take_condition, r);
 	if (!err && !rule_asks(r))
-		err = serve_yaml_fail(y, item, "a rule must ask for something: match, unit, cgroup, user, "
+		err = yaml_file_fail(y, item, "a rule must ask for something: match, unit, cgroup, user, "
 					       "labels or environment");
 	return err;
 }
 
-static int requests_read(struct serve_yaml *y, struct agent_config *c, yaml_node_t *value)
+static int requests_read(struct yaml_file *y, struct agent_config *c, yaml_node_t *value)
 {
-	const char *path = serve_yaml_text(y, value, "requests");
+	const char *path = yaml_file_text(y, value, "requests");
 	char why[768];
 
 	if (!path)
 		return -EINVAL;
 	return request_config_file(&c->requests, path, why, sizeof(why))
-		       ? serve_yaml_fail(y, value, "%.440s", why)
+		       ? yaml_file_fail(y, value, "%.440s", why)
 		       : 0;
 }
 
-static int take_kept(struct serve_yaml *y, yaml_node_t *item, void *arg)
+static int take_kept(struct yaml_file *y, yaml_node_t *item, void *arg)
 {
 	struct agent_config *c = arg;
-	const char *key = serve_yaml_text(y, item, "a tag");
+	const char *key = yaml_file_text(y, item, "a tag");
 	const char *objection = key ? config_key_objection(key) : NULL;
 
 	if (!key)
 		return -EINVAL;
 	if (objection)
-		return serve_yaml_fail(y, item, "'%.64s' is no key of a tag: %s", key, objection);
+		return yaml_file_fail(y, item, "'%.64s' is no key of a tag: %s", key, objection);
 	if (c->tag_count == AGENT_COMMON_MAX)
-		return serve_yaml_fail(y, item, "at most %d tags are kept", AGENT_COMMON_MAX);
+		return yaml_file_fail(y, item, "at most %d tags are kept", AGENT_COMMON_MAX);
 	strcpy(c->tags[c->tag_count++], key);
 	return 0;
 }
 
 /* ---- the whole ---- */
 
-static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_section(struct yaml_file *y, const char *key, const yaml_node_t *at,
 			yaml_node_t *value, void *arg)
 {
 	struct agent_config *c = arg;
@@ -382,13 +382,13 @@ static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t
 
 	for (size_t i = 0; i < sizeof(sections) / sizeof(*sections); i++)
 		if (!strcmp(sections[i].key, key))
-			return serve_yaml_pairs(y, value, key, take_entry, sections[i].entries);
+			return yaml_file_pairs(y, value, key, take_entry, sections[i].entries);
 	if (!strcmp(key, "tags"))
-		return serve_yaml_pairs(y, value, key, take_common, c);
+		return yaml_file_pairs(y, value, key, take_common, c);
 	if (!strcmp(key, "rules"))
-		return serve_yaml_items(y, value, take_rule, c);
+		return yaml_file_items(y, value, take_rule, c);
 	if (!strcmp(key, "keep"))
-		return serve_yaml_items(y, value, take_kept, c);
+		return yaml_file_items(y, value, take_kept, c);
 	if (!strcmp(key, "requests"))
 		return requests_read(y, c, value);
 	return take_entry(y, key, at, value, top);
@@ -397,15 +397,15 @@ static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t
 int agent_config_text(struct agent_config *c, const char *name, const char *text, size_t size,
 		      char *err, size_t errlen)
 {
-	struct serve_yaml y;
+	struct yaml_file y;
 	yaml_node_t *root;
-	int ret = serve_yaml_parse(&y, name, text, size, err, errlen);
+	int ret = yaml_file_parse(&y, name, text, size, err, errlen);
 
 	if (ret)
 		return ret;
-	root = serve_yaml_root(&y);
-	ret = root ? serve_yaml_pairs(&y, root, "the file", take_section, c) : 0;
-	serve_yaml_free(&y);
+	root = yaml_file_root(&y);
+	ret = root ? yaml_file_pairs(&y, root, "the file", take_section, c) : 0;
+	yaml_file_free(&y);
 	return ret;
 }
 
@@ -413,7 +413,7 @@ int agent_config_file(struct agent_config *c, const char *path, char *err, size_
 {
 	char *text;
 	size_t size;
-	int ret = serve_yaml_file(path, &text, &size, err, errlen);
+	int ret = yaml_file_read(path, &text, &size, err, errlen);
 
 	if (ret)
 		return ret;

@@ -12,7 +12,7 @@
 #include "userspace/agent/agent_parts.h"
 #include "userspace/agent/turns.h"
 #include "userspace/clock.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 #include "userspace/rights.h"
 
 #define NS 1000000000ull
@@ -139,7 +139,7 @@ static void measuring_finish(struct agent *a, struct measuring *m)
 		return;
 	err = session_finish(m->session);
 	if (err) {
-		serve_log(LOG_ERR, "measuring_failed", "why=\"%s\"", strerror(-err));
+		daemon_log(LOG_ERR, "measuring_failed", "why=\"%s\"", strerror(-err));
 		fold_finish(m->fold);
 	}
 	session_status(m->session, &st);
@@ -173,7 +173,7 @@ static void refusal_tell(pid_t pid, const char *why)
 {
 	char value[LOG_VALUE_SIZE];
 
-	serve_log_some(LOG_WARNING, "not_measured", "pid=%d why=%s", pid, serve_log_value(value, why));
+	daemon_log_some(LOG_WARNING, "not_measured", "pid=%d why=%s", pid, daemon_log_value(value, why));
 }
 
 int agent_session_attach(void *arg, pid_t pid)
@@ -257,7 +257,7 @@ static void failed(struct agent *a, const char *why)
 	a->numbers.failed_sessions++;
 	a->retry_ns = clock_ns() + wait_s * NS;
 	snprintf(a->numbers.trouble, sizeof(a->numbers.trouble), "%s", why);
-	serve_log(LOG_ERR, "cannot_measure", "why=%s retry_s=%u", serve_log_value(value, why), wait_s);
+	daemon_log(LOG_ERR, "cannot_measure", "why=%s retry_s=%u", daemon_log_value(value, why), wait_s);
 }
 
 /* In a turn of exact costs nobody could be attached to: sampling is better than nothing. */
@@ -269,7 +269,7 @@ static void exact_check(struct agent *a)
 	if (!a->now.exact || st.attached || !st.refused)
 		return;
 	a->inexact_until_s = turn_end(time(NULL), a->config->exact_window_s);
-	serve_log(LOG_WARNING, "no_exact_costs", "refused=%u until=%llu", st.refused,
+	daemon_log(LOG_WARNING, "no_exact_costs", "refused=%u until=%llu", st.refused,
 		  (unsigned long long)a->inexact_until_s);
 }
 
@@ -334,9 +334,9 @@ static void begin(struct agent *a, const char *reason)
 	exact_check(a);
 	session_status(a->now.session, &st);
 	if (st.fallback_reason && a->numbers.sessions == 1)
-		serve_log(LOG_NOTICE, "metric", "metric=%s why=%s", metric_name(st.metric),
-			  serve_log_value(value, st.fallback_reason));
-	serve_log(LOG_INFO, "session",
+		daemon_log(LOG_NOTICE, "metric", "metric=%s why=%s", metric_name(st.metric),
+			  daemon_log_value(value, st.fallback_reason));
+	daemon_log(LOG_INFO, "session",
 		  "reason=%s mode=%s metric=%s processes=%u level=%u gap_ms=%.0f took_ms=%.0f", reason,
 		  a->now.exact ? "exact" : "sampled", metric_name(st.metric), st.targets,
 		  a->now.level, gap / 1e6, (clock_ns() - before) / 1e6);
@@ -390,7 +390,7 @@ void agent_session_poll(struct agent *a, int timeout_ms)
 	}
 	err = session_poll(a->now.session, timeout_ms);
 	while ((note = session_notice(a->now.session)))
-		serve_log_some(LOG_NOTICE, "notice", "text=%s", serve_log_value(value, note));
+		daemon_log_some(LOG_NOTICE, "notice", "text=%s", daemon_log_value(value, note));
 	if (!err)
 		return;
 	measuring_close(a, &a->now);

@@ -12,7 +12,7 @@
 #include "userspace/agent/agent_config.h"
 #include "userspace/agent/spool.h"
 #include "userspace/clock.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 #include "userspace/fleet/post.h"
 
 #define IDLE_MS 5000
@@ -106,8 +106,8 @@ static void trouble_tell(struct sender *s, const struct post_answer *a, unsigned
 	if (!news && s->told && now - s->told < TELL_NS)
 		return;
 	s->told = now;
-	serve_log(refused ? LOG_ERR : LOG_WARNING, refused ? "send_refused" : "send_failed",
-		  "why=%s retry_s=%.0f%s", serve_log_value(value, a->text), wait_ms / 1e3,
+	daemon_log(refused ? LOG_ERR : LOG_WARNING, refused ? "send_refused" : "send_failed",
+		  "why=%s retry_s=%.0f%s", daemon_log_value(value, a->text), wait_ms / 1e3,
 		  refused ? " mend=\"give the token-file a token that may push for this service\"" : "");
 }
 
@@ -123,7 +123,7 @@ static void success_note(struct sender *s, const struct spool_batch *b, bool dup
 	s->status.last_sent_s = time(NULL);
 	pthread_mutex_unlock(&s->mutex);
 	if (better)
-		serve_log(LOG_NOTICE, "send_works_again", "after_attempts=%u", s->failures + 1);
+		daemon_log(LOG_NOTICE, "send_works_again", "after_attempts=%u", s->failures + 1);
 	s->failures = 0;
 }
 
@@ -134,8 +134,8 @@ static void aside(struct sender *s, const struct spool_batch *b, const struct po
 
 	spool_done(s->spool, b, expired ? SPOOL_EXPIRED : SPOOL_POISON, a->text);
 	s->failures = 0;
-	serve_log_some(LOG_ERR, expired ? "batch_expired" : "batch_poison", "minute=%llu bytes=%zu why=%s",
-		       (unsigned long long)b->begin_s, b->size, serve_log_value(value, a->text));
+	daemon_log_some(LOG_ERR, expired ? "batch_expired" : "batch_poison", "minute=%llu bytes=%zu why=%s",
+		       (unsigned long long)b->begin_s, b->size, daemon_log_value(value, a->text));
 }
 
 /* How long to wait before the next attempt; 0: none of that. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "userspace/collector/serve_yaml.h"
+#include "userspace/fleet/yaml_file.h"
 
 _Static_assert(ACCESS_HASH_SIZE == crypto_hash_sha256_BYTES, "a token's hash");
 
@@ -82,20 +82,20 @@ struct reading {
 	bool token, hash;
 };
 
-static int take_service(struct serve_yaml *y, yaml_node_t *item, void *arg)
+static int take_service(struct yaml_file *y, yaml_node_t *item, void *arg)
 {
 	struct grant *g = arg;
-	const char *text = serve_yaml_text(y, item, "a service");
+	const char *text = yaml_file_text(y, item, "a service");
 	char **more;
 
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= ACCESS_TEXT_MAX)
-		return serve_yaml_fail(y, item, "a service has 1 to %d characters", ACCESS_TEXT_MAX - 1);
+		return yaml_file_fail(y, item, "a service has 1 to %d characters", ACCESS_TEXT_MAX - 1);
 	if (text[strcspn(text, "[]\\")])
-		return serve_yaml_fail(y, item, "a service has no brackets or backslashes: use stars");
+		return yaml_file_fail(y, item, "a service has no brackets or backslashes: use stars");
 	if (g->service_count == ACCESS_SERVICES_MAX)
-		return serve_yaml_fail(y, item, "more than %d services: use stars", ACCESS_SERVICES_MAX);
+		return yaml_file_fail(y, item, "more than %d services: use stars", ACCESS_SERVICES_MAX);
 	more = reallocarray(g->services, g->service_count + 1, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -104,10 +104,10 @@ static int take_service(struct serve_yaml *y, yaml_node_t *item, void *arg)
 	return more[g->service_count] ? g->service_count++, 0 : -ENOMEM;
 }
 
-static int take_right(struct serve_yaml *y, yaml_node_t *item, void *arg)
+static int take_right(struct yaml_file *y, yaml_node_t *item, void *arg)
 {
 	struct grant *g = arg;
-	const char *text = serve_yaml_text(y, item, "may");
+	const char *text = yaml_file_text(y, item, "may");
 
 	if (!text)
 		return -EINVAL;
@@ -116,44 +116,44 @@ static int take_right(struct serve_yaml *y, yaml_node_t *item, void *arg)
 			g->may |= rights[i].right;
 			return 0;
 		}
-	return serve_yaml_fail(y, item, "'%.64s' is none of push, query, metrics", text);
+	return yaml_file_fail(y, item, "'%.64s' is none of push, query, metrics", text);
 }
 
-static int take_name(struct serve_yaml *y, const yaml_node_t *at, struct grant *g, const char *text)
+static int take_name(struct yaml_file *y, const yaml_node_t *at, struct grant *g, const char *text)
 {
 	if (!*text || strlen(text) >= sizeof(g->name))
-		return serve_yaml_fail(y, at, "a name has 1 to %zu characters", sizeof(g->name) - 1);
+		return yaml_file_fail(y, at, "a name has 1 to %zu characters", sizeof(g->name) - 1);
 	for (const char *c = text; *c; c++)
 		if ((unsigned char)*c <= ' ' || *c == '"' || *c == '\\' || *c == 0x7f)
-			return serve_yaml_fail(y, at, "a name has no spaces, quotes or backslashes");
+			return yaml_file_fail(y, at, "a name has no spaces, quotes or backslashes");
 	strcpy(g->name, text);
 	return 0;
 }
 
-static int take_hash(struct serve_yaml *y, const yaml_node_t *at, struct grant *g, const char *text)
+static int take_hash(struct yaml_file *y, const yaml_node_t *at, struct grant *g, const char *text)
 {
 	size_t size;
 	const char *end;
 
 	if (sodium_hex2bin(g->hash, sizeof(g->hash), text, strlen(text), NULL, &size, &end) ||
 	    size != sizeof(g->hash) || *end)
-		return serve_yaml_fail(y, at, "sha256 is 64 hexadecimal digits: see sha256sum(1)");
+		return yaml_file_fail(y, at, "sha256 is 64 hexadecimal digits: see sha256sum(1)");
 	return 0;
 }
 
-static int take_token(struct serve_yaml *y, const yaml_node_t *at, struct grant *g, const char *text)
+static int take_token(struct yaml_file *y, const yaml_node_t *at, struct grant *g, const char *text)
 {
 	if (strlen(text) < ACCESS_TOKEN_MIN)
-		return serve_yaml_fail(y, at, "a token of less than %d characters can be guessed: "
+		return yaml_file_fail(y, at, "a token of less than %d characters can be guessed: "
 				       "make one by 'openssl rand -hex 32'", ACCESS_TOKEN_MIN);
 	for (const char *c = text; *c; c++)
 		if ((unsigned char)*c <= ' ' || (unsigned char)*c >= 0x7f)
-			return serve_yaml_fail(y, at, "a token is printable ASCII without spaces");
+			return yaml_file_fail(y, at, "a token is printable ASCII without spaces");
 	crypto_hash_sha256(g->hash, (const unsigned char *)text, strlen(text));
 	return 0;
 }
 
-static int take_field(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_field(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		      yaml_node_t *value, void *arg)
 {
 	struct reading *r = arg;
@@ -161,10 +161,10 @@ static int take_field(struct serve_yaml *y, const char *key, const yaml_node_t *
 	const char *text;
 
 	if (!strcmp(key, "services"))
-		return serve_yaml_items(y, value, take_service, g);
+		return yaml_file_items(y, value, take_service, g);
 	if (!strcmp(key, "may"))
-		return serve_yaml_items(y, value, take_right, g);
-	text = serve_yaml_text(y, value, key);
+		return yaml_file_items(y, value, take_right, g);
+	text = yaml_file_text(y, value, key);
 	if (!text)
 		return -EINVAL;
 	if (!strcmp(key, "name"))
@@ -178,39 +178,39 @@ static int take_field(struct serve_yaml *y, const char *key, const yaml_node_t *
 		return take_hash(y, value, g, text);
 	}
 	if (strcmp(key, "certificate"))
-		return serve_yaml_fail(y, at, "'%.64s' is none of name, token, sha256, certificate, "
+		return yaml_file_fail(y, at, "'%.64s' is none of name, token, sha256, certificate, "
 				       "services, may", key);
 	if (g->certificate || !*text)
-		return serve_yaml_fail(y, value, "one certificate, please: use stars");
+		return yaml_file_fail(y, value, "one certificate, please: use stars");
 	g->certificate = strdup(text);
 	return g->certificate ? 0 : -ENOMEM;
 }
 
-static int check_grant(struct serve_yaml *y, const yaml_node_t *at, const struct reading *r)
+static int check_grant(struct yaml_file *y, const yaml_node_t *at, const struct reading *r)
 {
 	const struct grant *g = r->grant;
 
 	if (!*g->name)
-		return serve_yaml_fail(y, at, "a grant must have a 'name'");
+		return yaml_file_fail(y, at, "a grant must have a 'name'");
 	if (r->token + r->hash + !!g->certificate != 1)
-		return serve_yaml_fail(y, at, "'%s' must have one of token, sha256, certificate", g->name);
+		return yaml_file_fail(y, at, "'%s' must have one of token, sha256, certificate", g->name);
 	if (!g->may)
-		return serve_yaml_fail(y, at, "'%s' must have 'may': push, query or metrics", g->name);
+		return yaml_file_fail(y, at, "'%s' must have 'may': push, query or metrics", g->name);
 	if (!g->service_count && (g->may & (MAY_PUSH | MAY_QUERY)))
-		return serve_yaml_fail(y, at, "'%s' must have 'services'; a star is all of them", g->name);
+		return yaml_file_fail(y, at, "'%s' must have 'services'; a star is all of them", g->name);
 	for (size_t i = 0; i < r->access->count; i++) {
 		const struct grant *other = &r->access->grants[i];
 
 		if (!strcmp(other->name, g->name))
-			return serve_yaml_fail(y, at, "the name '%s' is given twice", g->name);
+			return yaml_file_fail(y, at, "the name '%s' is given twice", g->name);
 		if (!other->certificate && !g->certificate &&
 		    !sodium_memcmp(other->hash, g->hash, sizeof(g->hash)))
-			return serve_yaml_fail(y, at, "'%s' has the token of '%s'", g->name, other->name);
+			return yaml_file_fail(y, at, "'%s' has the token of '%s'", g->name, other->name);
 	}
 	return 0;
 }
 
-static int take_grant(struct serve_yaml *y, yaml_node_t *item, void *arg)
+static int take_grant(struct yaml_file *y, yaml_node_t *item, void *arg)
 {
 	struct access *a = arg;
 	struct grant g = { 0 }, *more;
@@ -218,8 +218,8 @@ static int take_grant(struct serve_yaml *y, yaml_node_t *item, void *arg)
 	int err;
 
 	if (a->count == ACCESS_GRANTS_MAX)
-		return serve_yaml_fail(y, item, "more than %d grants", ACCESS_GRANTS_MAX);
-	err = serve_yaml_pairs(y, item, "a grant", take_field, &r);
+		return yaml_file_fail(y, item, "more than %d grants", ACCESS_GRANTS_MAX);
+	err = yaml_file_pairs(y, item, "a grant", take_field, &r);
 	if (!err)
 		err = check_grant(y, item, &r);
 	more = err ? NULL : reallocarray(a->grants, a->count + 1, sizeof(*more));
@@ -232,12 +232,12 @@ static int take_grant(struct serve_yaml *y, yaml_node_t *item, void *arg)
 	return 0;
 }
 
-static int take_section(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_section(struct yaml_file *y, const char *key, const yaml_node_t *at,
 			yaml_node_t *value, void *arg)
 {
 	if (strcmp(key, "tokens"))
-		return serve_yaml_fail(y, at, "'%.64s' is not 'tokens', which is all there is here", key);
-	return serve_yaml_items(y, value, take_grant, arg);
+		return yaml_file_fail(y, at, "'%.64s' is not 'tokens', which is all there is here", key);
+	return yaml_file_items(y, value, take_grant, arg);
 }
 
 static struct access *access_new(void)
@@ -262,20 +262,20 @@ int access_parse(const char *name, const char *text, size_t size, struct access 
 		 size_t errlen)
 {
 	struct access *a = access_new();
-	struct serve_yaml y;
+	struct yaml_file y;
 	yaml_node_t *root;
 	int error;
 
 	snprintf(err, errlen, "no memory");
-	error = a ? serve_yaml_parse(&y, name, text, size, err, errlen) : -ENOMEM;
+	error = a ? yaml_file_parse(&y, name, text, size, err, errlen) : -ENOMEM;
 	if (error) {
 		access_put(a);
 		return error;
 	}
 	snprintf(err, errlen, "no memory");
-	root = serve_yaml_root(&y);
-	error = root ? serve_yaml_pairs(&y, root, "the file", take_section, a) : 0;
-	serve_yaml_free(&y);
+	root = yaml_file_root(&y);
+	error = root ? yaml_file_pairs(&y, root, "the file", take_section, a) : 0;
+	yaml_file_free(&y);
 	if (!error && !a->count) {
 		snprintf(err, errlen, "%s: there is no token in it: nobody could do anything", name);
 		error = -EINVAL;
@@ -291,7 +291,7 @@ int access_read(const char *path, struct access **ret, char *err, size_t errlen)
 {
 	size_t size;
 	char *text;
-	int error = serve_yaml_file(path, &text, &size, err, errlen);
+	int error = yaml_file_read(path, &text, &size, err, errlen);
 
 	if (error)
 		return error;

@@ -12,7 +12,7 @@
 #include "userspace/collector/collector_parts.h"
 #include "userspace/collector/door_text.h"
 #include "userspace/collector/minute_metrics.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define THREADS_MAX 64
 #define WAITING_MAX 64
@@ -125,8 +125,8 @@ static void answer_failed(struct collector *c, struct exchange *e, int err, cons
 
 	metrics_count(&c->metrics, COUNT_QUERY_ERRORS, 1);
 	if (status_of(err) != MHD_HTTP_BAD_REQUEST)
-		serve_log_some(LOG_ERR, "query_failed", "error=%d reason=%s", -err,
-			       serve_log_value(reason, why));
+		daemon_log_some(LOG_ERR, "query_failed", "error=%d reason=%s", -err,
+			       daemon_log_value(reason, why));
 	if (err == -EAGAIN)
 		e->retry_s = 5;
 	exchange_refuse(e, status_of(err), "%s", *why ? why : strerror(-err));

@@ -14,8 +14,8 @@
 
 #include "userspace/clock.h"
 #include "userspace/collector/collector.h"
-#include "userspace/collector/serve_log.h"
 #include "userspace/commands.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define EXIT_USAGE 2
 #define SETTINGS_MAX 64
@@ -138,9 +138,9 @@ static void reload(struct collector *c)
 
 	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / 1000);
 	if (collector_reload(c, why, sizeof(why)))
-		serve_log(LOG_ERR, "reload_failed", "reason=%s kept=old", serve_log_value(reason, why));
+		daemon_log(LOG_ERR, "reload_failed", "reason=%s kept=old", daemon_log_value(reason, why));
 	else
-		serve_log(LOG_NOTICE, "reloaded", "by=SIGHUP");
+		daemon_log(LOG_NOTICE, "reloaded", "by=SIGHUP");
 	sd_notify(0, "READY=1");
 }
 
@@ -180,7 +180,7 @@ static int serve(const struct serve_config *config, bool quiet)
 	sigset_t signals;
 	int got;
 
-	serve_log_init(quiet);
+	daemon_log_init(quiet);
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
@@ -192,19 +192,19 @@ static int serve(const struct serve_config *config, bool quiet)
 		fprintf(stderr, "pycost serve: %s\n", why);
 		return EXIT_FAILURE;
 	}
-	serve_log(LOG_NOTICE, "started", "listen=%s port=%u store=%s tls=%s tokens=%s", config->listen,
-		  collector_port(c), serve_log_value(store, config->store),
+	daemon_log(LOG_NOTICE, "started", "listen=%s port=%u store=%s tls=%s tokens=%s", config->listen,
+		  collector_port(c), daemon_log_value(store, config->store),
 		  config->tls_certificate ? "yes" : "no", config->tokens ? "yes" : "no");
 	sd_notify(0, "READY=1");
 	got = live(c, &signals);
 	sd_notify(0, "STOPPING=1");
-	serve_log(LOG_NOTICE, "draining", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
+	daemon_log(LOG_NOTICE, "draining", "signal=%s", got == SIGTERM ? "SIGTERM" : "SIGINT");
 	collector_summary(c, text, sizeof(text));
 	if (collector_stop(c)) {
-		serve_log(LOG_WARNING, "stopped", "reason=\"a query did not end\"");
+		daemon_log(LOG_WARNING, "stopped", "reason=\"a query did not end\"");
 		_exit(EXIT_SUCCESS);
 	}
-	serve_log(LOG_NOTICE, "stopped", "reason=asked");
+	daemon_log(LOG_NOTICE, "stopped", "reason=asked");
 	return EXIT_SUCCESS;
 }
 

@@ -15,8 +15,8 @@
 #include "userspace/clock.h"
 #include "userspace/collector/collector_parts.h"
 #include "userspace/collector/keeper.h"
-#include "userspace/collector/serve_log.h"
 #include "userspace/collector/serve_tls.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define SECOND_NS 1000000000ull
 #define BACKLOG 1024
@@ -146,7 +146,7 @@ static void log_http(void *cls, const char *fmt, va_list ap)
 
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text[strcspn(text, "\n")] = 0;
-	serve_log_some(LOG_INFO, "http", "text=%s", serve_log_value(value, text));
+	daemon_log_some(LOG_INFO, "http", "text=%s", daemon_log_value(value, text));
 }
 
 static int start_daemon(struct collector *c, char *err, size_t errlen)
@@ -298,7 +298,7 @@ void collector_tick(struct collector *c)
 
 	if (cut) {
 		metrics_count(&c->metrics, COUNT_CUT, cut);
-		serve_log_some(LOG_INFO, "connections_cut", "count=%zu", cut);
+		daemon_log_some(LOG_INFO, "connections_cut", "count=%zu", cut);
 	}
 	metrics_gauge(&c->metrics, GAUGE_SENDERS,
 		      senders - metrics_level(&c->metrics, GAUGE_SENDERS));

@@ -13,8 +13,8 @@
 #include "userspace/clock.h"
 #include "userspace/collector/collector_parts.h"
 #include "userspace/collector/door_text.h"
-#include "userspace/collector/serve_log.h"
 #include "userspace/collector/serve_tls.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define IDLE_S 120 /* between requests, with the next one's head */
 #define DISCARD_FACTOR 2 /* of the limit of a body */
@@ -116,7 +116,7 @@ static void refuse(struct exchange *e, enum batch_result why, unsigned status, c
 		return;
 	}
 	metrics_count(&e->collector->metrics, COUNT_REFUSED, 1);
-	serve_log_some(LOG_WARNING, "refused", "status=%u from=%s grant=%s", status, e->visitor->address,
+	daemon_log_some(LOG_WARNING, "refused", "status=%u from=%s grant=%s", status, e->visitor->address,
 		       e->grant ? e->grant->name : "-");
 	exchange_refuse(e, status, "%s", text);
 }

@@ -11,8 +11,8 @@
 #include "userspace/clock.h"
 #include "userspace/collector/collector.h"
 #include "userspace/collector/collector_parts.h"
-#include "userspace/collector/serve_log.h"
 #include "userspace/collector/visitor.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define BODY_ROOM_FIRST 16384
 #define SENDING_S 300 /* in which an answer must be read */
@@ -66,10 +66,10 @@ static void log_refused(const struct exchange *e, unsigned status, const char *w
 {
 	char sender[LOG_VALUE_SIZE], reason[LOG_VALUE_SIZE];
 
-	serve_log_some(LOG_WARNING, "batch_refused", "status=%u from=%s grant=%s sender=%s reason=%s",
+	daemon_log_some(LOG_WARNING, "batch_refused", "status=%u from=%s grant=%s sender=%s reason=%s",
 		       status, e->visitor->address, e->grant ? e->grant->name : "-",
-		       serve_log_value(sender, e->unpacked ? e->batch.sender : "-"),
-		       serve_log_value(reason, why));
+		       daemon_log_value(sender, e->unpacked ? e->batch.sender : "-"),
+		       daemon_log_value(reason, why));
 }
 
 void exchange_refuse_batch(struct exchange *e, enum batch_result why, unsigned status,

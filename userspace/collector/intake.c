@@ -12,7 +12,7 @@
 #include "userspace/clock.h"
 #include "userspace/collector/collector_parts.h"
 #include "userspace/collector/door_text.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define GROUP_MAX 1024
 #define FUTURE_S 300 /* that a batch may seem to come from */
@@ -194,8 +194,8 @@ static int group_write(struct collector *c, struct group *g)
 	metrics_count(&c->metrics, err ? COUNT_GROUP_ERRORS : COUNT_GROUPS, 1);
 	if (!err)
 		return 0;
-	serve_log_some(LOG_ERR, "store_failed", "batches=%zu error=%d reason=%s", g->batch_count, -err,
-		       serve_log_value(reason, why));
+	daemon_log_some(LOG_ERR, "store_failed", "batches=%zu error=%d reason=%s", g->batch_count, -err,
+		       daemon_log_value(reason, why));
 	if (err != -EINVAL && err != -EBADMSG)
 		collector_failed(c);
 	return err;

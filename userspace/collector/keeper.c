@@ -4,7 +4,7 @@
 #include <time.h>
 
 #include "userspace/collector/collector_parts.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 #define ROUND_S 60
 
@@ -44,8 +44,8 @@ static void round_of(struct collector *c)
 
 	if (err) {
 		metrics_count(&c->metrics, COUNT_MAINTAIN_ERRORS, 1);
-		serve_log_some(LOG_ERR, "maintain_failed", "error=%d reason=%s", -err,
-			       serve_log_value(reason, why));
+		daemon_log_some(LOG_ERR, "maintain_failed", "error=%d reason=%s", -err,
+			       daemon_log_value(reason, why));
 	}
 	look_at_store(c);
 }

@@ -10,7 +10,7 @@
 
 #include "userspace/collector/collector_parts.h"
 #include "userspace/collector/otlp_post.h"
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 #include "userspace/query/minute.h"
 #include "userspace/query/query_tree.h"
 
@@ -94,8 +94,8 @@ static void tell(struct way *w, const char *event, uint64_t minute, int err, con
 {
 	char reason[LOG_VALUE_SIZE];
 
-	serve_log_some(LOG_WARNING, event, "what=%s minute=%llu error=%d reason=%s", names[w->kind],
-		       (unsigned long long)minute, -err, serve_log_value(reason, *why ? why : strerror(-err)));
+	daemon_log_some(LOG_WARNING, event, "what=%s minute=%llu error=%d reason=%s", names[w->kind],
+		       (unsigned long long)minute, -err, daemon_log_value(reason, *why ? why : strerror(-err)));
 }
 
 /* -EAGAIN: it is to be tried again. */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/collector/serve_yaml.h"
+#include "userspace/fleet/yaml_file.h"
 
 #define KEY_MAX 64
 
@@ -213,7 +213,7 @@ struct section {
 	bool seen[KEY_COUNT];
 };
 
-static int take_key(struct serve_yaml *y, const char *key, const yaml_node_t *at,
+static int take_key(struct yaml_file *y, const char *key, const yaml_node_t *at,
 		    yaml_node_t *value, void *arg)
 {
 	struct section *s = arg;
@@ -223,39 +223,39 @@ static int take_key(struct serve_yaml *y, const char *key, const yaml_node_t *at
 
 	if (!section && value->type == YAML_MAPPING_NODE) {
 		s->name = key;
-		err = serve_yaml_pairs(y, value, key, take_key, s);
+		err = yaml_file_pairs(y, value, key, take_key, s);
 		s->name = NULL;
 		return err;
 	}
 	if (snprintf(name, sizeof(name), "%s%s%s", section ? section : "", section ? "." : "", key) >=
 	    KEY_MAX)
-		return serve_yaml_fail(y, at, "'%.64s' is not known here", key);
-	text = serve_yaml_text(y, value, name);
+		return yaml_file_fail(y, at, "'%.64s' is not known here", key);
+	text = yaml_file_text(y, value, name);
 	if (!text)
 		return -EINVAL;
 	for (size_t i = 0; i < KEY_COUNT; i++)
 		if (!strcmp(keys[i].name, name)) {
 			if (s->seen[i])
-				return serve_yaml_fail(y, at, "'%s' is given twice", name);
+				return yaml_file_fail(y, at, "'%s' is given twice", name);
 			s->seen[i] = true;
 		}
 	err = serve_config_set(s->config, name, text, why, sizeof(why));
-	return err ? serve_yaml_fail(y, at, "%s", why) : 0;
+	return err ? yaml_file_fail(y, at, "%s", why) : 0;
 }
 
 int serve_config_text(struct serve_config *c, const char *name, const char *text, size_t size,
 		      char *err, size_t errlen)
 {
 	struct section whole = { .config = c };
-	struct serve_yaml y;
+	struct yaml_file y;
 	yaml_node_t *root;
-	int error = serve_yaml_parse(&y, name, text, size, err, errlen);
+	int error = yaml_file_parse(&y, name, text, size, err, errlen);
 
 	if (error)
 		return error;
-	root = serve_yaml_root(&y);
-	error = root ? serve_yaml_pairs(&y, root, "the file", take_key, &whole) : 0;
-	serve_yaml_free(&y);
+	root = yaml_file_root(&y);
+	error = root ? yaml_file_pairs(&y, root, "the file", take_key, &whole) : 0;
+	yaml_file_free(&y);
 	return error;
 }
 
@@ -263,7 +263,7 @@ int serve_config_file(struct serve_config *c, const char *path, char *err, size_
 {
 	size_t size;
 	char *text;
-	int error = serve_yaml_file(path, &text, &size, err, errlen);
+	int error = yaml_file_read(path, &text, &size, err, errlen);
 
 	if (error)
 		return error;

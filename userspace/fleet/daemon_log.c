@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "userspace/collector/serve_log.h"
+#include "userspace/fleet/daemon_log.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -19,7 +19,7 @@ static uint64_t some_since;
 static unsigned some_count;
 static uint64_t some_dropped;
 
-void serve_log_init(bool quiet)
+void daemon_log_init(bool quiet)
 {
 	under_systemd = getenv("JOURNAL_STREAM") != NULL;
 	is_quiet = quiet;
@@ -51,7 +51,7 @@ static void say(int priority, const char *event, const char *fmt, va_list ap)
 	fwrite(line, 1, at, stderr);
 }
 
-void serve_log(int priority, const char *event, const char *fmt, ...)
+void daemon_log(int priority, const char *event, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -83,7 +83,7 @@ static bool some_allowed(uint64_t *dropped)
 	return allowed;
 }
 
-void serve_log_some(int priority, const char *event, const char *fmt, ...)
+void daemon_log_some(int priority, const char *event, const char *fmt, ...)
 {
 	uint64_t dropped;
 	va_list ap;
@@ -91,13 +91,13 @@ void serve_log_some(int priority, const char *event, const char *fmt, ...)
 	if (!some_allowed(&dropped))
 		return;
 	if (dropped)
-		serve_log(LOG_WARNING, "lines_left_out", "count=%llu", (unsigned long long)dropped);
+		daemon_log(LOG_WARNING, "lines_left_out", "count=%llu", (unsigned long long)dropped);
 	va_start(ap, fmt);
 	say(priority, event, fmt, ap);
 	va_end(ap);
 }
 
-const char *serve_log_value(char buf[LOG_VALUE_SIZE], const char *text)
+const char *daemon_log_value(char buf[LOG_VALUE_SIZE], const char *text)
 {
 	bool plain = *text;
 	size_t at = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "userspace/collector/serve_yaml.h"
+#include "userspace/fleet/yaml_file.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -15,7 +15,7 @@ static int say(char *err, size_t errlen, int error, const char *path, const char
 	return error;
 }
 
-int serve_yaml_file(const char *path, char **ret_text, size_t *ret_size, char *err, size_t errlen)
+int yaml_file_read(const char *path, char **ret_text, size_t *ret_size, char *err, size_t errlen)
 {
 	FILE *f = fopen(path, "re");
 	char *text;
@@ -43,13 +43,13 @@ int serve_yaml_file(const char *path, char **ret_text, size_t *ret_size, char *e
 	return 0;
 }
 
-static int fail_at(struct serve_yaml *y, size_t line, const char *text)
+static int fail_at(struct yaml_file *y, size_t line, const char *text)
 {
 	snprintf(y->err, y->errlen, "%s:%zu: %s", y->name, line, text);
 	return -EINVAL;
 }
 
-int serve_yaml_fail(struct serve_yaml *y, const yaml_node_t *at, const char *fmt, ...)
+int yaml_file_fail(struct yaml_file *y, const yaml_node_t *at, const char *fmt, ...)
 {
 	char text[512];
 	va_list ap;
@@ -60,14 +60,14 @@ int serve_yaml_fail(struct serve_yaml *y, const yaml_node_t *at, const char *fmt
 	return fail_at(y, at->start_mark.line + 1, text);
 }
 
-int serve_yaml_parse(struct serve_yaml *y, const char *name, const char *text, size_t size,
+int yaml_file_parse(struct yaml_file *y, const char *name, const char *text, size_t size,
 		     char *err, size_t errlen)
 {
 	yaml_parser_t parser;
 	char why[256];
 	int ret = 0;
 
-	*y = (struct serve_yaml){ .name = name, .err = err, .errlen = errlen };
+	*y = (struct yaml_file){ .name = name, .err = err, .errlen = errlen };
 	if (!yaml_parser_initialize(&parser)) {
 		snprintf(err, errlen, "no memory");
 		return -ENOMEM;
@@ -82,7 +82,7 @@ int serve_yaml_parse(struct serve_yaml *y, const char *name, const char *text, s
 	return ret;
 }
 
-void serve_yaml_free(struct serve_yaml *y)
+void yaml_file_free(struct yaml_file *y)
 {
 	for (yaml_node_t *n = y->document.nodes.start; n < y->document.nodes.top; n++)
 		if (n->type == YAML_SCALAR_NODE)
@@ -90,28 +90,28 @@ void serve_yaml_free(struct serve_yaml *y)
 	yaml_document_delete(&y->document);
 }
 
-yaml_node_t *serve_yaml_root(struct serve_yaml *y)
+yaml_node_t *yaml_file_root(struct yaml_file *y)
 {
 	return yaml_document_get_root_node(&y->document);
 }
 
-yaml_node_t *serve_yaml_node(struct serve_yaml *y, int index)
+yaml_node_t *yaml_file_node(struct yaml_file *y, int index)
 {
 	return yaml_document_get_node(&y->document, index);
 }
 
-const char *serve_yaml_text(struct serve_yaml *y, const yaml_node_t *node, const char *what)
+const char *yaml_file_text(struct yaml_file *y, const yaml_node_t *node, const char *what)
 {
 	const char *text;
 
 	if (node->type != YAML_SCALAR_NODE) {
-		serve_yaml_fail(y, node, "%.64s must be text", what);
+		yaml_file_fail(y, node, "%.64s must be text", what);
 		return NULL;
 	}
 	text = (const char *)node->data.scalar.value;
 	if (strlen(text) == node->data.scalar.length && !strpbrk(text, "\n\r"))
 		return text;
-	serve_yaml_fail(y, node, "%.64s must be one line of text", what);
+	yaml_file_fail(y, node, "%.64s must be one line of text", what);
 	return NULL;
 }
 
@@ -120,26 +120,26 @@ static int is_empty(const yaml_node_t *node)
 	return node->type == YAML_SCALAR_NODE && !node->data.scalar.length;
 }
 
-int serve_yaml_pairs(struct serve_yaml *y, yaml_node_t *node, const char *what,
-		     serve_yaml_pair_fn take, void *arg)
+int yaml_file_pairs(struct yaml_file *y, yaml_node_t *node, const char *what,
+		     yaml_file_pair_fn take, void *arg)
 {
 	int err = 0;
 
 	if (is_empty(node))
 		return 0;
 	if (node->type != YAML_MAPPING_NODE)
-		return serve_yaml_fail(y, node, "%.64s must be lines of 'name: value'", what);
+		return yaml_file_fail(y, node, "%.64s must be lines of 'name: value'", what);
 	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start;
 	     pair < node->data.mapping.pairs.top && !err; pair++) {
-		yaml_node_t *at = serve_yaml_node(y, pair->key);
-		const char *key = serve_yaml_text(y, at, "what is before ':'");
+		yaml_node_t *at = yaml_file_node(y, pair->key);
+		const char *key = yaml_file_text(y, at, "what is before ':'");
 
-		err = key ? take(y, key, at, serve_yaml_node(y, pair->value), arg) : -EINVAL;
+		err = key ? take(y, key, at, yaml_file_node(y, pair->value), arg) : -EINVAL;
 	}
 	return err;
 }
 
-int serve_yaml_items(struct serve_yaml *y, yaml_node_t *node, serve_yaml_item_fn take, void *arg)
+int yaml_file_items(struct yaml_file *y, yaml_node_t *node, yaml_file_item_fn take, void *arg)
 {
 	int err = 0;
 
@@ -149,6 +149,6 @@ int serve_yaml_items(struct serve_yaml *y, yaml_node_t *node, serve_yaml_item_fn
 		return take(y, node, arg);
 	for (yaml_node_item_t *item = node->data.sequence.items.start;
 	     item < node->data.sequence.items.top && !err; item++)
-		err = take(y, serve_yaml_node(y, *item), arg);
+		err = take(y, yaml_file_node(y, *item), arg);
 	return err;
 }
