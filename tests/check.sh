@@ -162,9 +162,6 @@ fuzzers() { make -s -k -j2 --output-sync=target fuzz BUILD="$BUILD" FUZZ_SECONDS
 sanitized_build() { make -s -j2 SANITIZE=address,undefined BUILD="$BUILD-asan" "$BUILD-asan/$1"; }
 sanitized_unit() { sanitized_build unit && "$BUILD-asan/unit"; }
 export -f sanitized_build sanitized_unit
-clickhouse() {
-	make -s BUILD="$BUILD" "$BUILD"/{stores,store_json,batches} && tests/fleet/clickhouse.py "$@"
-}
 sanitized_record() {
 	sanitized_build pycost || return
 	PYCOST=$BUILD-asan/pycost tests/e2e/fork.py forks &&
@@ -214,6 +211,7 @@ start_behind pmu tests/pmu.sh
 start_behind kernels tests/kernels.sh --untimed
 start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
+start_behind clickhouse tests/fleet/clickhouse.py
 section unit "$BUILD/unit"
 section fuzz fuzzers
 section store-kills "$BUILD/store-kills" 80
@@ -224,7 +222,6 @@ section opcodes tests/opcodes/check.sh
 section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
 section query tests/fleet/query.py
-section clickhouse clickhouse
 section serve tests/fleet/serve.py
 section serve-exports tests/fleet/otlp.py
 section serve-kills tests/fleet/serve_kills.py
@@ -246,6 +243,7 @@ done
 # As on kernels before 6.5.
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
+join clickhouse
 join asan-unit
 section asan-record sanitized_record
 join kernels
