@@ -202,7 +202,7 @@ tests/fetch.sh all >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
 	"$BUILD/store_json" "$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" \
-	"$BUILD/spooled" "$BUILD/simulator" "$BUILD/courier" || give_up build
+	"$BUILD/spooled" "$BUILD/simulator" "$BUILD/courier" "$BUILD/stores" || give_up build
 wait "$fetch" || give_up "setup: cannot get the interpreters that the tests need"
 durations+=("$((SECONDS - began)) setup")
 echo "   $((SECONDS - began)) s"
