@@ -133,6 +133,12 @@ static __always_inline void server_count(struct server *s)
 
 	if (!t)
 		return;
+	/* Met in the middle of its life: what was in the phases before is not this one's. */
+	if (by_phases && !s->known) {
+		s->left_out = t->left_out;
+		s->calls = t->calls;
+		return;
+	}
 	s->now.calls += t->calls - (t->calls < s->calls ? 0 : s->calls);
 	s->now.cost -= t->left_out - (t->calls < s->calls ? 0 : s->left_out);
 	s->left_out = t->left_out;

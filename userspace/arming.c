@@ -21,19 +21,21 @@
 struct arming {
 	struct arming_ops ops;
 	unsigned every;
-	uint64_t served, captured, broken, failed;
+	double served;
+	uint64_t captured, broken, failed;
 	int error;
 	uint64_t next; /* of all served: then somebody is armed */
 	uint32_t wanted; /* to be captured then */
 	uint64_t random;
 	pid_t last; /* who served a request last; 0: nobody */
 	/* For how fast requests come. */
-	uint64_t since, served_then;
+	uint64_t since;
+	double served_then;
 	/* The armed process; 0: none is. */
 	pid_t armed;
 	uint64_t armed_at, rests_until;
 	bool closing; /* nothing more begins in it */
-	bool finishing;
+	bool forbidden, finishing;
 };
 
 /* Steele, Lea and Flood: "Fast Splittable Pseudorandom Number Generators", 2014. */
@@ -50,12 +52,11 @@ static uint64_t random_next(struct arming *a)
 static uint32_t stretch_size(struct arming *a)
 {
 	uint64_t now = a->ops.clock(a->ops.arg), took = now - a->since;
-	uint64_t came = a->served - a->served_then;
-	double size;
+	double came = a->served - a->served_then, size;
 
-	if (!took || !came)
+	if (!took || came <= 0)
 		return 1;
-	size = (double)came / took * STRETCH_APART_NS / a->every;
+	size = came / took * STRETCH_APART_NS / a->every;
 	a->since = now;
 	a->served_then = a->served;
 	return size < 1 ? 1 : size > STRETCH_MOST ? STRETCH_MOST : size;
@@ -109,10 +110,21 @@ static void disarm(struct arming *a, const struct arming_progress *p)
 	next_choose(a);
 }
 
-void arming_served(struct arming *a, pid_t pid)
+void arming_served(struct arming *a, pid_t pid, double many)
 {
-	a->served++;
+	a->served += many;
 	a->last = pid;
+}
+
+bool arming_due(const struct arming *a)
+{
+	return !a->armed && !a->finishing && a->last && a->served >= a->next &&
+	       a->ops.clock(a->ops.arg) >= a->rests_until;
+}
+
+bool arming_armed(const struct arming *a)
+{
+	return a->armed != 0;
 }
 
 void arming_gone(struct arming *a, pid_t pid)
@@ -146,6 +158,21 @@ static void stretch_begin(struct arming *a)
 	a->ops.arm(a->ops.arg, a->armed, a->wanted);
 }
 
+/* Nothing more begins in it. */
+static void stretch_close(struct arming *a)
+{
+	if (!a->closing)
+		a->ops.arm(a->ops.arg, a->armed, 0);
+	a->closing = true;
+}
+
+void arming_allow(struct arming *a, bool allow)
+{
+	a->forbidden = !allow;
+	if (a->armed && !allow)
+		stretch_close(a);
+}
+
 static void stretch_look(struct arming *a)
 {
 	uint64_t lasts = a->ops.clock(a->ops.arg) - a->armed_at;
@@ -154,8 +181,7 @@ static void stretch_look(struct arming *a)
 	a->ops.progress(a->ops.arg, &p);
 	if (p.left && !a->closing && lasts >= BEGIN_PATIENCE_NS) {
 		/* One may have begun before it was told, so it is asked again. */
-		a->ops.arm(a->ops.arg, a->armed, 0);
-		a->closing = true;
+		stretch_close(a);
 		a->ops.progress(a->ops.arg, &p);
 	}
 	if ((!p.left && p.ended == p.begun) || lasts >= END_PATIENCE_NS)
@@ -166,8 +192,7 @@ void arming_look(struct arming *a)
 {
 	if (a->armed)
 		stretch_look(a);
-	if (!a->armed && !a->finishing && a->last && a->served >= a->next &&
-	    a->ops.clock(a->ops.arg) >= a->rests_until)
+	if (!a->forbidden && arming_due(a))
 		stretch_begin(a);
 }
 
@@ -178,10 +203,8 @@ int arming_patience(const struct arming *a)
 
 bool arming_finish(struct arming *a)
 {
-	if (!a->finishing && a->armed && !a->closing) {
-		a->ops.arm(a->ops.arg, a->armed, 0);
-		a->closing = true;
-	}
+	if (a->armed)
+		stretch_close(a);
 	a->finishing = true;
 	arming_look(a);
 	return !a->armed;

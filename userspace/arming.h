@@ -12,6 +12,9 @@
  * ones; when within these is left to chance.  The process armed is the one that has
  * just served a request: so those that serve more are armed more often.  As only one is
  * armed at a time, the share cannot be more than its share of all requests.
+ *
+ * Where only some requests are seen, each stands for the others, too; and only such can be
+ * captured.
  */
 #ifndef PYCOST_ARMING_H
 #define PYCOST_ARMING_H
@@ -44,8 +47,14 @@ struct arming_ops {
 int arming_new(unsigned every, const struct arming_ops *ops, struct arming **ret);
 void arming_free(struct arming *a);
 
-/* A request has ended, of those that count. */
-void arming_served(struct arming *a, pid_t pid);
+/* A request has ended, of those that count, which stands for so many. */
+void arming_served(struct arming *a, pid_t pid, double many);
+/* Requests that begin from now on may be captured, or not: nobody is armed for these. */
+void arming_allow(struct arming *a, bool allow);
+/* Some process is: it may have requests in flight that are captured. */
+bool arming_armed(const struct arming *a);
+/* Somebody would be armed now, if that were allowed. */
+bool arming_due(const struct arming *a);
 /* A process has ended. */
 void arming_gone(struct arming *a, pid_t pid);
 

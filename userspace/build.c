@@ -15,6 +15,7 @@
 #include "userspace/hold.h"
 #include "userspace/interpreter_pin.h"
 #include "userspace/kernel.h"
+#include "userspace/phases.h"
 #include "userspace/proof.h"
 #include "userspace/proof_cache.h"
 #include "userspace/survey.h"
@@ -299,6 +300,16 @@ uint64_t build_missed(const struct build *b)
 		missed += kernel_program_missed(bpf_program__fd(b->exact[i]->progs.on_entry)) +
 			  kernel_program_missed(bpf_program__fd(b->exact[i]->progs.on_return));
 	return missed;
+}
+
+double build_cost(const struct build *b)
+{
+	double cost = 0;
+
+	for (size_t i = 0; i < b->n_exact; i++)
+		cost += phases_cost_of(b->exact[i]->progs.on_entry) +
+			phases_cost_of(b->exact[i]->progs.on_return);
+	return cost;
 }
 
 bool build_is(const struct build *b, const struct interpreter *in)

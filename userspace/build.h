@@ -33,6 +33,8 @@ const struct interpreter *build_interpreter(const struct build *b);
 const struct hold_by *build_hold(const struct build *b);
 /* Probe hits that the kernel did not deliver. */
 uint64_t build_missed(const struct build *b);
+/* What its programs have cost: see phases_cost_of(). */
+double build_cost(const struct build *b);
 bool build_is(const struct build *b, const struct interpreter *in);
 
 #endif

@@ -391,8 +391,13 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 	struct trial t = {.kernel = k, .build = b, .in = build_interpreter(b), .metric = metric,
 			  .off = CALIBRATE_CHILD_NONE, .on = CALIBRATE_CHILD_NONE,
 			  .hold = HOLD_NONE};
-	int err = trial_start(&t, pid);
+	int err = kernel_switches_want(k);
 
+	if (err) {
+		snprintf(text, len, "cannot see context switches: %s", strerror(-err));
+		return err;
+	}
+	err = trial_start(&t, pid);
 	if (!err)
 		err = trial_run(&t);
 	if (!err)
@@ -403,5 +408,6 @@ int calibrate_run(struct kernel *k, const struct build *b, enum metric metric, p
 			 : err == -EAGAIN ? "the hardware counter was shared with others meanwhile"
 					  : strerror(-err));
 	trial_end(&t);
+	kernel_switches_leave(k);
 	return err;
 }

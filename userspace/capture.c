@@ -9,6 +9,7 @@
 
 #include "bpf/wire_request.h"
 #include "userspace/clock.h"
+#include "userspace/phases.h"
 #include "userspace/serving.h"
 #include "userspace/tracker.h"
 
@@ -93,7 +94,7 @@ void capture_class(struct capture *c, uint64_t class_id, const char *method, con
 void capture_request(struct capture *c, pid_t pid, const char *method, const char *name)
 {
 	if (capture_means(c->options.endpoint, method, name))
-		arming_served(c->arming, pid);
+		arming_served(c->arming, pid, phases_weight(serving_phases(c->options.serving)));
 }
 
 void capture_died(struct capture *c, pid_t pid)
@@ -101,9 +102,15 @@ void capture_died(struct capture *c, pid_t pid)
 	arming_gone(c->arming, pid);
 }
 
+/* What is captured is of a phase; it is waited for when that is over. */
 void capture_look(struct capture *c)
 {
+	struct phases *phases = serving_phases(c->options.serving);
+
+	arming_allow(c->arming, phases_captures(phases));
 	arming_look(c->arming);
+	phases_want(phases, arming_armed(c->arming) || arming_due(c->arming));
+	phases_hold(phases, arming_armed(c->arming));
 }
 
 int capture_patience(const struct capture *c)
@@ -113,7 +120,10 @@ int capture_patience(const struct capture *c)
 
 bool capture_finish(struct capture *c)
 {
-	return arming_finish(c->arming);
+	bool over = arming_finish(c->arming);
+
+	phases_hold(serving_phases(c->options.serving), !over);
+	return over;
 }
 
 void capture_status(const struct capture *c, struct arming_status *ret)

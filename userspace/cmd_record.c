@@ -23,6 +23,9 @@
 #include "userspace/targets.h"
 
 #define DEFAULT_OUTPUT "recording.pycost"
+/* Of one request in so many, or fewer, others are watched within a budget: of 1 %. */
+#define FEW_REQUESTS 100
+#define FEW_BUDGET (BUDGET_UNIT / 100)
 
 struct record {
 	struct session_options session;
@@ -30,6 +33,7 @@ struct record {
 	struct request_config requests;
 	const char *output;
 	double seconds; /* 0: until stopped */
+	bool budget_said;
 	bool quiet;
 	char **command;
 };
@@ -61,8 +65,9 @@ static const struct argp_option options[] = {
 	 "space in it)",
 	 0},
 	{"budget", OPT_BUDGET, "PERCENT", 0,
-	 "With --requests-only or of samples: watch requests at times only, so that it costs the "
-	 "workers no more than PERCENT of their CPU time",
+	 "With --requests-only, of samples or with --requests=1/N: watch requests at times only, so "
+	 "that it costs the workers no more than PERCENT of their CPU time; all: always (default: "
+	 "all, but 1 of 1/100 and fewer)",
 	 0},
 	{"quiet", 'q', NULL, 0, "Print errors only", 0},
 	{0},
@@ -131,9 +136,9 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 	if ((o->one_in > 1 || o->endpoint) && o->sample)
 		argp_error(state, "--requests=1/N and --endpoint are of exact costs: samples are of "
 				  "all requests");
-	if (o->budget && (!o->requests || !o->sample))
-		argp_error(state, "--budget goes with --requests-only, or with --requests of samples: "
-				  "exact costs of functions are of all requests, or of 1/N");
+	if (o->budget && (!o->requests || (!o->sample && o->one_in < 2)))
+		argp_error(state, "--budget goes with --requests-only, --requests=1/N, or --requests of "
+				  "samples: exact costs are of all requests, or of 1/N");
 	if (!o->requests && r->requests.said)
 		argp_error(state, "what is said of requests needs --requests or --requests-only");
 	if (o->no_samples && (o->per_thread || o->no_calibration || o->max_nodes || o->max_threads))
@@ -196,9 +201,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		r->session.endpoint = arg;
 		return 0;
 	case OPT_BUDGET:
+		r->budget_said = true;
 		r->session.budget = budget_parse(arg);
-		if (!r->session.budget)
-			argp_error(state, "--budget takes percent, from 0.01 to 100, not '%s'", arg);
+		if (!r->session.budget && strcmp(arg, "all"))
+			argp_error(state, "--budget takes percent, from 0.01 to 100, or all, not '%s'",
+				   arg);
 		return 0;
 	case 'q':
 		r->quiet = true;
@@ -208,6 +215,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		arguments_check(r, state);
+		if (!r->budget_said && r->session.one_in >= FEW_REQUESTS)
+			r->session.budget = FEW_BUDGET;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -413,6 +422,11 @@ static int record(struct record *r)
 		return EXIT_FAILURE;
 	}
 	err = session_open(&r->session, sink, &s, why, sizeof(why));
+	if (err == -EPERM && r->session.budget && !r->budget_said) {
+		/* Perhaps for want of a right that nobody asked to be used. */
+		r->session.budget = 0;
+		err = session_open(&r->session, sink, &s, why, sizeof(why));
+	}
 	if (err) {
 		fprintf(stderr, "pycost record: %s\n", why);
 		output_forget(r->output);

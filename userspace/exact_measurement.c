@@ -16,6 +16,8 @@
 #include "userspace/drain.h"
 #include "userspace/kernel.h"
 #include "userspace/measurement.h"
+#include "userspace/phases.h"
+#include "userspace/serving.h"
 #include "userspace/tracker.h"
 #include "userspace/watch.h"
 
@@ -104,6 +106,17 @@ static int capture_prepare(struct exact *s)
 	return is_in_part(&s->options) ? capture_new(&o, &s->capture) : 0;
 }
 
+/* A phase pays for the probes of what is captured in it, too. */
+static double probes_cost(void *arg)
+{
+	const struct exact *s = arg;
+	double cost = 0;
+
+	for (size_t i = 0; i < s->tracker.builds.n; i++)
+		cost += build_cost(s->tracker.builds.v[i]->build);
+	return cost;
+}
+
 static int watch_prepare(struct exact *s, char *text, size_t len)
 {
 	struct watch_options o = {.session = &s->options, .sink = s->base.sink,
@@ -117,7 +130,10 @@ static int watch_prepare(struct exact *s, char *text, size_t len)
 		return 0;
 	err = watch_open(&o, &s->watch, text, len);
 	s->tracker.watch = s->watch;
-	return err ? err : capture_prepare(s);
+	if (err)
+		return err;
+	phases_others(serving_phases(s->watch->serving), probes_cost, s);
+	return capture_prepare(s);
 }
 
 static int drain_prepare(struct exact *s)

@@ -342,6 +342,8 @@ static int endpoint_add(void *arg, const struct endpoint_part *part)
 				   "served", part->endpoint ? json_count(part->served)
 							    : json_null());
 
+	if (object && part->served_error > 0)
+		json_object_set_new(object, "served_error", json_real(part->served_error));
 	if (object && report_has_kernel(&part->report))
 		json_object_set_new(object, "kernel_total",
 				    json_count(part->report.kernel.cumulative[0]));
@@ -353,11 +355,16 @@ static int endpoint_add(void *arg, const struct endpoint_part *part)
 /* Of how many requests the function costs are, and how many there were; null: of all. */
 static json_t *captured_json(const struct profile *p)
 {
-	uint64_t captured, all;
+	struct report_captured c;
 
-	if (!report_captured(p, &captured, &all))
+	if (!report_captured(p, &c))
 		return json_null();
-	return json_pack("{s:o, s:o}", "requests", json_count(captured), "of", json_count(all));
+	if (!c.estimate)
+		return json_pack("{s:o, s:o}", "requests", json_count(c.captured), "of",
+				 json_count(c.of));
+	return json_pack("{s:o, s:o, s:b, s:f, s:f}", "requests", json_count(c.captured), "of",
+			 json_count(c.of), "estimate", 1, "error", c.error, "watched",
+			 100 * phase_share(&p->requests.phases));
 }
 
 /* What each endpoint's trees cost; the dearest first. */

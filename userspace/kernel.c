@@ -155,6 +155,7 @@ static int kernel_load(struct kernel *k, const struct counter *counter)
 		err = counters_connect(k, counter);
 	if (!err)
 		err = life_bpf__attach(k->life);
+	k->switches_wanted = 1;
 	return err;
 }
 
@@ -258,6 +259,50 @@ int kernel_follow(struct kernel *k, uint32_t tgid, const struct wire_proc *proc)
 	if (bpf_map_update_elem(bpf_map__fd(k->life->maps.procs), &tgid, proc, BPF_ANY))
 		return -errno;
 	return 0;
+}
+
+static void threads_reset(struct kernel *k)
+{
+	int n_cpus = libbpf_num_possible_cpus();
+	uint64_t *none = calloc(n_cpus > 0 ? n_cpus : 1, sizeof(*none));
+	uint32_t zero = 0;
+
+	for (unsigned i = 0; i < k->options.max_threads; i++) {
+		struct wire_thread *t = &k->threads[i];
+
+		__atomic_store_n(&t->class_id, 0, __ATOMIC_RELAXED);
+		t->on_cpu = 0;
+		t->switches = 0;
+		t->pending = 0;
+	}
+	if (none)
+		bpf_map_update_elem(bpf_map__fd(k->life->maps.running), &zero, none, BPF_ANY);
+	free(none);
+}
+
+int kernel_switches_want(struct kernel *k)
+{
+	if (k->switches_wanted++)
+		return 0;
+	threads_reset(k);
+	k->life->links.on_switch = bpf_program__attach(k->life->progs.on_switch);
+	if (k->life->links.on_switch)
+		return 0;
+	k->switches_wanted--;
+	return -errno;
+}
+
+void kernel_switches_leave(struct kernel *k)
+{
+	if (!k->switches_wanted || --k->switches_wanted)
+		return;
+	bpf_link__destroy(k->life->links.on_switch);
+	k->life->links.on_switch = NULL;
+}
+
+const struct bpf_program *kernel_switches_program(const struct kernel *k)
+{
+	return k->life->progs.on_switch;
 }
 
 /* Whoever deletes the entry gives the slot back: here, or in on_exit(). */

@@ -14,6 +14,7 @@
 #include "userspace/rights.h"
 
 struct bpf_map;
+struct bpf_program;
 struct counter;
 struct life_bpf;
 
@@ -33,6 +34,7 @@ struct kernel {
 	struct wire_node *nodes;     /* the call tree, shared with the kernel */
 	struct wire_thread *threads; /* likewise */
 	bool task_clock;
+	unsigned switches_wanted; /* by so many */
 	uint64_t *kernel_selfs; /* by node, likewise; NULL: kernel mode is not counted */
 };
 
@@ -77,6 +79,15 @@ void kernel_recycle(struct kernel *k, uint32_t index);
  */
 int kernel_returns(const struct kernel *k, uint32_t index, struct wire_search *ret);
 int kernel_entries(const struct kernel *k, uint32_t index, struct wire_search *ret);
+
+/*
+ * Context switches are seen as long as anybody wants it, which kernel_open() does: -errno.
+ * When they are seen again, nothing is known of who runs, nor of whom it works for.
+ */
+int kernel_switches_want(struct kernel *k);
+void kernel_switches_leave(struct kernel *k);
+/* What sees them. */
+const struct bpf_program *kernel_switches_program(const struct kernel *k);
 
 /* Sums over the CPUs, by enum wire_loss; the second of either mode's map of that name. */
 int kernel_losses(const struct kernel *k, uint64_t ret[WIRE_LOSS_MAX]);

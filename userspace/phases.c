@@ -13,6 +13,7 @@
 #include "bpf/wire_request.h"
 #include "requests.skel.h"
 #include "userspace/clock.h"
+#include "userspace/kernel.h"
 #include "userspace/phase_plan.h"
 #include "userspace/reap.h"
 #include "userspace/served_cpu.h"
@@ -45,6 +46,13 @@ enum phase_state {
 struct phases {
 	struct requests_bpf *programs;
 	const struct bpf_program *closing; /* as in phases_open() */
+	struct kernel *exact;		   /* likewise */
+	double (*others)(void *arg);	   /* NULL: there are none */
+	void *others_arg;
+	bool switches; /* of its threads are seen for us */
+	bool captures; /* the phase is only there for that */
+	bool held, wanted; /* as in phases.h */
+	double weight; /* of one request of the phase, if it is as long as planned */
 	struct wire_watched *watched; /* shared with the kernel */
 	struct served_cpu *cpu;
 	struct phase_plan plan;
@@ -86,6 +94,9 @@ static void detach(struct phases *p)
 {
 	while (p->link_count)
 		bpf_link__destroy(p->links[--p->link_count]);
+	if (p->switches)
+		kernel_switches_leave(p->exact);
+	p->switches = false;
 	if (p->stats >= 0)
 		close(p->stats);
 	p->stats = -1;
@@ -114,6 +125,10 @@ static int attach(struct phases *p)
 		return -errno;
 	if (p->closing)
 		err = attach_one(p, p->closing);
+	if (p->exact && !err) {
+		err = kernel_switches_want(p->exact);
+		p->switches = !err;
+	}
 	bpf_object__for_each_program(program, p->programs->obj)
 		if (!err && is_phased(p->programs, program))
 			err = attach_one(p, program);
@@ -122,23 +137,28 @@ static int attach(struct phases *p)
 	return err;
 }
 
+double phases_cost_of(const struct bpf_program *program)
+{
+	struct bpf_prog_info info = {0};
+	__u32 size = sizeof(info);
+
+	if (!program || bpf_program__fd(program) < 0 ||
+	    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
+		return 0;
+	return COST_FACTOR * info.run_time_ns +
+	       (info.type == BPF_PROG_TYPE_KPROBE ? (double)TRAP_NS * info.run_cnt : 0);
+}
+
 /* All that the programs have cost while they were timed: ns. */
 static double cost_of_all(const struct phases *p)
 {
 	struct bpf_program *program;
-	double sum = 0;
+	double sum = p->others ? p->others(p->others_arg) : 0;
 
-	bpf_object__for_each_program(program, p->programs->obj) {
-		struct bpf_prog_info info = {0};
-		__u32 size = sizeof(info);
-
-		if (bpf_program__fd(program) < 0 ||
-		    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size))
-			continue;
-		sum += COST_FACTOR * info.run_time_ns;
-		if (info.type == BPF_PROG_TYPE_KPROBE)
-			sum += (double)TRAP_NS * info.run_cnt;
-	}
+	bpf_object__for_each_program(program, p->programs->obj)
+		sum += phases_cost_of(program);
+	if (p->exact)
+		sum += phases_cost_of(kernel_switches_program(p->exact));
 	return sum;
 }
 
@@ -175,6 +195,7 @@ static uint64_t in_flight(const struct phases *p)
 static void phase_begin(struct phases *p, uint64_t now)
 {
 	p->at.gap_ns = p->ended ? now - p->ended : 0;
+	p->weight = 1 + (double)p->at.gap_ns / PHASE_NS;
 	p->began = now;
 }
 
@@ -197,6 +218,7 @@ static int wake(struct phases *p, uint64_t now)
 	if (err)
 		return err;
 	now = clock_ns();
+	p->captures = false;
 	phase_begin(p, now);
 	state_set(p, PHASE_TAKES, WIRE_WATCHED_TAKES, now + PHASE_NS);
 	return 0;
@@ -215,11 +237,12 @@ static int phase_end(struct phases *p, uint64_t now, struct phase *ret)
 	p->at.watched_ns = now - p->began;
 	p->ended = now;
 	account(p, now);
-	if (phase_plan_gap(&p->plan, 0)) {
+	if (phase_plan_gap(&p->plan, 0) && !(p->wanted && p->at.gap_ns)) {
 		state_set(p, PHASE_ENDS, WIRE_WATCHED_ENDS, 0);
 		p->patience = now + PATIENCE_NS;
 		return 0;
 	}
+	p->captures = p->wanted && p->at.gap_ns;
 	phase_take(p, ret);
 	phase_begin(p, now);
 	p->next = now + PHASE_NS;
@@ -229,7 +252,7 @@ static int phase_end(struct phases *p, uint64_t now, struct phase *ret)
 /* Those in flight have ended, or will not be waited for. */
 static void phase_leave(struct phases *p, uint64_t now)
 {
-	if (in_flight(p) && now < p->patience) {
+	if (p->held || (in_flight(p) && now < p->patience)) {
 		p->next = now + LOOK_NS;
 		return;
 	}
@@ -251,11 +274,17 @@ static void phase_forget(struct phases *p, uint64_t now, struct phase *ret)
 	p->next = now + gap(p);
 }
 
+/* It is one for what is captured, and that is done. */
+static bool is_done(const struct phases *p)
+{
+	return p->state == PHASE_TAKES && p->captures && !p->wanted;
+}
+
 int phases_turn(struct phases *p, struct phase *ret)
 {
 	uint64_t now = clock_ns();
 
-	if (!p || now < p->next)
+	if (!p || (now < p->next && !is_done(p)))
 		return 0;
 	switch (p->state) {
 	case PHASE_RESTS:
@@ -280,6 +309,36 @@ int phases_patience(const struct phases *p, int timeout_ms)
 		return timeout_ms;
 	ms = now < p->next ? (p->next - now + 999999) / 1000000 : 0;
 	return timeout_ms >= 0 && ms > (uint64_t)timeout_ms ? timeout_ms : (int)ms;
+}
+
+bool phases_captures(const struct phases *p)
+{
+	return !p || (p->state == PHASE_TAKES && !p->at.gap_ns);
+}
+
+void phases_want(struct phases *p, bool want)
+{
+	if (p)
+		p->wanted = want;
+}
+
+double phases_weight(const struct phases *p)
+{
+	return p ? p->weight : 1;
+}
+
+void phases_hold(struct phases *p, bool hold)
+{
+	if (p)
+		p->held = hold;
+}
+
+void phases_others(struct phases *p, double (*cost)(void *arg), void *arg)
+{
+	if (!p)
+		return;
+	p->others = cost;
+	p->others_arg = arg;
 }
 
 void phases_detach(struct phases *p)
@@ -322,8 +381,8 @@ static int watched_map(struct phases *p)
 	return 0;
 }
 
-int phases_open(struct requests_bpf *programs, const struct bpf_program *closing, unsigned budget,
-		struct phases **ret)
+int phases_open(struct requests_bpf *programs, const struct bpf_program *closing,
+		struct kernel *exact, unsigned budget, struct phases **ret)
 {
 	struct phases *p = calloc(1, sizeof(*p));
 	int err;
@@ -332,6 +391,8 @@ int phases_open(struct requests_bpf *programs, const struct bpf_program *closing
 		return -ENOMEM;
 	p->programs = programs;
 	p->closing = closing;
+	p->exact = exact;
+	p->weight = 1;
 	p->stats = -1;
 	phase_plan_init(&p->plan, budget);
 	err = watched_map(p);

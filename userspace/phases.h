@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 struct bpf_program;
+struct kernel;
 struct phases;
 struct requests_bpf;
 
@@ -34,12 +35,13 @@ struct phase {
 void phases_set_apart(struct requests_bpf *programs);
 /*
  * programs: loaded, by_phases, set apart.  closing: tells of closed connections, and is not
- * attached either; NULL: none does.  budget: in parts of BUDGET_UNIT.  The first phase
+ * attached either; NULL: none does.  exact: its threads' switches are seen in phases only;
+ * NULL: there is no such mode.  budget: in parts of BUDGET_UNIT.  The first phase
  * begins with phases_turn().  -ENOMEM; -EPERM: the kernel's statistics are not ours to
  * ask for.
  */
-int phases_open(struct requests_bpf *programs, const struct bpf_program *closing, unsigned budget,
-		struct phases **ret);
+int phases_open(struct requests_bpf *programs, const struct bpf_program *closing,
+		struct kernel *exact, unsigned budget, struct phases **ret);
 /* From here on NULL is allowed: there are no phases. */
 void phases_close(struct phases *p);
 
@@ -50,6 +52,21 @@ void phases_close(struct phases *p);
 int phases_turn(struct phases *p, struct phase *ret);
 /* Milliseconds until then, at most timeout_ms. */
 int phases_patience(const struct phases *p, int timeout_ms);
+
+/*
+ * Requests that begin now may be captured, which takes them longer: so it is not done in a
+ * phase that stands for a gap, but in one that follows it at once, if phases_want() is, and
+ * stands for itself.  That is over when it is not.
+ */
+bool phases_captures(const struct phases *p);
+void phases_want(struct phases *p, bool want);
+/* How many requests one of this phase stands for, as long as it is not over: about. */
+double phases_weight(const struct phases *p);
+/* While this is so, a phase that takes no more is not left. */
+void phases_hold(struct phases *p, bool hold);
+/* What else is paid for in phases: cost() is the sum of phases_cost_of() its programs. */
+void phases_others(struct phases *p, double (*cost)(void *arg), void *arg);
+double phases_cost_of(const struct bpf_program *program);
 /* The end of all: lets go of the programs. */
 void phases_detach(struct phases *p);
 /*

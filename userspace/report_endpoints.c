@@ -113,28 +113,49 @@ static struct totals totals_of(const struct report *r, const struct root *roots,
 	return t;
 }
 
-/* Requests of an endpoint, UINT32_MAX: of any; those that were probed of it. */
-static uint64_t requests_count(const struct profile *p, uint32_t endpoint, uint64_t *ret_probed)
+static bool is_estimated(const struct profile *p)
 {
-	uint64_t count = 0;
+	return p->meta.budget && phase_share(&p->requests.phases) < 1;
+}
 
-	*ret_probed = 0;
+/* What phases stand for, and the gap after the last, of as many requests as they. */
+static void requests_estimate(const struct profile *p, const struct phase_sum *sum,
+			      struct report_captured *ret)
+{
+	const struct phase_times *t = &p->requests.phases;
+	double all = (double)t->gap_ns + t->watched_ns, scale = all > 0 ? 1 + t->tail_ns / all : 1;
+
+	ret->estimate = true;
+	ret->of = fmin(scale * sum->sum + 0.5, 0x1p63);
+	ret->error = scale * phase_sum_error(t, sum);
+}
+
+/* Requests of an endpoint, UINT32_MAX: of any; those that were probed of it. */
+static void requests_count(const struct profile *p, uint32_t endpoint, struct report_captured *ret)
+{
+	struct phase_sum sum = { 0 };
+
+	*ret = (struct report_captured){ 0 };
 	for (size_t i = 1; endpoint && i < p->requests.group_count; i++) {
 		const struct profile_group *g = &p->requests.groups[i];
 
 		if (endpoint != UINT32_MAX && g->of.endpoint != endpoint)
 			continue;
-		count = saturating_add(count, g->count);
+		ret->seen = saturating_add(ret->seen, g->count);
 		if (g->of.flags & GROUP_EXACT)
-			*ret_probed = saturating_add(*ret_probed, g->count);
+			ret->captured = saturating_add(ret->captured, g->count);
+		if (g->estimates)
+			phase_sum_join(&sum, &g->estimates->count);
 	}
-	return count;
+	ret->of = ret->seen;
+	if (endpoint && is_estimated(p))
+		requests_estimate(p, &sum, ret);
 }
 
-bool report_captured(const struct profile *p, uint64_t *ret_captured, uint64_t *ret_all)
+bool report_captured(const struct profile *p, struct report_captured *ret)
 {
-	*ret_all = requests_count(p, UINT32_MAX, ret_captured);
-	return *ret_captured && *ret_captured < *ret_all;
+	requests_count(p, UINT32_MAX, ret);
+	return ret->captured && ret->captured < ret->of;
 }
 
 static int part_show(struct report *r, enum report_sort sort, const struct root *roots,
@@ -147,15 +168,17 @@ static int part_show(struct report *r, enum report_sort sort, const struct root 
 		.cost = r->costs.cumulative[0],
 		.percent = all ? 100.0 * r->costs.cumulative[0] / all : 0,
 	};
+	struct report_captured requests;
 	int err;
 
 	part.report.functions = (struct function_costs){ 0 };
 	part.report.order = NULL;
 	part.report.order_count = 0;
-	part.served = requests_count(r->profile, part.endpoint, &part.requests);
+	requests_count(r->profile, part.endpoint, &requests);
+	part.served = requests.of;
+	part.served_error = requests.error;
 	/* Where some were probed, function costs are of these alone. */
-	if (!part.requests)
-		part.requests = part.served;
+	part.requests = requests.captured ? requests.captured : requests.seen;
 	err = function_costs_compute(r->profile, &r->costs,
 				     report_has_kernel(r) ? &r->kernel : NULL, &r->tree,
 				     &part.report.functions);
@@ -220,7 +243,7 @@ static void print_amount(const struct printing *p, const struct endpoint_part *p
 
 static const char *outside_of(const struct profile *p)
 {
-	return p->meta.budget && phase_share(&p->requests.phases) < 1
+	return is_estimated(p)
 		       ? "outside of any request, or not watched"
 		       : "outside of any request";
 }

@@ -14,13 +14,19 @@ struct endpoint_part {
 	double percent;	      /* that, of everything */
 	uint64_t requests;    /* that its costs are of and that ended */
 	uint64_t served;      /* of it, whether its costs are of them or not */
+	double served_error;  /* where that is an estimate; else 0 */
 };
 
-/*
- * How many requests the function costs are of, and of how many: false when they are of all,
- * as where every request was probed or none was.
- */
-bool report_captured(const struct profile *p, uint64_t *ret_captured, uint64_t *ret_all);
+/* Of how many requests the function costs are, and of how many. */
+struct report_captured {
+	uint64_t captured, of;
+	uint64_t seen; /* as many are known of one by one */
+	bool estimate; /* requests were watched at times: `of` is one, */
+	double error;  /* with this standard error */
+};
+
+/* False when they are of all, as where every request was probed or none was. */
+bool report_captured(const struct profile *p, struct report_captured *ret);
 
 /*
  * Shows each part, the dearest first: an error of show() ends it.  What is computed for the

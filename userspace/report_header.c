@@ -166,13 +166,32 @@ static size_t endpoints_met(const struct profile *p)
 	return count;
 }
 
+static void print_captured(const struct profile *p, FILE *out)
+{
+	char count[ESTIMATE_COUNT_SIZE], of[ESTIMATE_COUNT_SIZE], error[ESTIMATE_COUNT_SIZE];
+	struct report_captured c;
+
+	if (!report_captured(p, &c))
+		return;
+	estimate_count_text(count, c.captured);
+	estimate_count_text(of, c.of);
+	estimate_count_text(error, c.error + 0.5);
+	fprintf(out, "captured:    %s of ", count);
+	if (c.estimate)
+		fprintf(out, "~%s ± %s requests, watched or not", of, error);
+	else
+		fputs("them", out);
+	fprintf(out, " (%.2g %%), each from its beginning to its end: function costs are theirs, "
+		     "not scaled\n", 100.0 * c.captured / c.of);
+}
+
 /* "requests:    12,345 (98.7/s) of 12 endpoints" and the workers' lives. */
 static void print_requests(const struct report *r, FILE *out)
 {
 	const struct profile *p = r->profile;
 	char count[ESTIMATE_COUNT_SIZE], lives[256];
 	size_t endpoints = endpoints_met(p);
-	uint64_t all = 0, captured;
+	uint64_t all = 0;
 
 	if (!p->meta.requests)
 		return;
@@ -187,12 +206,7 @@ static void print_requests(const struct report *r, FILE *out)
 			     "function costs by endpoint, are of that, not scaled\n",
 			100 * phase_share(&p->requests.phases),
 			100.0 * p->meta.budget / BUDGET_UNIT);
-	if (report_captured(p, &captured, &all)) {
-		estimate_count_text(count, captured);
-		fprintf(out, "captured:    %s of them (%.2g %%), each from its beginning to its end: "
-			     "function costs are theirs, not scaled\n",
-			count, 100.0 * captured / all);
-	}
+	print_captured(p, out);
 	worker_summary(p, lives, sizeof(lives));
 	if (*lives)
 		fprintf(out, "workers:     %s\n", lives);

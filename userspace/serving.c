@@ -253,7 +253,10 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	if (err || !o->budget)
 		return err;
 	s->set_apart = true;
-	return phases_open(s->programs, closes_detach(s->programs), o->budget, &s->phases);
+	if (o->exact)
+		kernel_switches_leave(o->exact);
+	return phases_open(s->programs, closes_detach(s->programs), o->exact, o->budget,
+			   &s->phases);
 }
 
 int serving_open(const struct serving_options *o, struct serving **ret, char *text, size_t len)
@@ -271,7 +274,7 @@ int serving_open(const struct serving_options *o, struct serving **ret, char *te
 		kernel_explain(err, o->exact ? RIGHTS_EXACT : RIGHTS_SAMPLE, text, len);
 		if (err == -EPERM && s->set_apart)
 			snprintf(text, len, "a budget needs CAP_SYS_ADMIN, for the kernel to time "
-					    "programs: run as root, or without --budget");
+					    "programs: run as root, or with --budget all");
 		serving_close(s);
 		return err;
 	}

@@ -24,7 +24,7 @@ struct serving;
 struct serving_options {
 	const struct request_config *config; /* finished; NULL: nothing was configured */
 	const struct counter *counter, *kernel_counter; /* the latter NULL: not counted */
-	const struct kernel *exact; /* the exact mode's programs, when they are loaded too */
+	struct kernel *exact; /* the exact mode's programs, when they are loaded too */
 	bool by_request;	    /* function costs are added up by class of requests */
 	bool no_follow;		    /* children of processes are not served */
 	unsigned budget;	    /* see phases.h; 0: they are always watched */

@@ -142,8 +142,12 @@ int watch_follow(struct watch *w, pid_t pid, const struct interpreter *in)
 
 int watch_consume(struct watch *w)
 {
-	int err = requests_turn(w->requests);
+	struct phases *phases = serving_phases(w->serving);
+	/* What a request stands for is asked while its phase is not over. */
+	int err = phases && w->options.on_request ? requests_consume(w->requests) : 0;
 
+	if (!err)
+		err = requests_turn(w->requests);
 	marks_look(w->marks);
 	marks_consume(w->marks);
 	return err ? err : requests_consume(w->requests);

@@ -25,7 +25,7 @@ struct watch_options {
 	struct sink *sink;
 	struct codes *codes; /* where functions have their numbers */
 	const struct counter *counter, *kernel_counter; /* the latter NULL: not counted */
-	const struct kernel *exact; /* NULL: not the exact mode */
+	struct kernel *exact; /* NULL: not the exact mode */
 	bool by_request;	    /* function costs are kept apart by class of requests */
 	bool wanted_only;	    /* as in struct serving_options */
 	/* As in struct requests_options; may be NULL. */

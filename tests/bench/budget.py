@@ -26,7 +26,7 @@ def mean_error(values):
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("inf")
 
 
-def pairs(room, watched, asked):
+def pairs(room, watched, asked, watch_of=Budgeted):
     """Of who is asked: [with / without] of CPU time and of time, each with over the two
     beside it; and what pycost takes itself, in percent."""
     turns, shares = [], []
@@ -34,7 +34,7 @@ def pairs(room, watched, asked):
         with contextlib.ExitStack() as stack:
             watch = None
             if number % 2:
-                watch = stack.enter_context(Budgeted(room, [watched.process.pid, watched.worker]))
+                watch = stack.enter_context(watch_of(room, [watched.process.pid, watched.worker]))
                 asked.load("-n", 10 ** 9, "-t", SETTLE)
                 before = watch.cpu()
             turns.append(asked.load("-n", 10 ** 9, "-t", TURN))
@@ -45,11 +45,11 @@ def pairs(room, watched, asked):
     return changes, shares
 
 
-def told(room):
+def told(room, command="requests", what="watched:"):
     """What pycost says itself of the last."""
-    made = subprocess.run([room.pycost, "requests", str(room.work / "watched.pycost")],
+    made = subprocess.run([room.pycost, command, str(room.work / "watched.pycost")],
                           stdout=subprocess.PIPE, text=True)
-    return next((line for line in made.stdout.split("\n") if line.startswith("watched:")), "")
+    return next((line for line in made.stdout.split("\n") if line.startswith(what)), "")
 
 
 def tell(name, changes):

@@ -2,6 +2,7 @@
 """What exact costs by request cost: of one request in a thousand, and of all."""
 import os
 
+import budget
 import lab
 import watching
 from results import note, row
@@ -10,7 +11,8 @@ EVERY = 1000
 
 
 class Capture(watching.Watch):
-    """One request in a thousand is probed, all others run at full speed."""
+    """One request in a thousand is probed, all others run at full speed; as they are
+    watched within a budget, over whole cycles of phases."""
 
     ARGUMENTS = ("record", "--no-calibration", "--requests=1/%d" % EVERY)
     SETTLE = 6  # which probes can be trusted is found out first
@@ -35,12 +37,10 @@ def one_in(room):
     try:
         for app, name in (("small", "flask"), ("shop", "django")):
             site = watching.Site(room, app)
-            changes, plain, shares, _ = watching.turns(
-                room, [site.process.pid, site.worker], {name: site.phase}, Capture)
-            note("%s, without: %.0f us of CPU time a request, %.0f requests a second" % (
-                name, 1e6 * plain[name][0], 1 / plain[name][1]))
-            watching.tell("%s, 1/%d" % (name, EVERY), changes[name],
-                          ("CPU time a request", "time a request"), 1.01)
+            changes, shares = budget.pairs(room, site, site, Capture)
+            budget.tell("%s, 1/%d" % (name, EVERY), changes)
+            for what in ("watched:", "captured:"):
+                note(budget.told(room, "report", what))
             row("%s, 1/%d: pycost's own CPU, %% of a core" % (name, EVERY), shares, None, "%.2f")
             room.stop_all()
     finally:

@@ -208,6 +208,42 @@ def some_requests():
         one_in(name, 10, 2500)
 
 
+def within_budget():
+    """Requests are watched at times only; one in N of all is captured all the same."""
+    every, seconds = 100, 40
+    for name in ("3.11 gthread", "3.15 sync"):
+        site = serve(name)
+        recording = record(site, "--no-calibration", "--requests=1/%d" % every)
+        load = server.Load(site.where, "1 GET /cheap\n1 GET /dear/7\n", "-n", 10 ** 9,
+                           "-t", seconds, "-c", 3, "-k", 1, "-r", 1000).done()
+        recording.stop()
+        whole = recording.report()
+        told, answered = whole.json["captured"], load.told["answered"]
+        lib.check(name + " within a budget: part of the time was watched",
+                  told["estimate"] and told["watched"] < 80, told)
+        captured = {}
+        for endpoint in ("cheap", "dear"):
+            got = calls_of(recording.report("--endpoint", GLOBS[endpoint]))
+            captured[endpoint] = got["app"]
+            lib.equal("%s within a budget: whole requests of %s" % (name, endpoint), got,
+                      expected({endpoint: got["app"]}))
+        lib.equal(name + " within a budget: nothing else", calls_of(whole), expected(captured))
+        total = sum(captured.values())
+        lib.equal(name + " within a budget: how many they are is told", told["requests"], total)
+        lib.check("%s within a budget: the estimate of %d is within three of its errors" % (
+            name, answered), abs(told["of"] - answered) < 3 * told["error"], told)
+        # What it is aimed at is the estimate; as much as comes between two phases may lag behind.
+        error = math.sqrt(answered / every + (3 * told["error"] / every) ** 2)
+        lib.check("%s within a budget: one in %d of all" % (name, every),
+                  -3 * error - answered / every / 4 < total - answered / every < 3 * error,
+                  "%d of %d" % (total, answered))
+        lib.check(name + " within a budget: of each kind as many as there are",
+                  abs(captured["cheap"] / total - 0.5) < 4 * 0.5 / math.sqrt(total), captured)
+        lib.check(name + " within a budget: nothing lost", not whole.losses, whole.losses)
+        lib.until(lambda: all(lib.probes_off(pid) for pid in site.pids), "the probes are on")
+        site.end()
+
+
 def one_endpoint():
     site = serve("3.15 sync")
     recording = record(site, "--no-calibration", "--requests", "1/5", "--endpoint", GLOBS["dear"])
@@ -290,4 +326,4 @@ def by_samples():
 
 
 if __name__ == "__main__":
-    lib.run(all_requests, some_requests, one_endpoint, respawned, turned, by_samples)
+    lib.run(all_requests, some_requests, within_budget, one_endpoint, respawned, turned, by_samples)

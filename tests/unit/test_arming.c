@@ -124,7 +124,7 @@ static void request_end(struct machine *m, pid_t pid)
 		m->ended++;
 		m->exact[w->is_long]++;
 	}
-	arming_served(m->arming, pid);
+	arming_served(m->arming, pid, 1);
 }
 
 /* The next thing that happens. */
@@ -293,7 +293,7 @@ static void test_gone(void)
 	m.refuse = -EBUSY;
 	m.now += 1000 * MS;
 	for (int i = 0; i < 5000; i++) {
-		arming_served(m.arming, 2);
+		arming_served(m.arming, 2, 1);
 		arming_look(m.arming);
 	}
 	arming_status(m.arming, &status);
@@ -301,10 +301,43 @@ static void test_gone(void)
 	finish(&m);
 }
 
+/* Requests stand for others, too: the share is of all; and there are times for nobody. */
+static void test_weight(void)
+{
+	struct arming_status status;
+	struct machine m;
+
+	machine_init(&m, 1000, 1);
+	arming_allow(m.arming, false);
+	for (int i = 0; i < 3000; i++)
+		arming_served(m.arming, 1, 8.5);
+	m.now += 1000 * MS;
+	arming_look(m.arming);
+	CU_ASSERT(!m.armed && arming_due(m.arming) && !arming_armed(m.arming));
+	arming_allow(m.arming, true);
+	arming_look(m.arming);
+	CU_ASSERT(m.armed == 1 && m.left >= 25 && arming_armed(m.arming));
+	/* One has begun, and no more may: it is waited for. */
+	m.left--;
+	m.begun++;
+	arming_allow(m.arming, false);
+	arming_look(m.arming);
+	CU_ASSERT(!m.left && arming_armed(m.arming) && m.on == 1);
+	m.ended++;
+	arming_look(m.arming);
+	CU_ASSERT(!arming_armed(m.arming) && !m.on);
+	arming_status(m.arming, &status);
+	CU_ASSERT_EQUAL(status.served, 25500);
+	CU_ASSERT_EQUAL(status.captured, 1);
+	CU_ASSERT_EQUAL(status.broken, 0);
+	arming_free(m.arming);
+}
+
 int suite_arming(void)
 {
 	CU_TestInfo tests[] = {
 		{ "share", test_share },
+		{ "weight", test_weight },
 		{ "most", test_most },
 		{ "busy", test_busy },
 		{ "idle", test_idle },
