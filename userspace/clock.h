@@ -15,4 +15,12 @@ static inline uint64_t clock_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
+/* A point of CLOCK_MONOTONIC, so many milliseconds from now. */
+static inline struct timespec clock_in_ms(unsigned ms)
+{
+	uint64_t ns = clock_ns() + ms * 1000000ull;
+
+	return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
 #endif

@@ -299,13 +299,8 @@ static int complain(const struct arguments *a, const char *what)
 static struct report_style style_choose(const struct arguments *a)
 {
 	struct report_style style = { .exact = a->exact, .min_percent = a->min_percent };
-	bool terminal = (!a->out || !strcmp(a->out, "-")) && isatty(STDOUT_FILENO);
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	struct winsize size;
 
-	if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		style.width = size.ws_col;
-	style.color = terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+	style.color = output_is_colored(a->out, &style.width);
 	style.limit = a->limit >= 0	? a->limit
 		      : a->tree		? 0
 		      : a->by_endpoint ? LIMIT_DEFAULT_BY

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -126,4 +127,15 @@ void output_discard(struct output *o)
 	if (o->temp)
 		unlink(o->temp);
 	output_free(o);
+}
+
+bool output_is_colored(const char *path, int *ret_width)
+{
+	bool terminal = (!path || !strcmp(path, "-")) && isatty(STDOUT_FILENO);
+	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	struct winsize size;
+
+	if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
+		*ret_width = size.ws_col;
+	return terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
 }

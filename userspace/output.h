@@ -3,6 +3,7 @@
 #ifndef PYCOST_OUTPUT_H
 #define PYCOST_OUTPUT_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct output {
@@ -16,5 +17,11 @@ int output_open(const char *path, struct output *ret);
 /* Closes; a file appears only if every byte was taken. */
 int output_commit(struct output *o);
 void output_discard(struct output *o);
+
+/*
+ * Whether what goes there is read on a terminal in colour, which NO_COLOR and a dumb terminal
+ * are not; ret_width is set to a terminal's columns, and stays otherwise.
+ */
+bool output_is_colored(const char *path, int *ret_width);
 
 #endif

@@ -38,13 +38,8 @@ static void signals_catch(void)
 struct report_style request_run_style(const struct request_run *r)
 {
 	struct report_style style = {.exact = r->exact, .limit = r->limit};
-	bool terminal = (!r->out || !strcmp(r->out, "-")) && isatty(STDOUT_FILENO);
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	struct winsize size;
 
-	if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		style.width = size.ws_col;
-	style.color = terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+	style.color = output_is_colored(r->out, &style.width);
 	return style;
 }
 

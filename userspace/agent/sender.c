@@ -68,16 +68,9 @@ static unsigned backoff_ms(unsigned failures, unsigned first, unsigned last)
 /* False: it is time to end. */
 static bool pause_for(struct sender *s, unsigned ms)
 {
-	struct timespec until;
+	struct timespec until = clock_in_ms(ms);
 	bool go_on;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000l;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&s->mutex);
 	s->status.next_s = time(NULL) + ms / 1e3;
 	while (!s->stopping && !s->changed)

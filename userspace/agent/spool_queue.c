@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "userspace/agent/spool_parts.h"
+#include "userspace/clock.h"
 
 #define POISON_KEPT 16
 
@@ -355,15 +356,8 @@ void spool_done(struct spool *s, const struct spool_batch *b, enum spool_fate fa
 
 void spool_wait(struct spool *s, int timeout_ms)
 {
-	struct timespec until;
+	struct timespec until = clock_in_ms(timeout_ms);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000l;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&s->mutex);
 	while (!s->woken)
 		if (pthread_cond_timedwait(&s->news, &s->mutex, &until))

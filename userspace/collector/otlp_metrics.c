@@ -6,6 +6,7 @@
 
 #include "otlp.pb-c.h"
 #include "userspace/collector/otlp.h"
+#include "userspace/collector/otlp_items.h"
 #include "userspace/fleet/batch.h"
 #include "userspace/query/minute.h"
 #include "userspace/sink.h"
@@ -16,34 +17,16 @@
 
 /* The messages point to each other; all that they are made of is in the arena. */
 struct making {
+	struct otlp_items items;
 	const struct minute *minute;
-	struct arena memory;
 	double bounds[MINUTE_BOUNDS];
 	Otlp__Metrics all;
-	bool failed; /* no memory: nothing is made any more */
 };
-
-static void *items(struct making *m, size_t count, size_t size)
-{
-	void *ret = m->failed ? NULL : arena_items(&m->memory, count, size);
-
-	if (!ret)
-		m->failed = true;
-	return ret;
-}
-
-#define NEW(m, type, init)                                    \
-	({                                                    \
-		type *new_ = items((m), 1, sizeof(type));     \
-		if (new_)                                     \
-			*new_ = (type)init;                   \
-		new_;                                         \
-	})
 
 static Otlp__Attribute *attribute(struct making *m, const char *key, const char *text)
 {
-	Otlp__Attribute *a = NEW(m, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
-	Otlp__Value *v = NEW(m, Otlp__Value, OTLP__VALUE__INIT);
+	Otlp__Attribute *a = OTLP_NEW(&m->items, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
+	Otlp__Value *v = OTLP_NEW(&m->items, Otlp__Value, OTLP__VALUE__INIT);
 
 	if (!v)
 		return NULL;
@@ -58,7 +41,7 @@ static Otlp__Attribute *attribute(struct making *m, const char *key, const char 
 
 static Otlp__Attribute **point_attributes(struct making *m, const struct minute_row *r)
 {
-	Otlp__Attribute **ret = items(m, POINT_ATTRIBUTES, sizeof(*ret));
+	Otlp__Attribute **ret = otlp_items(&m->items, POINT_ATTRIBUTES, sizeof(*ret));
 
 	if (!ret)
 		return NULL;
@@ -70,7 +53,7 @@ static Otlp__Attribute **point_attributes(struct making *m, const struct minute_
 
 static Otlp__Number *number(struct making *m, Otlp__Attribute **attributes, size_t count, double value)
 {
-	Otlp__Number *n = NEW(m, Otlp__Number, OTLP__NUMBER__INIT);
+	Otlp__Number *n = OTLP_NEW(&m->items, Otlp__Number, OTLP__NUMBER__INIT);
 
 	if (!n)
 		return NULL;
@@ -85,7 +68,7 @@ static Otlp__Number *number(struct making *m, Otlp__Attribute **attributes, size
 
 static Otlp__Spread *spread(struct making *m, const struct minute_row *r)
 {
-	Otlp__Spread *s = NEW(m, Otlp__Spread, OTLP__SPREAD__INIT);
+	Otlp__Spread *s = OTLP_NEW(&m->items, Otlp__Spread, OTLP__SPREAD__INIT);
 
 	if (!s)
 		return NULL;
@@ -107,7 +90,7 @@ static Otlp__Spread *spread(struct making *m, const struct minute_row *r)
 
 static Otlp__Metric *metric(struct making *m, const char *name, const char *unit, const char *what)
 {
-	Otlp__Metric *ret = NEW(m, Otlp__Metric, OTLP__METRIC__INIT);
+	Otlp__Metric *ret = OTLP_NEW(&m->items, Otlp__Metric, OTLP__METRIC__INIT);
 
 	if (!ret)
 		return NULL;
@@ -121,7 +104,7 @@ static Otlp__Metric *sum(struct making *m, const char *name, const char *unit, c
 			 Otlp__Number **points, size_t count)
 {
 	Otlp__Metric *ret = metric(m, name, unit, what);
-	Otlp__Sum *s = NEW(m, Otlp__Sum, OTLP__SUM__INIT);
+	Otlp__Sum *s = OTLP_NEW(&m->items, Otlp__Sum, OTLP__SUM__INIT);
 
 	if (!s)
 		return NULL;
@@ -137,7 +120,7 @@ static Otlp__Metric *sum(struct making *m, const char *name, const char *unit, c
 static Otlp__Metric *histogram(struct making *m, Otlp__Spread **points, size_t count)
 {
 	Otlp__Metric *ret = metric(m, "pycost.request.latency", "s", "Latency of those that were watched.");
-	Otlp__Histogram *h = NEW(m, Otlp__Histogram, OTLP__HISTOGRAM__INIT);
+	Otlp__Histogram *h = OTLP_NEW(&m->items, Otlp__Histogram, OTLP__HISTOGRAM__INIT);
 
 	if (!h)
 		return NULL;
@@ -153,9 +136,9 @@ static Otlp__Metric *histogram(struct making *m, Otlp__Spread **points, size_t c
 static Otlp__Metric *cost(struct making *m, const struct minute_row *const *rows, size_t count,
 			  const char *of)
 {
-	Otlp__Number **points = items(m, count, sizeof(*points));
-	char *name = items(m, 1, NAME_SIZE), unit[NAME_SIZE];
-	char *kept = items(m, 1, NAME_SIZE);
+	Otlp__Number **points = otlp_items(&m->items, count, sizeof(*points));
+	char *name = otlp_items(&m->items, 1, NAME_SIZE), unit[NAME_SIZE];
+	char *kept = otlp_items(&m->items, 1, NAME_SIZE);
 	size_t n = 0;
 
 	for (size_t i = 0; kept && i < count; i++)
@@ -175,20 +158,20 @@ static Otlp__Metric *cost(struct making *m, const struct minute_row *const *rows
 static Otlp__Metric *users(struct making *m, const struct minute_row *of)
 {
 	const struct minute *minute = m->minute;
-	Otlp__Number **points = items(m, minute->user_count + 1, sizeof(*points));
+	Otlp__Number **points = otlp_items(&m->items, minute->user_count + 1, sizeof(*points));
 	Otlp__Metric *ret = metric(m, "pycost.users", "{user}", "Distinct users in the minute.");
-	Otlp__Gauge *g = NEW(m, Otlp__Gauge, OTLP__GAUGE__INIT);
+	Otlp__Gauge *g = OTLP_NEW(&m->items, Otlp__Gauge, OTLP__GAUGE__INIT);
 
 	if (!g)
 		return NULL;
 	g->points = points;
-	for (size_t i = 0; i < minute->user_count && !m->failed; i++) {
+	for (size_t i = 0; i < minute->user_count && !m->items.failed; i++) {
 		const struct minute_users *u = &minute->users[i];
 		Otlp__Attribute **attributes;
 
 		if (strcmp(u->service, of->service) || strcmp(u->version, of->version))
 			continue;
-		attributes = items(m, 1, sizeof(*attributes));
+		attributes = otlp_items(&m->items, 1, sizeof(*attributes));
 		if (!attributes)
 			return NULL;
 		*attributes = attribute(m, TAG_KEY_METRIC, u->metric);
@@ -204,16 +187,16 @@ static Otlp__Metric *users(struct making *m, const struct minute_row *of)
 static void metrics_make(struct making *m, Otlp__ScopeMetrics *scope,
 			 const struct minute_row *const *rows, size_t count)
 {
-	Otlp__Number **requests = items(m, count, sizeof(*requests));
-	Otlp__Spread **spreads = items(m, count, sizeof(*spreads));
+	Otlp__Number **requests = otlp_items(&m->items, count, sizeof(*requests));
+	Otlp__Spread **spreads = otlp_items(&m->items, count, sizeof(*spreads));
 	Otlp__Metric *of_users = users(m, rows[0]);
 
-	scope->metrics = items(m, count + 3, sizeof(*scope->metrics));
-	for (size_t i = 0; i < count && !m->failed; i++) {
+	scope->metrics = otlp_items(&m->items, count + 3, sizeof(*scope->metrics));
+	for (size_t i = 0; i < count && !m->items.failed; i++) {
 		requests[i] = number(m, point_attributes(m, rows[i]), POINT_ATTRIBUTES, rows[i]->requests);
 		spreads[i] = spread(m, rows[i]);
 	}
-	if (m->failed)
+	if (m->items.failed)
 		return;
 	scope->metrics[scope->n_metrics++] = sum(m, "pycost.requests", "{request}",
 						 "Requests, watched or not.", requests, count);
@@ -228,14 +211,14 @@ static void metrics_make(struct making *m, Otlp__ScopeMetrics *scope,
 
 static void resource_make(struct making *m, const struct minute_row *const *rows, size_t count)
 {
-	Otlp__ResourceMetrics *r = NEW(m, Otlp__ResourceMetrics, OTLP__RESOURCE_METRICS__INIT);
-	Otlp__ScopeMetrics *s = NEW(m, Otlp__ScopeMetrics, OTLP__SCOPE_METRICS__INIT);
-	Otlp__Scope *scope = NEW(m, Otlp__Scope, OTLP__SCOPE__INIT);
-	Otlp__Resource *resource = NEW(m, Otlp__Resource, OTLP__RESOURCE__INIT);
-	Otlp__Attribute **attributes = items(m, 2, sizeof(*attributes));
-	Otlp__ScopeMetrics **scopes = items(m, 1, sizeof(*scopes));
+	Otlp__ResourceMetrics *r = OTLP_NEW(&m->items, Otlp__ResourceMetrics, OTLP__RESOURCE_METRICS__INIT);
+	Otlp__ScopeMetrics *s = OTLP_NEW(&m->items, Otlp__ScopeMetrics, OTLP__SCOPE_METRICS__INIT);
+	Otlp__Scope *scope = OTLP_NEW(&m->items, Otlp__Scope, OTLP__SCOPE__INIT);
+	Otlp__Resource *resource = OTLP_NEW(&m->items, Otlp__Resource, OTLP__RESOURCE__INIT);
+	Otlp__Attribute **attributes = otlp_items(&m->items, 2, sizeof(*attributes));
+	Otlp__ScopeMetrics **scopes = otlp_items(&m->items, 1, sizeof(*scopes));
 
-	if (m->failed)
+	if (m->items.failed)
 		return;
 	attributes[0] = attribute(m, "service.name", rows[0]->service);
 	attributes[1] = attribute(m, "service.version", rows[0]->version);
@@ -271,15 +254,15 @@ static bool is_of_same(const struct minute_row *a, const struct minute_row *b)
 static void all_make(struct making *m)
 {
 	size_t count = m->minute->row_count, end;
-	const struct minute_row **rows = items(m, count, sizeof(*rows));
+	const struct minute_row **rows = otlp_items(&m->items, count, sizeof(*rows));
 
-	m->all.resources = items(m, count, sizeof(*m->all.resources));
-	if (m->failed)
+	m->all.resources = otlp_items(&m->items, count, sizeof(*m->all.resources));
+	if (m->items.failed)
 		return;
 	for (size_t i = 0; i < count; i++)
 		rows[i] = &m->minute->rows[i];
 	qsort(rows, count, sizeof(*rows), by_resource);
-	for (size_t i = 0; i < count && !m->failed; i = end) {
+	for (size_t i = 0; i < count && !m->items.failed; i = end) {
 		for (end = i + 1; end < count && is_of_same(rows[i], rows[end]);)
 			end++;
 		resource_make(m, rows + i, end - i);
@@ -295,13 +278,13 @@ int otlp_metrics_pack(const struct minute *minute, uint8_t **ret, size_t *ret_si
 		return -ENODATA;
 	memcpy(m.bounds, minute_bounds, sizeof(m.bounds));
 	all_make(&m);
-	if (!m.failed) {
+	if (!m.items.failed) {
 		*ret_size = otlp__metrics__get_packed_size(&m.all);
 		*ret = malloc(*ret_size);
 		err = *ret ? 0 : -ENOMEM;
 	}
 	if (!err)
 		otlp__metrics__pack(&m.all, *ret);
-	arena_free(&m.memory);
+	arena_free(&m.items.memory);
 	return err;
 }

@@ -10,6 +10,7 @@
 
 #include "otlp.pb-c.h"
 #include "userspace/collector/otlp.h"
+#include "userspace/collector/otlp_items.h"
 #include "userspace/query/minute.h"
 #include "userspace/query/query_tree.h"
 
@@ -26,33 +27,15 @@ struct text {
 
 /* The messages point to each other; all that they are made of is in the arena. */
 struct making {
+	struct otlp_items items;
 	const struct query_tree *tree;
 	uint64_t begin_ns, duration_ns;
-	struct arena memory;
 	struct text *texts;
 	int32_t *stacks; /* by the tree's node; 0: it has no cost of its own */
 	int32_t modes[2];
 	Otlp__Profiles all;
 	Otlp__Dictionary dictionary;
-	bool failed; /* no memory: nothing is made any more */
 };
-
-static void *items(struct making *m, size_t count, size_t size)
-{
-	void *ret = m->failed ? NULL : arena_items(&m->memory, count, size);
-
-	if (!ret)
-		m->failed = true;
-	return ret;
-}
-
-#define NEW(m, type, init)                                    \
-	({                                                    \
-		type *new_ = items((m), 1, sizeof(type));     \
-		if (new_)                                     \
-			*new_ = (type)init;                   \
-		new_;                                         \
-	})
 
 /* ---- the dictionary ---- */
 
@@ -64,14 +47,14 @@ static int32_t string(struct making *m, const char *text)
 	HASH_FIND(hh, m->texts, text, size, t);
 	if (t)
 		return t->index;
-	t = items(m, 1, sizeof(*t));
+	t = otlp_items(&m->items, 1, sizeof(*t));
 	if (!t)
 		return 0;
 	t->text = (char *)text;
 	t->index = HASH_COUNT(m->texts);
 	HASH_ADD_KEYPTR(hh, m->texts, t->text, size, t);
 	if (!t->hh.tbl)
-		m->failed = true;
+		m->items.failed = true;
 	return t->index;
 }
 
@@ -79,8 +62,8 @@ static void strings_end(struct making *m)
 {
 	Otlp__Dictionary *d = &m->dictionary;
 
-	d->strings = items(m, HASH_COUNT(m->texts), sizeof(*d->strings));
-	for (struct text *t = m->texts; t && !m->failed; t = t->hh.next)
+	d->strings = otlp_items(&m->items, HASH_COUNT(m->texts), sizeof(*d->strings));
+	for (struct text *t = m->texts; t && !m->items.failed; t = t->hh.next)
 		d->strings[d->n_strings++] = t->text;
 }
 
@@ -90,14 +73,14 @@ static void functions_make(struct making *m)
 	size_t count = m->tree->function_count + 1;
 	Otlp__Dictionary *d = &m->dictionary;
 
-	d->functions = items(m, count, sizeof(*d->functions));
-	d->locations = items(m, count, sizeof(*d->locations));
-	for (size_t i = 0; i < count && !m->failed; i++) {
+	d->functions = otlp_items(&m->items, count, sizeof(*d->functions));
+	d->locations = otlp_items(&m->items, count, sizeof(*d->locations));
+	for (size_t i = 0; i < count && !m->items.failed; i++) {
 		const struct query_tree_function *from = i ? &m->tree->functions[i - 1] : NULL;
-		Otlp__Function *f = NEW(m, Otlp__Function, OTLP__FUNCTION__INIT);
-		Otlp__Location *l = NEW(m, Otlp__Location, OTLP__LOCATION__INIT);
-		Otlp__Line *line = NEW(m, Otlp__Line, OTLP__LINE__INIT);
-		Otlp__Line **lines = items(m, 1, sizeof(*lines));
+		Otlp__Function *f = OTLP_NEW(&m->items, Otlp__Function, OTLP__FUNCTION__INIT);
+		Otlp__Location *l = OTLP_NEW(&m->items, Otlp__Location, OTLP__LOCATION__INIT);
+		Otlp__Line *line = OTLP_NEW(&m->items, Otlp__Line, OTLP__LINE__INIT);
+		Otlp__Line **lines = otlp_items(&m->items, 1, sizeof(*lines));
 
 		if (!lines)
 			return;
@@ -120,10 +103,10 @@ static void attributes_make(struct making *m)
 	static const char *const modes[] = { "exact", "sampled" };
 	Otlp__Dictionary *d = &m->dictionary;
 
-	d->attributes = items(m, 3, sizeof(*d->attributes));
-	for (int i = 0; i < 3 && !m->failed; i++) {
-		Otlp__NamedValue *n = NEW(m, Otlp__NamedValue, OTLP__NAMED_VALUE__INIT);
-		Otlp__Value *v = NEW(m, Otlp__Value, OTLP__VALUE__INIT);
+	d->attributes = otlp_items(&m->items, 3, sizeof(*d->attributes));
+	for (int i = 0; i < 3 && !m->items.failed; i++) {
+		Otlp__NamedValue *n = OTLP_NEW(&m->items, Otlp__NamedValue, OTLP__NAMED_VALUE__INIT);
+		Otlp__Value *v = OTLP_NEW(&m->items, Otlp__Value, OTLP__VALUE__INIT);
 
 		if (!v)
 			return;
@@ -146,14 +129,14 @@ static bool has_cost(const struct query_tree_node *n)
 static Otlp__Stack *stack_make(struct making *m, uint32_t node)
 {
 	const struct query_tree *t = m->tree;
-	Otlp__Stack *s = NEW(m, Otlp__Stack, OTLP__STACK__INIT);
+	Otlp__Stack *s = OTLP_NEW(&m->items, Otlp__Stack, OTLP__STACK__INIT);
 	size_t depth = 0;
 
 	for (uint32_t n = node; n; n = t->nodes[n].parent)
 		depth++;
 	if (s)
-		s->locations = items(m, depth, sizeof(*s->locations));
-	for (uint32_t n = node; n && !m->failed; n = t->nodes[n].parent)
+		s->locations = otlp_items(&m->items, depth, sizeof(*s->locations));
+	for (uint32_t n = node; n && !m->items.failed; n = t->nodes[n].parent)
 		s->locations[s->n_locations++] = t->nodes[n].function + 1;
 	return s;
 }
@@ -163,12 +146,12 @@ static void stacks_make(struct making *m)
 	const struct query_tree *t = m->tree;
 	Otlp__Dictionary *d = &m->dictionary;
 
-	m->stacks = items(m, t->node_count + 1, sizeof(*m->stacks));
-	d->stacks = items(m, t->node_count + 1, sizeof(*d->stacks));
-	if (m->failed)
+	m->stacks = otlp_items(&m->items, t->node_count + 1, sizeof(*m->stacks));
+	d->stacks = otlp_items(&m->items, t->node_count + 1, sizeof(*d->stacks));
+	if (m->items.failed)
 		return;
-	d->stacks[d->n_stacks++] = NEW(m, Otlp__Stack, OTLP__STACK__INIT);
-	for (uint32_t i = 1; i < t->node_count && !m->failed; i++)
+	d->stacks[d->n_stacks++] = OTLP_NEW(&m->items, Otlp__Stack, OTLP__STACK__INIT);
+	for (uint32_t i = 1; i < t->node_count && !m->items.failed; i++)
 		if (has_cost(&t->nodes[i])) {
 			m->stacks[i] = d->n_stacks;
 			d->stacks[d->n_stacks++] = stack_make(m, i);
@@ -179,17 +162,17 @@ static void dictionary_begin(struct making *m)
 {
 	static uint8_t zeroes[16];
 	Otlp__Dictionary *d = &m->dictionary;
-	Otlp__Link *link = NEW(m, Otlp__Link, OTLP__LINK__INIT);
+	Otlp__Link *link = OTLP_NEW(&m->items, Otlp__Link, OTLP__LINK__INIT);
 
 	string(m, "");
-	d->mappings = items(m, 1, sizeof(*d->mappings));
-	d->links = items(m, 1, sizeof(*d->links));
-	if (m->failed)
+	d->mappings = otlp_items(&m->items, 1, sizeof(*d->mappings));
+	d->links = otlp_items(&m->items, 1, sizeof(*d->links));
+	if (m->items.failed)
 		return;
 	/* As that format's description wishes, of its sizes. */
 	link->trace_id = (ProtobufCBinaryData){ 16, zeroes };
 	link->span_id = (ProtobufCBinaryData){ 8, zeroes };
-	d->mappings[d->n_mappings++] = NEW(m, Otlp__Mapping, OTLP__MAPPING__INIT);
+	d->mappings[d->n_mappings++] = OTLP_NEW(&m->items, Otlp__Mapping, OTLP__MAPPING__INIT);
 	d->links[d->n_links++] = link;
 	functions_make(m);
 	attributes_make(m);
@@ -209,8 +192,8 @@ static int64_t value_of(const struct query_tree_node *n, enum kind kind, bool sa
 
 static Otlp__Sample *sample(struct making *m, int32_t stack, int64_t value)
 {
-	Otlp__Sample *s = NEW(m, Otlp__Sample, OTLP__SAMPLE__INIT);
-	int64_t *values = items(m, 1, sizeof(*values));
+	Otlp__Sample *s = OTLP_NEW(&m->items, Otlp__Sample, OTLP__SAMPLE__INIT);
+	int64_t *values = otlp_items(&m->items, 1, sizeof(*values));
 
 	if (!values)
 		return NULL;
@@ -223,7 +206,7 @@ static Otlp__Sample *sample(struct making *m, int32_t stack, int64_t value)
 
 static Otlp__ValueType *type_make(struct making *m, const struct query_pair *pair, enum kind kind)
 {
-	Otlp__ValueType *t = NEW(m, Otlp__ValueType, OTLP__VALUE_TYPE__INIT);
+	Otlp__ValueType *t = OTLP_NEW(&m->items, Otlp__ValueType, OTLP__VALUE_TYPE__INIT);
 	bool is_time = !strcmp(pair->metric, metric_name(METRIC_TASK_CLOCK));
 
 	if (!t)
@@ -240,12 +223,12 @@ static void id_make(struct making *m, Otlp__Profile *p, const struct query_tree_
 {
 	const char *texts[] = { g->values[SERVICE], g->values[VERSION], g->pair.metric, g->pair.mode };
 	XXH3_state_t *state = XXH3_createState();
-	uint8_t *id = items(m, 1, ID_SIZE);
+	uint8_t *id = otlp_items(&m->items, 1, ID_SIZE);
 	XXH128_canonical_t hash;
 	uint64_t what[] = { m->begin_ns, kind };
 
 	if (!id || !state) {
-		m->failed = true;
+		m->items.failed = true;
 		XXH3_freeState(state);
 		return;
 	}
@@ -264,7 +247,7 @@ static Otlp__Profile *profile_make(struct making *m, uint32_t group, size_t node
 	const struct query_tree *t = m->tree;
 	const struct query_tree_group *g = &t->groups[group];
 	bool sampled = !strcmp(g->pair.mode, "sampled");
-	Otlp__Profile *p = NEW(m, Otlp__Profile, OTLP__PROFILE__INIT);
+	Otlp__Profile *p = OTLP_NEW(&m->items, Otlp__Profile, OTLP__PROFILE__INIT);
 
 	if (!p)
 		return NULL;
@@ -276,8 +259,8 @@ static Otlp__Profile *profile_make(struct making *m, uint32_t group, size_t node
 	p->duration_ns = m->duration_ns;
 	p->attributes = &m->modes[sampled];
 	p->n_attributes = 1;
-	p->samples = items(m, nodes, sizeof(*p->samples));
-	for (uint32_t i = 1; i < t->node_count && !m->failed; i++) {
+	p->samples = otlp_items(&m->items, nodes, sizeof(*p->samples));
+	for (uint32_t i = 1; i < t->node_count && !m->items.failed; i++) {
 		int64_t value = t->nodes[i].group == group ? value_of(&t->nodes[i], kind, sampled) : 0;
 
 		if (value && m->stacks[i])
@@ -288,8 +271,8 @@ static Otlp__Profile *profile_make(struct making *m, uint32_t group, size_t node
 
 static Otlp__Attribute *attribute(struct making *m, const char *key, const char *text)
 {
-	Otlp__Attribute *a = NEW(m, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
-	Otlp__Value *v = NEW(m, Otlp__Value, OTLP__VALUE__INIT);
+	Otlp__Attribute *a = OTLP_NEW(&m->items, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
+	Otlp__Value *v = OTLP_NEW(&m->items, Otlp__Value, OTLP__VALUE__INIT);
 
 	if (!v)
 		return NULL;
@@ -304,15 +287,15 @@ static Otlp__Attribute *attribute(struct making *m, const char *key, const char 
 static void resource_make(struct making *m, uint32_t group, size_t nodes)
 {
 	const struct query_tree_group *g = &m->tree->groups[group];
-	Otlp__ResourceProfiles *r = NEW(m, Otlp__ResourceProfiles, OTLP__RESOURCE_PROFILES__INIT);
-	Otlp__ScopeProfiles *s = NEW(m, Otlp__ScopeProfiles, OTLP__SCOPE_PROFILES__INIT);
-	Otlp__Scope *scope = NEW(m, Otlp__Scope, OTLP__SCOPE__INIT);
-	Otlp__Resource *resource = NEW(m, Otlp__Resource, OTLP__RESOURCE__INIT);
-	Otlp__Attribute **attributes = items(m, 2, sizeof(*attributes));
-	Otlp__ScopeProfiles **scopes = items(m, 1, sizeof(*scopes));
-	Otlp__Profile **profiles = items(m, KINDS, sizeof(*profiles));
+	Otlp__ResourceProfiles *r = OTLP_NEW(&m->items, Otlp__ResourceProfiles, OTLP__RESOURCE_PROFILES__INIT);
+	Otlp__ScopeProfiles *s = OTLP_NEW(&m->items, Otlp__ScopeProfiles, OTLP__SCOPE_PROFILES__INIT);
+	Otlp__Scope *scope = OTLP_NEW(&m->items, Otlp__Scope, OTLP__SCOPE__INIT);
+	Otlp__Resource *resource = OTLP_NEW(&m->items, Otlp__Resource, OTLP__RESOURCE__INIT);
+	Otlp__Attribute **attributes = otlp_items(&m->items, 2, sizeof(*attributes));
+	Otlp__ScopeProfiles **scopes = otlp_items(&m->items, 1, sizeof(*scopes));
+	Otlp__Profile **profiles = otlp_items(&m->items, KINDS, sizeof(*profiles));
 
-	if (m->failed)
+	if (m->items.failed)
 		return;
 	attributes[0] = attribute(m, "service.name",
 				  *g->values[SERVICE] ? g->values[SERVICE] : MINUTE_OTHER);
@@ -321,9 +304,9 @@ static void resource_make(struct making *m, uint32_t group, size_t nodes)
 	resource->n_attributes = *g->values[VERSION] ? 2 : 1;
 	scope->name = "pycost";
 	scope->version = PYCOST_VERSION;
-	for (int kind = 0; kind < KINDS && !m->failed; kind++) {
+	for (int kind = 0; kind < KINDS && !m->items.failed; kind++) {
 		profiles[s->n_profiles] = profile_make(m, group, nodes, kind);
-		if (!m->failed && profiles[s->n_profiles]->n_samples)
+		if (!m->items.failed && profiles[s->n_profiles]->n_samples)
 			s->n_profiles++;
 	}
 	s->scope = scope;
@@ -339,14 +322,14 @@ static void resource_make(struct making *m, uint32_t group, size_t nodes)
 static void all_make(struct making *m)
 {
 	const struct query_tree *t = m->tree;
-	size_t *nodes = items(m, t->group_count, sizeof(*nodes));
+	size_t *nodes = otlp_items(&m->items, t->group_count, sizeof(*nodes));
 
 	m->all.dictionary = &m->dictionary;
-	m->all.resources = items(m, t->group_count, sizeof(*m->all.resources));
+	m->all.resources = otlp_items(&m->items, t->group_count, sizeof(*m->all.resources));
 	dictionary_begin(m);
-	for (uint32_t i = 1; i < t->node_count && !m->failed; i++)
+	for (uint32_t i = 1; i < t->node_count && !m->items.failed; i++)
 		nodes[t->nodes[i].group]++;
-	for (uint32_t i = 0; i < t->group_count && !m->failed; i++)
+	for (uint32_t i = 0; i < t->group_count && !m->items.failed; i++)
 		resource_make(m, i, nodes[i]);
 	strings_end(m);
 }
@@ -368,7 +351,7 @@ int otlp_profiles_pack(const struct query_tree *t, uint64_t begin_s, uint64_t se
 	if (t->node_count >= INT32_MAX || t->function_count >= INT32_MAX / 2)
 		return -E2BIG;
 	all_make(&m);
-	if (m.failed)
+	if (m.items.failed)
 		err = -ENOMEM;
 	else if (!m.all.n_resources)
 		err = -ENODATA;
@@ -380,6 +363,6 @@ int otlp_profiles_pack(const struct query_tree *t, uint64_t begin_s, uint64_t se
 	if (!err)
 		otlp__profiles__pack(&m.all, *ret);
 	HASH_CLEAR(hh, m.texts);
-	arena_free(&m.memory);
+	arena_free(&m.items.memory);
 	return err;
 }

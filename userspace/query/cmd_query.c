@@ -277,13 +277,8 @@ static int store_ask(const struct arguments *a, json_t **ret, char *err, size_t 
 static struct query_style style_choose(const struct arguments *a)
 {
 	struct query_style style = { .exact = a->exact, .wide = a->wide };
-	bool terminal = (!a->out || !strcmp(a->out, "-")) && isatty(STDOUT_FILENO);
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-	struct winsize size;
 
-	if (terminal && !ioctl(STDOUT_FILENO, TIOCGWINSZ, &size))
-		style.width = size.ws_col;
-	style.color = terminal && !(no_color && *no_color) && term && strcmp(term, "dumb");
+	style.color = output_is_colored(a->out, &style.width);
 	return style;
 }
 

@@ -156,13 +156,8 @@ static int bins_load(struct loading *l)
 
 	if (err)
 		return err;
-	fputs("SELECT ", sql.out);
-	query_sql_keys(r, &by_keys, sql.out);
-	fputs("distribution, bin, sum(n) FROM ", sql.out);
-	query_sql_from(r, FACT_BINS, &by_keys, sql.out);
-	fputs(" GROUP BY ", sql.out);
-	query_sql_keys(r, &by_keys, sql.out);
-	fputs("distribution, bin ORDER BY bin", sql.out);
+	query_sql_sums(r, FACT_BINS, &by_keys, "distribution, bin", "sum(n)", sql.out);
+	fputs(" ORDER BY bin", sql.out);
 	return query_sql_select(r, &sql, bin_row, l);
 }
 
@@ -197,13 +192,8 @@ static int backends_load(struct loading *l)
 
 	if (err)
 		return err;
-	fputs("SELECT ", sql.out);
-	query_sql_keys(r, &by_keys, sql.out);
-	fputs("backend, sum(calls), sum(ns) FROM ", sql.out);
-	query_sql_from(r, FACT_BACKENDS, &by_keys, sql.out);
-	fputs(" GROUP BY ", sql.out);
-	query_sql_keys(r, &by_keys, sql.out);
-	fputs("backend ORDER BY backend", sql.out);
+	query_sql_sums(r, FACT_BACKENDS, &by_keys, "backend", "sum(calls), sum(ns)", sql.out);
+	fputs(" ORDER BY backend", sql.out);
 	return query_sql_select(r, &sql, backend_row, l);
 }
 

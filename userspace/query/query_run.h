@@ -61,7 +61,13 @@ void query_sql_keys(const struct query_run *r, const struct query_slices *w, FIL
  */
 void query_sql_from(const struct query_run *r, enum store_fact fact, const struct query_slices *w,
 		    FILE *out);
-/* The part of it after the first SELECT, for what was added up by slice before it is joined. */
+/*
+ * "SELECT keys, columns, sums FROM ... GROUP BY keys, columns": sums by these tags and by
+ * columns of the fact itself.
+ */
+void query_sql_sums(const struct query_run *r, enum store_fact fact, const struct query_slices *w,
+		    const char *columns, const char *sums, FILE *out);
+/* The part of query_sql_from() after the first SELECT, for what was added up by slice before it is joined. */
 void query_sql_slices(const struct query_run *r, const struct query_slices *w, FILE *out);
 /* "match(COLUMN, '...')" or "COLUMN = '...'". tail: what comes after a dot will do. */
 void query_sql_matches(const struct query_run *r, const char *column, const char *glob, bool tail,

@@ -211,6 +211,18 @@ void query_sql_from(const struct query_run *r, enum store_fact fact, const struc
 	query_sql_slices(r, w, out);
 }
 
+void query_sql_sums(const struct query_run *r, enum store_fact fact, const struct query_slices *w,
+		    const char *columns, const char *sums, FILE *out)
+{
+	fputs("SELECT ", out);
+	query_sql_keys(r, w, out);
+	fprintf(out, "%s, %s FROM ", columns, sums);
+	query_sql_from(r, fact, w, out);
+	fputs(" GROUP BY ", out);
+	query_sql_keys(r, w, out);
+	fputs(columns, out);
+}
+
 void query_sql_slices(const struct query_run *r, const struct query_slices *w, FILE *out)
 {
 	fputs(" AS facts", out);

@@ -90,13 +90,8 @@ int query_counters_run(struct query_run *r)
 		err = query_sql_begin(r, &sql);
 	if (err)
 		return err;
-	fputs("SELECT ", sql.out);
-	query_sql_keys(r, &slices, sql.out);
-	fputs("name, sum(value) AS total FROM ", sql.out);
-	query_sql_from(r, FACT_COUNTERS, &slices, sql.out);
-	fputs(" GROUP BY ", sql.out);
-	query_sql_keys(r, &slices, sql.out);
-	fputs("name ORDER BY ", sql.out);
+	query_sql_sums(r, FACT_COUNTERS, &slices, "name", "sum(value) AS total", sql.out);
+	fputs(" ORDER BY ", sql.out);
 	fputs(strcmp(r->q->sort, "value") ? "" : "total DESC, ", sql.out);
 	query_sql_keys(r, &slices, sql.out);
 	fprintf(sql.out, "name LIMIT %" PRIu32, r->q->limit + 1);
