@@ -330,6 +330,17 @@ def test_clock_set():
     waits = ahead.until_put()
     check("clock set: of the future: it waits", waits["waiting"] == 10 and not waits["dropped"]
           and not waits["expired"] and not waits["poison"], waits)
+    # What is made with the right clock comes after them, and need not wait for their time.
+    ahead.kill()
+    os.remove(ahead.spool + ".put")
+    fresh = Courier(url, 10, minutes_ago(40), spool=ahead.spool)
+    want = sent(told + [(fresh, {"minutes": 10})])
+    until = time.monotonic() + 2 * PATIENCE
+    have = {}
+    while have != want and time.monotonic() < until:
+        time.sleep(0.5)
+        have = answered(url, minutes_ago(9 * 1440), minutes_ago(-9 * 1440))
+    same("clock set: others pass by it", have, want)
     server.stop()
 
 

@@ -62,6 +62,19 @@ static int put(struct spool *s, unsigned n)
 	return spool_put(s, id, 60 * n, bytes, sizeof(bytes), names, 2);
 }
 
+/* Puts the oldest behind all others, and says which it was; below 0: there is no other. */
+static int behind(struct spool *s)
+{
+	struct spool_batch b;
+	int n;
+
+	if (spool_oldest(s, &b))
+		return -1;
+	n = b.id[0] | b.id[1] << 8;
+	free(b.bytes);
+	return spool_behind(s, &b) ? n : -n;
+}
+
 /* Whose turn it is; -1: nobody's. */
 static int take(struct spool *s, enum spool_fate fate)
 {
@@ -83,6 +96,31 @@ static struct spool_status status(struct spool *s)
 
 	spool_status(s, &st);
 	return st;
+}
+
+static void test_behind(void)
+{
+	struct spool_options o;
+	struct spool *s;
+
+	fresh();
+	o = options();
+	s = opened(&o);
+	for (unsigned n = 1; n <= 3; n++)
+		CU_ASSERT_EQUAL(put(s, n), 0);
+	CU_ASSERT_EQUAL(behind(s), 1);
+	CU_ASSERT_EQUAL(put(s, 4), 0);
+	CU_ASSERT_EQUAL(take(s, SPOOL_SENT), 2);
+	CU_ASSERT(status(s).batches == 3 && status(s).bytes == 3 * SIZE);
+	spool_close(s);
+	s = opened(&o);
+	CU_ASSERT_EQUAL(take(s, SPOOL_SENT), 3);
+	CU_ASSERT_EQUAL(take(s, SPOOL_SENT), 1);
+	CU_ASSERT_EQUAL(behind(s), -4);
+	CU_ASSERT_EQUAL(take(s, SPOOL_SENT), 4);
+	CU_ASSERT_EQUAL(take(s, SPOOL_SENT), -1);
+	spool_close(s);
+	gone();
 }
 
 static void test_in_order(void)
@@ -356,6 +394,7 @@ int suite_spool(void)
 {
 	CU_TestInfo tests[] = {
 		{ "in order, over restarts", test_in_order },
+		{ "one goes behind the others", test_behind },
 		{ "names the collector has", test_names },
 		{ "as many names as may be", test_names_bounded },
 		{ "the oldest go", test_limit },

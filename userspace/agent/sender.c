@@ -21,6 +21,7 @@
 #define REFUSED_FIRST_MS 60000 /* somebody has to give it a right first */
 #define REFUSED_LAST_MS 300000
 #define ASKED_MOST_MS 3600000 /* that a collector may ask us to wait */
+#define AHEAD_S 600
 #define TELL_NS (600ull * 1000000000) /* how often what lasts is told again */
 
 /* What an attempt is made by. */
@@ -43,6 +44,7 @@ struct sender {
 	struct sender_status status;
 	/* of the thread alone */
 	unsigned failures; /* in a row */
+	uint64_t behind;   /* batches in a row that were put behind the others */
 	uint64_t told;	   /* ns */
 };
 
@@ -131,6 +133,25 @@ static void aside(struct sender *s, const struct spool_batch *b, const struct po
 		       (unsigned long long)b->begin_s, b->size, daemon_log_value(value, a->text));
 }
 
+/*
+ * A batch that was made by a clock that was ahead waits until its time has come: the others need
+ * not. False: there are no others that have not been tried.
+ */
+static bool put_behind(struct sender *s, const struct spool_batch *b)
+{
+	struct spool_status waiting;
+
+	spool_status(s->spool, &waiting);
+	/* If it is not of the future by our own clock, it is ours that is wrong. */
+	if (b->begin_s < (uint64_t)time(NULL) + AHEAD_S || s->behind + 1 >= waiting.batches ||
+	    !spool_behind(s->spool, b)) {
+		s->behind = 0;
+		return false;
+	}
+	s->behind++;
+	return true;
+}
+
 /* How long to wait before the next attempt; 0: none of that. */
 static unsigned conclude(struct sender *s, const struct spool_batch *b, const struct post_answer *a)
 {
@@ -140,6 +161,7 @@ static unsigned conclude(struct sender *s, const struct spool_batch *b, const st
 	case POST_STORED:
 	case POST_DUPLICATE:
 		spool_done(s->spool, b, SPOOL_SENT, NULL);
+		s->behind = 0;
 		success_note(s, b, a->outcome == POST_DUPLICATE);
 		return 0;
 	case POST_POISON:
@@ -150,8 +172,12 @@ static unsigned conclude(struct sender *s, const struct spool_batch *b, const st
 		ms = jittered(backoff_ms(++s->failures, REFUSED_FIRST_MS, REFUSED_LAST_MS));
 		break;
 	default:
+		if (a->status == POST_STATUS_CLOCK && put_behind(s, b))
+			return 0;
 		ms = jittered(backoff_ms(++s->failures, FIRST_MS, LAST_MS));
-		if (a->retry_s > 0) {
+		if (a->status == POST_STATUS_CLOCK) {
+			ms = jittered(LAST_MS); /* for what is made meanwhile */
+		} else if (a->retry_s > 0) {
 			double asked = a->retry_s * 1e3;
 
 			/* Not earlier than asked for, nor all at once. */

@@ -73,6 +73,12 @@ enum spool_fate {
 void spool_done(struct spool *s, const struct spool_batch *b, enum spool_fate fate,
 		const char *why);
 
+/*
+ * The oldest is not for now, and goes behind all others; false: there is no other, or the disk
+ * does not take it.
+ */
+bool spool_behind(struct spool *s, const struct spool_batch *b);
+
 /* Waits until there may be a batch, or for so long; returns early after spool_wake(). */
 void spool_wait(struct spool *s, int timeout_ms);
 void spool_wake(struct spool *s);

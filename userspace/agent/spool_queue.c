@@ -354,6 +354,48 @@ void spool_done(struct spool *s, const struct spool_batch *b, enum spool_fate fa
 	pthread_mutex_unlock(&s->mutex);
 }
 
+static bool kept_behind(struct spool *s, int64_t number)
+{
+	struct spool_kept **k = &s->kept, *moved;
+
+	while ((*k)->number != number)
+		k = &(*k)->next;
+	moved = *k;
+	if (!moved->next)
+		return false;
+	*k = moved->next;
+	moved->next = NULL;
+	*s->kept_end = moved;
+	s->kept_end = &moved->next;
+	return true;
+}
+
+static bool disk_behind(struct spool *s, int64_t number)
+{
+	struct change c;
+	int rc = s->disk_batches > 1 ? begin(s, &c) : SQLITE_DONE;
+
+	if (rc == SQLITE_DONE)
+		return false;
+	if (rc == SQLITE_OK)
+		rc = spool_db_run(s->db, "UPDATE batches SET number=(SELECT max(number) FROM batches)+1 "
+					 "WHERE number=?", "i", number);
+	return !commit(s, &c, rc);
+}
+
+bool spool_behind(struct spool *s, const struct spool_batch *b)
+{
+	int64_t number;
+	bool moved;
+
+	pthread_mutex_lock(&s->mutex);
+	s->flight = 0;
+	number = number_now(s, b);
+	moved = number < 0 ? kept_behind(s, number) : number > 0 && disk_behind(s, number);
+	pthread_mutex_unlock(&s->mutex);
+	return moved;
+}
+
 void spool_wait(struct spool *s, int timeout_ms)
 {
 	struct timespec until = clock_in_ms(timeout_ms);

@@ -193,7 +193,7 @@ static enum post_outcome outcome_of(long status)
 	case 422: return POST_POISON;
 	case 410: return POST_EXPIRED;
 	case 408:
-	case 409:
+	case POST_STATUS_CLOCK:
 	case 425:
 	case 429: return POST_LATER;
 	}

@@ -39,6 +39,9 @@ enum post_outcome {
 	POST_POISON,	 /* not what the collector can read, ever */
 };
 
+/* Of HTTP: the batch's clock, or the sender's, is too far off to be taken now. */
+#define POST_STATUS_CLOCK 409
+
 struct post_answer {
 	enum post_outcome outcome;
 	long status;	   /* of HTTP; 0: there was no answer */
