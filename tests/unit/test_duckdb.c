@@ -8,6 +8,7 @@
 #include "tests/unit/fleet_sample.h"
 #include "tests/unit/suites.h"
 #include "tests/unit/tree.h"
+#include "userspace/clock.h"
 #include "userspace/store/duckdb_store.h"
 
 #define HOUR 3600ull
@@ -426,7 +427,29 @@ IN_TREE(test_retention)
 IN_TREE(test_names)
 IN_TREE(test_one_process)
 IN_TREE(test_values)
+/* A question without an end is given up in time; what comes after it is not. */
+static void test_patience(void)
+{
+	static const char *const endless = "SELECT count(*) FROM range(4000000000) AS a(x), "
+					   "range(4000000000) AS b(y) WHERE (x * y) % 7 = 3";
+	struct store *s = open_store();
+	uint64_t began = clock_ns();
+	double value;
+
+	CU_ASSERT_EQUAL(store_select_until(s, endless, began + 200000000, take, &value, err,
+					   sizeof(err)), -ETIMEDOUT);
+	CU_ASSERT(clock_ns() - began > 200000000 && clock_ns() - began < 20000000000);
+	CU_ASSERT_PTR_NOT_NULL(strstr(err, "too long"));
+	for (int i = 0; i < 3; i++)
+		CU_ASSERT(number(s, "SELECT 40 + 2") == 42);
+	CU_ASSERT(!store_select_until(s, "SELECT 7", clock_ns() + 60000000000, take, &value, err,
+				      sizeof(err)));
+	CU_ASSERT(value == 7);
+	store_close(s);
+}
+
 IN_TREE(test_foreign_text)
+IN_TREE(test_patience)
 IN_TREE(test_versions)
 IN_TREE(test_opened_anew)
 
@@ -444,6 +467,7 @@ int suite_duckdb(void)
 		{ "a store is one process's", test_one_process_in_tree },
 		{ "values, and what statements may do", test_values_in_tree },
 		{ "foreign text", test_foreign_text_in_tree },
+		{ "a question without an end", test_patience_in_tree },
 		{ "tables of other versions", test_versions_in_tree },
 		{ "opened anew when it must be", test_opened_anew_in_tree },
 		CU_TEST_INFO_NULL,

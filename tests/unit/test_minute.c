@@ -47,8 +47,8 @@ static int requests_rows(const struct fake *f, store_row_fn row, void *arg)
 	return err;
 }
 
-static int fake_select(struct store *s, const char *sql, store_row_fn row, void *arg, char *err,
-		       size_t errlen)
+static int fake_select(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row,
+		       void *arg, char *err, size_t errlen)
 {
 	return strstr(sql, "sum(estimate)") ? requests_rows((struct fake *)s, row, arg) : 0;
 }

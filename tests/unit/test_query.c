@@ -27,7 +27,7 @@ struct listener {
 	const char *rows[16]; /* metric, mode of the totals */
 };
 
-static int listener_select(struct store *s, const char *sql, store_row_fn row, void *arg, char *err,
+static int listener_select(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row, void *arg, char *err,
 			   size_t errlen)
 {
 	struct listener *l = (struct listener *)s;

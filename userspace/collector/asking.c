@@ -116,6 +116,8 @@ static unsigned status_of(int err)
 {
 	if (err == -EINVAL || err == -ERANGE || err == -ENOENT || err == -ENODATA)
 		return MHD_HTTP_BAD_REQUEST;
+	if (err == -ETIMEDOUT)
+		return MHD_HTTP_GATEWAY_TIMEOUT;
 	return err == -EAGAIN ? MHD_HTTP_SERVICE_UNAVAILABLE : MHD_HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -259,6 +261,7 @@ void asking_put(struct asking *a, struct exchange *e)
 		j->minute = e->minute;
 		j->older = e->older;
 		j->began_ns = clock_ns();
+		j->query.until_ns = j->began_ns + a->collector->config->query_s * 1000000000;
 		for (link = &a->jobs; *link; link = &(*link)->next)
 			;
 		*link = j;

@@ -51,6 +51,7 @@ struct query {
 	char measure[QUERY_TEXT_MAX];  /* of series: "cost", "latency.p99"... */
 	char sort[QUERY_TEXT_MAX];
 	uint32_t limit;
+	uint64_t until_ns; /* no answer is wanted any more then (CLOCK_MONOTONIC); 0: never */
 };
 
 /* now_s: what times are relative to, such as "1h" and "2d". */

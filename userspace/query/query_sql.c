@@ -30,7 +30,8 @@ int query_sql_select(struct query_run *r, struct query_sql *sql, store_row_fn ro
 	int err = fclose(sql->out) ? QUERY_FAIL(r, -ENOMEM, "no memory") : 0;
 
 	if (!err)
-		err = store_select(r->store, sql->text, row, arg, r->err, r->errlen);
+		err = store_select_until(r->store, sql->text, r->q->until_ns, row, arg, r->err,
+					 r->errlen);
 	free(sql->text);
 	*sql = (struct query_sql){ 0 };
 	return err;

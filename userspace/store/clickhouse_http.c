@@ -205,7 +205,7 @@ static int kind_of(int code)
 	switch (code) {
 	case 32:  /* ATTEMPT_TO_READ_AFTER_EOF */
 	case 75:  /* CANNOT_WRITE_TO_FILE_DESCRIPTOR */
-	case 159: /* TIMEOUT_EXCEEDED */
+	case CLICKHOUSE_TIMEOUT_EXCEEDED:
 	case 198: /* DNS_ERROR */
 	case 202: /* TOO_MUCH_SIMULTANEOUS_QUERIES */
 	case 203: /* NO_FREE_CONNECTION */
@@ -264,7 +264,8 @@ static int complain(struct reply *r, long status, int *code, char *err, size_t e
 		if (*at == '\n' || *at == '\r' || *at == '\t')
 			*at = ' ';
 	snprintf(err, errlen, "ClickHouse at %s: %.600s (its error %d)", name, text, *code);
-	return kind_of(*code);
+	/* A question that may take only so long; of rows it is not known what became of them. */
+	return *code == CLICKHOUSE_TIMEOUT_EXCEEDED && !r->call->rows ? -ETIMEDOUT : kind_of(*code);
 }
 
 static int judge(struct reply *r, CURLcode result, int *code, char *err, size_t errlen)

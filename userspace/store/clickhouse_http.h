@@ -43,7 +43,7 @@ struct clickhouse_call {
 /*
  * -EAGAIN: the server is away, busy, out of room or not answering in time; what was to be
  * inserted may or may not be. -EACCES: the user is refused. -EIO: all else that it objects
- * to. *ret_code, unless NULL: ClickHouse's number of the error, or 0.
+ * to. -ETIMEDOUT: a statement took longer than it may. *ret_code, unless NULL: ClickHouse's number of the error, or 0.
  */
 int clickhouse_call(struct clickhouse_http *h, const struct clickhouse_call *call, int *ret_code,
 		    char *err, size_t errlen);
@@ -51,5 +51,6 @@ int clickhouse_call(struct clickhouse_http *h, const struct clickhouse_call *cal
 /* Of dbms/src/Common/ErrorCodes.cpp (18.16), those that are looked for. */
 #define CLICKHOUSE_UNKNOWN_TABLE 60
 #define CLICKHOUSE_UNKNOWN_DATABASE 81
+#define CLICKHOUSE_TIMEOUT_EXCEEDED 159
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/clock.h"
 #include "userspace/store/clickhouse.h"
 
 static void close_store(struct store *s)
@@ -145,12 +146,23 @@ static int open_store(const char *where, const struct store_options *o, struct s
 	return 0;
 }
 
-static int select_rows(struct store *s, const char *sql, store_row_fn row, void *arg, char *err,
-		       size_t errlen)
+static int select_rows(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row,
+		       void *arg, char *err, size_t errlen)
 {
 	struct clickhouse *c = (struct clickhouse *)s;
+	uint64_t now = clock_ns();
+	char *limited;
+	int error;
 
-	return clickhouse_ask(c, 0, c->database, sql, row, arg, err, errlen);
+	if (!until_ns)
+		return clickhouse_ask(c, 0, c->database, sql, row, arg, err, errlen);
+	limited = clickhouse_sql("%s SETTINGS max_execution_time = %u", sql,
+				 until_ns > now ? (unsigned)((until_ns - now) / 1000000000) + 1 : 1);
+	if (!limited)
+		return -ENOMEM;
+	error = clickhouse_ask(c, 0, c->database, limited, row, arg, err, errlen);
+	free(limited);
+	return error;
 }
 
 /* Backslashes escape, also within what LIKE takes. */

@@ -74,6 +74,7 @@ _Static_assert(sizeof(union duck_string) == 16, "not as in duckdb.h");
 	F(int, connect, (void *db, void **connection)) \
 	F(void, disconnect, (void **connection)) \
 	F(int, query, (void *connection, const char *sql, struct duck_result *ret)) \
+	F(void, interrupt, (void *connection)) \
 	F(void, destroy_result, (struct duck_result *result)) \
 	F(const char *, result_error, (struct duck_result *result)) \
 	F(int, result_error_type, (struct duck_result *result)) \

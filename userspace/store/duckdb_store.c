@@ -210,6 +210,7 @@ static void duck_close(struct store *base)
 {
 	struct duck_store *s = of(base);
 
+	duck_watch_close(&s->watch);
 	close_file(s);
 	for (int i = 0; i < SCHEMA_NAMES; i++)
 		id_set_free(&s->known[i]);
@@ -255,6 +256,7 @@ static int duck_open(const char *where, const struct store_options *o, struct st
 	s->base.engine = &duckdb_engine;
 	s->lock_fd = -1;
 	pthread_rwlock_init(&s->in_use, NULL);
+	duck_watch_init(&s->watch);
 	pthread_mutex_init(&s->idle_lock, NULL);
 	pthread_mutex_init(&s->writing, NULL);
 	pthread_mutex_init(&s->state_lock, NULL);
@@ -275,8 +277,26 @@ static int duck_open(const char *where, const struct store_options *o, struct st
 	return failed == -ENOTRECOVERABLE ? -EIO : failed;
 }
 
-static int duck_select_for(struct store *base, const char *sql, store_row_fn row, void *arg,
-			   char *err, size_t errlen)
+static int select_until(struct duck_store *s, struct duck_link *l, const char *sql,
+			uint64_t until_ns, store_row_fn row, void *arg, char *err, size_t errlen)
+{
+	struct duck_watched watched;
+	int failed = duck_watch_begin(&s->watch, &watched, l, until_ns);
+
+	if (failed) {
+		snprintf(err, errlen, "no thread to be had");
+		return failed;
+	}
+	failed = duck_select(l, sql, row, arg, err, errlen);
+	if (duck_watch_end(&s->watch, &watched) && failed == -EAGAIN) {
+		snprintf(err, errlen, "DuckDB: it takes too long");
+		failed = -ETIMEDOUT;
+	}
+	return failed;
+}
+
+static int duck_select_for(struct store *base, const char *sql, uint64_t until_ns,
+			   store_row_fn row, void *arg, char *err, size_t errlen)
 {
 	struct duck_store *s = of(base);
 	struct duck_link link;
@@ -284,7 +304,9 @@ static int duck_select_for(struct store *base, const char *sql, store_row_fn row
 
 	if (failed)
 		return failed;
-	return duck_give(s, &link, duck_select(&link, sql, row, arg, err, errlen));
+	failed = until_ns ? select_until(s, &link, sql, until_ns, row, arg, err, errlen) :
+			    duck_select(&link, sql, row, arg, err, errlen);
+	return duck_give(s, &link, failed);
 }
 
 static void duck_quote(const struct store *s, FILE *out, const char *text)

@@ -25,6 +25,7 @@
 #include <stdatomic.h>
 
 #include "userspace/store/duckdb_link.h"
+#include "userspace/store/duckdb_watch.h"
 #include "userspace/store/engine.h"
 #include "userspace/store/id_set.h"
 #include "userspace/store/ledger_filter.h"
@@ -58,6 +59,7 @@ struct duck_store {
 	void *db;
 	atomic_bool broken; /* to be opened anew before it is used */
 
+	struct duck_watch watch; /* of questions that may take so long */
 	pthread_mutex_t idle_lock;
 	void *idle[DUCK_IDLE_MAX];
 	unsigned int idle_count;

@@ -25,8 +25,9 @@ struct store_engine {
 	void (*close)(struct store *s);
 	int (*write)(struct store *s, const struct batch *const *batches, size_t n,
 		     enum store_written *ret, char *err, size_t errlen);
-	int (*select)(struct store *s, const char *sql, store_row_fn row, void *arg, char *err,
-		      size_t errlen);
+	/* until_ns: as of store_select_until(); 0: as long as it takes. */
+	int (*select)(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row,
+		      void *arg, char *err, size_t errlen);
 	void (*quote)(const struct store *s, FILE *out, const char *text);
 	/* At least of what is touched between since and until. */
 	int (*buckets)(struct store *s, uint64_t since, uint64_t until, struct store_buckets *ret,

@@ -28,7 +28,13 @@ int store_write(struct store *s, const struct batch *const *batches, size_t n,
 int store_select(struct store *s, const char *sql, store_row_fn row, void *arg, char *err,
 		 size_t errlen)
 {
-	return s->engine->select(s, sql, row, arg, err, errlen);
+	return s->engine->select(s, sql, 0, row, arg, err, errlen);
+}
+
+int store_select_until(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row,
+		       void *arg, char *err, size_t errlen)
+{
+	return s->engine->select(s, sql, until_ns, row, arg, err, errlen);
 }
 
 void store_quote(const struct store *s, FILE *out, const char *text)

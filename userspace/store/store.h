@@ -64,6 +64,10 @@ typedef int (*store_row_fn)(void *arg, const struct store_value *values, size_t 
 int store_select(struct store *s, const char *sql, store_row_fn row, void *arg, char *err,
 		 size_t errlen);
 
+/* The same, given up at that time of CLOCK_MONOTONIC: -ETIMEDOUT. 0: never. */
+int store_select_until(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row,
+		       void *arg, char *err, size_t errlen);
+
 /* Writes text as a literal of the engine's SQL. */
 void store_quote(const struct store *s, FILE *out, const char *text);
 
