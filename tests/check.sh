@@ -214,7 +214,7 @@ start_behind qualname tests/qualname/check.sh
 start_behind clickhouse tests/fleet/clickhouse.py
 section unit "$BUILD/unit"
 section fuzz fuzzers
-section store-kills "$BUILD/store-kills" 80
+section store-kills "$BUILD/store-kills" 40
 ! privileged || section store-full "$BUILD/store-full"
 section export tests/export.sh "$BUILD"
 section layout tests/layout/check.sh

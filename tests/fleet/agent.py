@@ -456,7 +456,7 @@ while time.monotonic() < deadline:
 
 def churn():
     """Processes by the thousand come and go: memory and descriptors stay what they are."""
-    seconds = float(os.environ.get("PYCOST_TEST_CHURN", "60"))
+    seconds = float(os.environ.get("PYCOST_TEST_CHURN", "40"))
     collector = Collector()
     spool, port = rig.directory("spool"), lib.free_port()
     config = lib.script("churn.yaml", RULES % (collector.url, port, spool, "churn")

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever goes wrong between an agent's spool and an answer, the totals are exact after it:
 faults.py [NAME...] runs these tests, as "kills", or all.  Batches are a simulated fleet's; spool,
-sender, agent, collector, store and query are the real ones.  PYCOST_TEST_LONG=1 kills more."""
+sender, agent, collector, store and query are the real ones.  PYCOST_TEST_LONG=1 kills more, and runs
+what takes minutes of waiting."""
 import json
 import os
 import random
@@ -456,8 +457,13 @@ def main():
     tests = (test_poison, test_shuffled, test_mangled, test_slow, test_clocks, test_clock_set, test_damaged,
              test_full_spool, test_full_store, test_away, test_cut, test_agent, test_kills)
     wanted = ["test_" + name for name in sys.argv[1:]]
+    # Minutes of waiting, for what others try in part: agent.py, store_full.c.
+    lasting = () if LONG else (test_cut, test_full_store, test_away, test_agent)
     for test in tests:
         if wanted and test.__name__ not in wanted:
+            continue
+        if test in lasting and not wanted:
+            print("SKIP %s: PYCOST_TEST_LONG=1 runs it" % test.__name__[5:])
             continue
         began = time.monotonic()
         try:
