@@ -212,6 +212,7 @@ start_behind kernels tests/kernels.sh --untimed
 start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 start_behind clickhouse tests/fleet/clickhouse.py
+! privileged || start_behind agent tests/fleet/agent.py # most of it waits for minutes to end
 section unit "$BUILD/unit"
 section fuzz fuzzers
 section store-kills "$BUILD/store-kills" 40
@@ -239,11 +240,11 @@ for test in tests/e2e/*.py tests/e2e/*.sh; do
 	esac
 	section "$name" "$test"
 done
-! privileged || section agent tests/fleet/agent.py
 # As on kernels before 6.5.
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
 join clickhouse
+join agent
 join asan-unit
 section asan-record sanitized_record
 join kernels
