@@ -101,7 +101,7 @@ def estimates():
         served = Server(kind, version)
         pids = [served.pid, *served.workers()]
         watched = Table(pids, "--budget", 1, record=True)
-        load = load_of(served, 40, *options).done()
+        load = Load(served.where, MIX, "-n", 60000, *options).done()
         watched.end()
         told = told_of(watched.file)
         total, name = told["total"], "%s on %s" % (kind, version)
