@@ -215,8 +215,8 @@ def within_budget():
     for name in ("3.15 sync",) + others:
         site = serve(name)
         recording = record(site, "--no-calibration", "--requests=1/%d" % every)
-        load = server.Load(site.where, "1 GET /cheap\n1 GET /dear/7\n", "-n", 10 ** 9,
-                           "-t", seconds, "-c", 3, "-k", 1, "-r", 1000).done()
+        load = server.Load(site.where, "1 GET /cheap\n1 GET /dear/7\n", "-n",
+                           1000 * seconds, "-c", 3, "-k", 1, "-r", 1000).done()
         recording.stop()
         whole = recording.report()
         told, answered = whole.json["captured"], load.told["answered"]
