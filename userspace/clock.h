@@ -3,6 +3,7 @@
 #ifndef PYCOST_CLOCK_H
 #define PYCOST_CLOCK_H
 
+#include <pthread.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -15,12 +16,26 @@ static inline uint64_t clock_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-/* A point of CLOCK_MONOTONIC, so many milliseconds from now. */
+/* A condition that is waited for until a point of CLOCK_MONOTONIC. */
+static inline void clock_cond_init(pthread_cond_t *cond)
+{
+	pthread_condattr_t monotonic;
+
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(cond, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+}
+
+/* A point of CLOCK_MONOTONIC; and that so many milliseconds from now. */
+static inline struct timespec clock_at(uint64_t ns)
+{
+	return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+}
+
 static inline struct timespec clock_in_ms(unsigned ms)
 {
-	uint64_t ns = clock_ns() + ms * 1000000ull;
-
-	return (struct timespec){.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+	return clock_at(clock_ns() + ms * 1000000ull);
 }
 
 #endif

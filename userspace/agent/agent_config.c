@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/agent/agent_config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "userspace/fleet/listen_address.h"
 #include "userspace/sample_event.h"
 
 #define SPOOL_DEFAULT "/var/lib/pycost/spool"
@@ -117,23 +117,14 @@ static int refuse(char *text, size_t len, const char *fmt, ...)
 	return -EINVAL;
 }
 
-/* "127.0.0.1:7681", "[::1]:7681", "0.0.0.0:7681". */
+/* Unlike a collector, it says which of them: an address, and a port. */
 static bool is_address(const char *listen)
 {
-	char host[64];
-	struct in6_addr v6;
-	struct in_addr v4;
-	const char *colon = strrchr(listen, ':');
-	int port = colon ? atoi(colon + 1) : 0;
+	struct sockaddr_storage address;
+	bool local;
 
-	if (port < 1 || port > 65535)
-		return false;
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - listen), listen);
-	if (*host == '[') {
-		host[strcspn(host, "]")] = 0;
-		return inet_pton(AF_INET6, host + 1, &v6) == 1;
-	}
-	return !strcmp(host, "localhost") || inet_pton(AF_INET, host, &v4) == 1;
+	return *listen != ':' && atoi(strrchr(listen, ':') ? strrchr(listen, ':') + 1 : "") &&
+	       !listen_address_parse(listen, &address, &local);
 }
 
 static int collector_check(struct agent_config *c, char *text, size_t len)

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/agent/board.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <jansson.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "userspace/clock.h"
+#include "userspace/fleet/listen_address.h"
 
 #define STALE_NS (60ull * 1000000000) /* a loop that has put nothing up for so long hangs */
 #define METRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -107,35 +106,12 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *to, const ch
 	return answer(to, MHD_HTTP_NOT_FOUND, "text/plain", strdup("/metrics or /health\n"), 20);
 }
 
-/* agent_config.c has looked at it: an address, or "localhost", and a port. */
-static void address_of(const char *listen, struct sockaddr_storage *ret)
-{
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)ret;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)ret;
-	const char *colon = strrchr(listen, ':');
-	char host[64];
-
-	snprintf(host, sizeof(host), "%.*s", (int)(colon - listen), listen);
-	memset(ret, 0, sizeof(*ret));
-	if (*host == '[') {
-		v6->sin6_family = AF_INET6;
-		host[strcspn(host, "]")] = 0;
-		if (inet_pton(AF_INET6, host + 1, &v6->sin6_addr) != 1)
-			v6->sin6_addr = in6addr_loopback;
-		v6->sin6_port = htons(atoi(colon + 1));
-		return;
-	}
-	v4->sin_family = AF_INET;
-	if (inet_pton(AF_INET, host, &v4->sin_addr) != 1)
-		v4->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	v4->sin_port = htons(atoi(colon + 1));
-}
-
 int board_open(const char *listen, struct spool *spool, struct sender *sender, struct board **ret,
 	       char *text, size_t len)
 {
 	struct board *b = calloc(1, sizeof(*b));
 	struct sockaddr_storage address;
+	bool local;
 	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD;
 
 	if (!b)
@@ -143,7 +119,11 @@ int board_open(const char *listen, struct spool *spool, struct sender *sender, s
 	b->spool = spool;
 	b->sender = sender;
 	pthread_mutex_init(&b->mutex, NULL);
-	address_of(listen, &address);
+	if (listen_address_parse(listen, &address, &local)) {
+		snprintf(text, len, "%s is no address", listen);
+		board_close(b);
+		return -EINVAL;
+	}
 	if (address.ss_family == AF_INET6)
 		flags |= MHD_USE_IPv6;
 	errno = 0;

@@ -14,6 +14,7 @@
 #include "userspace/clock.h"
 #include "userspace/fleet/daemon_log.h"
 #include "userspace/fleet/post.h"
+#include "userspace/fleet/web.h"
 
 #define IDLE_MS 5000
 #define FIRST_MS 1000
@@ -209,7 +210,7 @@ static int post_make(struct sender *s, const struct where *w, struct post **ret,
 				 .certificate = *w->certificate ? w->certificate : NULL,
 				 .key = *w->key ? w->key : NULL, .timeout_s = w->timeout_s,
 				 .stop = time_is_up, .arg = s};
-	int err = *w->token_file ? post_token_read(w->token_file, token, text, len) : 0;
+	int err = *w->token_file ? web_token_read(w->token_file, token, sizeof(token), text, len) : 0;
 
 	if (!err)
 		err = post_open(&o, ret, text, len);
@@ -288,7 +289,6 @@ int sender_start(const struct agent_config *c, struct spool *spool, struct sende
 		 size_t len)
 {
 	struct sender *s = calloc(1, sizeof(*s));
-	pthread_condattr_t monotonic;
 	int err;
 
 	if (!s)
@@ -301,10 +301,7 @@ int sender_start(const struct agent_config *c, struct spool *spool, struct sende
 		return err;
 	}
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&s->wake);
 	err = -pthread_create(&s->thread, NULL, send_all, s);
 	if (err) {
 		snprintf(text, len, "cannot start a thread: %s", strerror(-err));

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "userspace/agent/spool_parts.h"
+#include "userspace/clock.h"
 
 #define MEMORY_LEAST 65536
 
@@ -54,7 +55,6 @@ static int directory_lock(struct spool *s, char *text, size_t len)
 int spool_open(const struct spool_options *o, struct spool **ret, char *text, size_t len)
 {
 	struct spool *s = calloc(1, sizeof(*s));
-	pthread_condattr_t monotonic;
 	int err;
 
 	if (!s)
@@ -69,10 +69,7 @@ int spool_open(const struct spool_options *o, struct spool **ret, char *text, si
 		return -ENAMETOOLONG;
 	}
 	pthread_mutex_init(&s->mutex, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->news, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&s->news);
 	err = directory_lock(s, text, len);
 	if (!err)
 		err = spool_file_open(s, text, len);

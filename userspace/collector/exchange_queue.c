@@ -7,15 +7,10 @@
 
 void exchange_queue_init(struct exchange_queue *q)
 {
-	pthread_condattr_t attributes;
-
 	*q = (struct exchange_queue){ 0 };
 	q->last = &q->first;
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&q->more, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&q->more);
 }
 
 void exchange_queue_free(struct exchange_queue *q)
@@ -65,8 +60,7 @@ struct exchange *exchange_queue_take(struct exchange_queue *q)
 
 static void wait_for_more(struct exchange_queue *q, uint64_t wait_ns, uint64_t bytes, size_t most)
 {
-	uint64_t until = q->first->queued_ns + wait_ns;
-	struct timespec t = { until / 1000000000, until % 1000000000 };
+	struct timespec t = clock_at(q->first->queued_ns + wait_ns);
 
 	while (!q->closed && q->bytes < bytes && q->count < most)
 		if (pthread_cond_timedwait(&q->more, &q->lock, &t) == ETIMEDOUT)

@@ -3,6 +3,7 @@
 
 #include <time.h>
 
+#include "userspace/clock.h"
 #include "userspace/collector/collector_parts.h"
 #include "userspace/fleet/daemon_log.h"
 
@@ -10,13 +11,8 @@
 
 void keeper_init(struct collector *c)
 {
-	pthread_condattr_t attributes;
-
 	pthread_mutex_init(&c->keeper_lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&c->keeper_wake, &attributes);
-	pthread_condattr_destroy(&attributes);
+	clock_cond_init(&c->keeper_wake);
 }
 
 void keeper_free(struct collector *c)
@@ -53,11 +49,9 @@ static void round_of(struct collector *c)
 /* False: the end. */
 static bool sleep_a_round(struct collector *c)
 {
-	struct timespec until;
+	struct timespec until = clock_in_ms(ROUND_S * 1000);
 	bool stop;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ROUND_S;
 	pthread_mutex_lock(&c->keeper_lock);
 	while (!c->keeper_stop && !pthread_cond_timedwait(&c->keeper_wake, &c->keeper_lock, &until))
 		;

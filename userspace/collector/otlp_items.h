@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "otlp.pb-c.h"
 #include "userspace/arena.h"
 
 struct otlp_items {
@@ -33,5 +34,19 @@ static inline void *otlp_items(struct otlp_items *m, size_t count, size_t size)
 			*new_ = (type)init;                    \
 		new_;                                          \
 	})
+
+static inline Otlp__Attribute *otlp_attribute(struct otlp_items *m, const char *key, const char *text)
+{
+	Otlp__Attribute *a = OTLP_NEW(m, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
+	Otlp__Value *v = OTLP_NEW(m, Otlp__Value, OTLP__VALUE__INIT);
+
+	if (!v)
+		return NULL;
+	v->value_case = OTLP__VALUE__VALUE_TEXT;
+	v->text = (char *)text;
+	a->key = (char *)key;
+	a->value = v;
+	return a;
+}
 
 #endif

@@ -23,20 +23,6 @@ struct making {
 	Otlp__Metrics all;
 };
 
-static Otlp__Attribute *attribute(struct making *m, const char *key, const char *text)
-{
-	Otlp__Attribute *a = OTLP_NEW(&m->items, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
-	Otlp__Value *v = OTLP_NEW(&m->items, Otlp__Value, OTLP__VALUE__INIT);
-
-	if (!v)
-		return NULL;
-	v->value_case = OTLP__VALUE__VALUE_TEXT;
-	v->text = (char *)text;
-	a->key = (char *)key;
-	a->value = v;
-	return a;
-}
-
 /* ---- points ---- */
 
 static Otlp__Attribute **point_attributes(struct making *m, const struct minute_row *r)
@@ -45,9 +31,9 @@ static Otlp__Attribute **point_attributes(struct making *m, const struct minute_
 
 	if (!ret)
 		return NULL;
-	ret[0] = attribute(m, TAG_KEY_ENDPOINT, r->endpoint);
-	ret[1] = attribute(m, TAG_KEY_STATUS, r->status);
-	ret[2] = attribute(m, TAG_KEY_METRIC, r->metric);
+	ret[0] = otlp_attribute(&m->items, TAG_KEY_ENDPOINT, r->endpoint);
+	ret[1] = otlp_attribute(&m->items, TAG_KEY_STATUS, r->status);
+	ret[2] = otlp_attribute(&m->items, TAG_KEY_METRIC, r->metric);
 	return ret;
 }
 
@@ -174,7 +160,7 @@ static Otlp__Metric *users(struct making *m, const struct minute_row *of)
 		attributes = otlp_items(&m->items, 1, sizeof(*attributes));
 		if (!attributes)
 			return NULL;
-		*attributes = attribute(m, TAG_KEY_METRIC, u->metric);
+		*attributes = otlp_attribute(&m->items, TAG_KEY_METRIC, u->metric);
 		points[g->n_points++] = number(m, attributes, 1, u->users);
 	}
 	ret->data_case = OTLP__METRIC__DATA_GAUGE;
@@ -220,8 +206,8 @@ static void resource_make(struct making *m, const struct minute_row *const *rows
 
 	if (m->items.failed)
 		return;
-	attributes[0] = attribute(m, "service.name", rows[0]->service);
-	attributes[1] = attribute(m, "service.version", rows[0]->version);
+	attributes[0] = otlp_attribute(&m->items, "service.name", rows[0]->service);
+	attributes[1] = otlp_attribute(&m->items, "service.version", rows[0]->version);
 	resource->attributes = attributes;
 	resource->n_attributes = *rows[0]->version ? 2 : 1;
 	scope->name = "pycost";

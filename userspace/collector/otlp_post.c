@@ -11,9 +11,9 @@
 #include <string.h>
 
 #include "otlp.pb-c.h"
+#include "userspace/fleet/web.h"
 
-#define CONNECT_S 10L
-#define TIMEOUT_S 30L
+#define TIMEOUT_S 30
 #define ANSWER_MAX 65536
 #define HEADER_MAX 4096
 #define HEADERS_MAX 32
@@ -28,15 +28,6 @@ struct otlp_post {
 	size_t size;
 	char error[CURL_ERROR_SIZE];
 };
-
-static int header_add(struct otlp_post *p, const char *text)
-{
-	struct curl_slist *longer = curl_slist_append(p->headers, text);
-
-	if (longer)
-		p->headers = longer;
-	return longer ? 0 : -ENOMEM;
-}
 
 static int headers_file(struct otlp_post *p, const char *path, char *err, size_t errlen)
 {
@@ -59,7 +50,7 @@ static int headers_file(struct otlp_post *p, const char *path, char *err, size_t
 				 HEADERS_MAX);
 			error = -EINVAL;
 		} else
-			error = header_add(p, line);
+			error = web_header_add(&p->headers, line);
 	}
 	fclose(f);
 	explicit_bzero(line, sizeof(line));
@@ -89,14 +80,10 @@ static void curl_prepare(struct otlp_post *p)
 {
 	CURL *c = p->curl;
 
+	web_prepare(c, TIMEOUT_S, NULL);
 	curl_easy_setopt(c, CURLOPT_URL, p->url);
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, p->headers);
 	curl_easy_setopt(c, CURLOPT_POST, 1L);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "pycost/" PYCOST_VERSION);
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, TIMEOUT_S);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, p->error);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, answer_take);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, p);
@@ -108,24 +95,22 @@ static void curl_prepare(struct otlp_post *p)
 static int prepare(struct otlp_post *p, const char *endpoint, const char *path, const char *headers,
 		   char *err, size_t errlen)
 {
-	size_t length = strlen(endpoint);
 	int error;
 
-	if (strncmp(endpoint, "http://", 7) && strncmp(endpoint, "https://", 8)) {
+	if (!web_is_url(endpoint)) {
 		snprintf(err, errlen, "'otlp.endpoint' must be http://HOST:PORT or https://HOST:PORT, not '%.128s'",
 			 endpoint);
 		return -EINVAL;
 	}
-	while (length && endpoint[length - 1] == '/')
-		length--;
 	snprintf(err, errlen, "no memory");
 	p->curl = curl_easy_init();
-	if (!p->curl || asprintf(&p->url, "%.*s%s", (int)length, endpoint, path) < 0)
+	p->url = web_join(endpoint, path);
+	if (!p->curl || !p->url)
 		return -ENOMEM;
-	error = header_add(p, "Content-Type: application/x-protobuf");
+	error = web_header_add(&p->headers, "Content-Type: application/x-protobuf");
 	/* Not to wait for leave to send the body. */
 	if (!error)
-		error = header_add(p, "Expect:");
+		error = web_header_add(&p->headers, "Expect:");
 	if (!error && headers)
 		error = headers_file(p, headers, err, errlen);
 	if (!error)
@@ -161,9 +146,7 @@ void otlp_post_free(struct otlp_post *p)
 		return;
 	if (p->curl)
 		curl_easy_cleanup(p->curl);
-	for (struct curl_slist *h = p->headers; h; h = h->next)
-		explicit_bzero(h->data, strlen(h->data));
-	curl_slist_free_all(p->headers);
+	web_headers_free(p->headers);
 	free(p->url);
 	free(p);
 }

@@ -269,20 +269,6 @@ static Otlp__Profile *profile_make(struct making *m, uint32_t group, size_t node
 	return p;
 }
 
-static Otlp__Attribute *attribute(struct making *m, const char *key, const char *text)
-{
-	Otlp__Attribute *a = OTLP_NEW(&m->items, Otlp__Attribute, OTLP__ATTRIBUTE__INIT);
-	Otlp__Value *v = OTLP_NEW(&m->items, Otlp__Value, OTLP__VALUE__INIT);
-
-	if (!v)
-		return NULL;
-	v->value_case = OTLP__VALUE__VALUE_TEXT;
-	v->text = (char *)text;
-	a->key = (char *)key;
-	a->value = v;
-	return a;
-}
-
 /* What was cut has no values: it is of no service. */
 static void resource_make(struct making *m, uint32_t group, size_t nodes)
 {
@@ -297,9 +283,9 @@ static void resource_make(struct making *m, uint32_t group, size_t nodes)
 
 	if (m->items.failed)
 		return;
-	attributes[0] = attribute(m, "service.name",
+	attributes[0] = otlp_attribute(&m->items, "service.name",
 				  *g->values[SERVICE] ? g->values[SERVICE] : MINUTE_OTHER);
-	attributes[1] = attribute(m, "service.version", g->values[VERSION]);
+	attributes[1] = otlp_attribute(&m->items, "service.version", g->values[VERSION]);
 	resource->attributes = attributes;
 	resource->n_attributes = *g->values[VERSION] ? 2 : 1;
 	scope->name = "pycost";

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/collector/serve_config.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/fleet/listen_address.h"
 #include "userspace/fleet/yaml_file.h"
 
 #define KEY_MAX 64
@@ -293,36 +292,8 @@ void serve_config_explain(FILE *out)
 int serve_config_address(const struct serve_config *c, struct sockaddr_storage *ret, bool *ret_local,
 			 char *err, size_t errlen)
 {
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)ret;
-	struct sockaddr_in *four = (struct sockaddr_in *)ret;
-	const char *colon = strrchr(c->listen, ':');
-	char host[INET6_ADDRSTRLEN + 2] = "";
-	char *end = NULL;
-	unsigned long port = 65536;
-
-	memset(ret, 0, sizeof(*ret));
-	if (colon && colon[1] >= '0' && colon[1] <= '9')
-		port = strtoul(colon + 1, &end, 10);
-	if (port <= 65535 && !*end && colon - c->listen < (ptrdiff_t)sizeof(host)) {
-		memcpy(host, c->listen, colon - c->listen);
-		host[colon - c->listen] = 0;
-		if (!*host || (*host == '[' && host[strlen(host) - 1] == ']')) {
-			if (*host)
-				host[strlen(host) - 1] = 0;
-			six->sin6_family = AF_INET6;
-			six->sin6_port = htons(port);
-			*ret_local = *host && !strcmp(host + 1, "::1");
-			if (!*host || inet_pton(AF_INET6, host + 1, &six->sin6_addr) == 1)
-				return 0;
-		}
-		four->sin_family = AF_INET;
-		four->sin_port = htons(port);
-		if (inet_pton(AF_INET, strcmp(host, "localhost") ? host : "127.0.0.1",
-			      &four->sin_addr) == 1) {
-			*ret_local = ntohl(four->sin_addr.s_addr) >> 24 == 127;
-			return 0;
-		}
-	}
+	if (!listen_address_parse(c->listen, ret, ret_local))
+		return 0;
 	snprintf(err, errlen, "'%.128s' is no address to listen at: write 127.0.0.1:7680, [::]:7680 or "
 		 ":7680", c->listen);
 	return -EINVAL;

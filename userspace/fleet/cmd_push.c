@@ -10,6 +10,7 @@
 
 #include "userspace/commands.h"
 #include "userspace/fleet/push.h"
+#include "userspace/fleet/web.h"
 
 #define ERROR_SIZE 512
 #define EXIT_USAGE 2
@@ -197,7 +198,7 @@ static int push_all(struct arguments *a)
 	int result = 0, failed = 0;
 
 	if (a->token_file) {
-		result = post_token_read(a->token_file, token, err, sizeof(err));
+		result = web_token_read(a->token_file, token, sizeof(token), err, sizeof(err));
 		a->post.token = token;
 	}
 	if (!result)

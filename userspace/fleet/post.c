@@ -11,13 +11,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "userspace/fleet/web.h"
 #include "userspace/text.h"
 
 #define PATH "/v1/batches"
 #define TIMEOUT_S 60
-#define CONNECT_S 10
 #define ANSWER_MAX 4096
-#define HEADER_SIZE (POST_TOKEN_SIZE + 64)
 
 struct post {
 	CURL *curl;
@@ -61,45 +60,27 @@ static bool has_control(const char *text)
 	return false;
 }
 
-static int header_add(struct curl_slist **headers, const char *header)
-{
-	struct curl_slist *longer = curl_slist_append(*headers, header);
-
-	if (!longer)
-		return -ENOMEM;
-	*headers = longer;
-	return 0;
-}
-
 static int headers_make(struct post *p, const char *token)
 {
-	char header[HEADER_SIZE];
-	int err = header_add(&p->headers, "Content-Type: application/octet-stream");
+	int err = web_header_add(&p->headers, "Content-Type: application/octet-stream");
 
 	/* Not to wait for leave to send the body. */
 	if (!err)
-		err = header_add(&p->headers, "Expect:");
-	if (!err && token) {
-		snprintf(header, sizeof(header), "Authorization: Bearer %s", token);
-		err = header_add(&p->headers, header);
-		explicit_bzero(header, sizeof(header));
-	}
-	return err;
+		err = web_header_add(&p->headers, "Expect:");
+	return err || !token ? err : web_token_add(&p->headers, token);
 }
 
 static int url_set(struct post *p, const char *url, char *err, size_t errlen)
 {
-	size_t length = strlen(url);
 	char *whole;
 	CURLcode code;
 
-	if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8)) {
+	if (!web_is_url(url)) {
 		snprintf(err, errlen, "'%s' is no URL: http://HOST:PORT or https://HOST:PORT", url);
 		return -EINVAL;
 	}
-	while (length && url[length - 1] == '/')
-		length--;
-	if (asprintf(&whole, "%.*s" PATH, (int)length, url) < 0)
+	whole = web_join(url, PATH);
+	if (!whole)
 		return -ENOMEM;
 	code = curl_easy_setopt(p->curl, CURLOPT_URL, whole);
 	free(whole);
@@ -108,12 +89,10 @@ static int url_set(struct post *p, const char *url, char *err, size_t errlen)
 
 static void curl_prepare(struct post *p, const struct post_options *o)
 {
+	const struct web_identity who = {o->ca, o->certificate, o->key};
 	CURL *c = p->curl;
 
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-	curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)(o->timeout_s ? o->timeout_s : TIMEOUT_S));
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "pycost/" PYCOST_VERSION);
+	web_prepare(c, o->timeout_s ? o->timeout_s : TIMEOUT_S, &who);
 	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, p->error);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, answer_take);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, p);
@@ -121,12 +100,6 @@ static void curl_prepare(struct post *p, const struct post_options *o)
 	curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, is_stopped);
 	curl_easy_setopt(c, CURLOPT_XFERINFODATA, p);
 	curl_easy_setopt(c, CURLOPT_POST, 1L);
-	if (o->ca)
-		curl_easy_setopt(c, CURLOPT_CAINFO, o->ca);
-	if (o->certificate)
-		curl_easy_setopt(c, CURLOPT_SSLCERT, o->certificate);
-	if (o->key)
-		curl_easy_setopt(c, CURLOPT_SSLKEY, o->key);
 }
 
 int post_open(const struct post_options *o, struct post **ret, char *err, size_t errlen)
@@ -169,9 +142,7 @@ void post_close(struct post *p)
 		return;
 	if (p->curl)
 		curl_easy_cleanup(p->curl);
-	for (struct curl_slist *h = p->headers; h; h = h->next)
-		explicit_bzero(h->data, strlen(h->data)); /* one has the token */
-	curl_slist_free_all(p->headers);
+	web_headers_free(p->headers);
 	free(p);
 }
 
@@ -261,7 +232,7 @@ static struct curl_slist *headers_of(const struct post *p, const uint8_t id[BATC
 	}
 	*at = 0;
 	snprintf(sent, sizeof(sent), "X-Pycost-Sent: %" PRIu64, (uint64_t)time(NULL));
-	if (header_add(&headers, header) || header_add(&headers, sent)) {
+	if (web_header_add(&headers, header) || web_header_add(&headers, sent)) {
 		curl_slist_free_all(headers);
 		return NULL;
 	}
@@ -299,26 +270,4 @@ void post_batch(struct post *p, const uint8_t id[BATCH_ID_SIZE], const void *byt
 	}
 	ret->outcome = is_ours(code) ? POST_REFUSED : POST_LATER;
 	snprintf(ret->text, sizeof(ret->text), "%s", *p->error ? p->error : curl_easy_strerror(code));
-}
-
-int post_token_read(const char *path, char ret[POST_TOKEN_SIZE], char *err, size_t errlen)
-{
-	FILE *file = fopen(path, "re");
-	int result = 0;
-
-	if (!file || !fgets(ret, POST_TOKEN_SIZE, file))
-		result = file && !ferror(file) ? -ENODATA : -errno;
-	if (file)
-		fclose(file);
-	if (result) {
-		snprintf(err, errlen, "%s: %s", path,
-			 result == -ENODATA ? "it is empty" : strerror(-result));
-		return result;
-	}
-	ret[strcspn(ret, "\r\n")] = 0;
-	if (!*ret) {
-		snprintf(err, errlen, "%s: its first line is empty", path);
-		return -ENODATA;
-	}
-	return 0;
 }

@@ -58,7 +58,4 @@ void post_close(struct post *p);
 void post_batch(struct post *p, const uint8_t id[BATCH_ID_SIZE], const void *bytes, size_t size,
 		struct post_answer *ret);
 
-/* The first line of a file, which is all that a token is. In words in err. */
-int post_token_read(const char *path, char ret[POST_TOKEN_SIZE], char *err, size_t errlen);
-
 #endif

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/fleet/web.h"
+
 #define ANSWER_MAX (512u << 20)
 #define TOKEN_MAX 4096
-#define CONNECT_S 10
 
 struct asking {
 	const struct query_client *client;
@@ -35,51 +36,38 @@ static size_t body_take(char *data, size_t one, size_t count, void *arg)
 	return fwrite(data, 1, count, a->body);
 }
 
-/* The first line of the file; whoever may read the process's arguments does not see it. */
+/* From a file: whoever may read the process's arguments does not see it. */
 static int token_add(struct asking *a)
 {
-	char line[TOKEN_MAX], header[TOKEN_MAX + 32];
-	const char *path = a->client->token_file;
-	struct curl_slist *headers;
-	FILE *file;
-	bool read;
+	char token[TOKEN_MAX], why[512];
+	int err;
 
-	if (!path)
+	if (!a->client->token_file)
 		return 0;
-	file = fopen(path, "re");
-	if (!file)
-		return FAIL(a, -errno, "--token-file %s: %s", path, strerror(errno));
-	read = fgets(line, sizeof(line), file);
-	fclose(file);
-	if (read)
-		line[strcspn(line, "\r\n")] = '\0';
-	if (!read || !*line)
-		return FAIL(a, -EINVAL, "--token-file %s: its first line is empty", path);
-	snprintf(header, sizeof(header), "Authorization: Bearer %s", line);
-	headers = curl_slist_append(a->headers, header);
-	explicit_bzero(line, sizeof(line));
-	explicit_bzero(header, sizeof(header));
-	if (!headers)
-		return -ENOMEM;
-	a->headers = headers;
-	return 0;
+	err = web_token_read(a->client->token_file, token, sizeof(token), why, sizeof(why));
+	if (err)
+		return FAIL(a, err == -ENODATA ? -EINVAL : err, "--token-file %s", why);
+	err = web_token_add(&a->headers, token);
+	explicit_bzero(token, sizeof(token));
+	return err;
 }
 
 /* "URL/v1/query/KIND?key=value&..." */
 static int url_make(struct asking *a, const char *kind, const struct query_part *parts, size_t count)
 {
 	const char *url = a->client->url;
-	size_t size = strlen(url);
+	char *base;
 	FILE *out;
 
-	if (strncmp(url, "http://", 7) && strncmp(url, "https://", 8))
+	if (!web_is_url(url))
 		return FAIL(a, -EINVAL, "--url %s: begins with neither http:// nor https://", url);
-	while (size && url[size - 1] == '/')
-		size--;
-	out = open_memstream(&a->url, &a->url_size);
+	base = web_join(url, "/v1/query/");
+	out = base ? open_memstream(&a->url, &a->url_size) : NULL;
+	if (out)
+		fprintf(out, "%s%s", base, kind);
+	free(base);
 	if (!out)
 		return -ENOMEM;
-	fprintf(out, "%.*s/v1/query/%s", (int)size, url, kind);
 	for (size_t i = 0; i < count; i++) {
 		char *value = curl_easy_escape(a->curl, parts[i].value, 0);
 
@@ -93,27 +81,17 @@ static int url_make(struct asking *a, const char *kind, const struct query_part 
 	return fclose(out) ? -ENOMEM : 0;
 }
 
-static int options_set(struct asking *a)
+static void options_set(struct asking *a)
 {
 	const struct query_client *c = a->client;
+	const struct web_identity who = {c->ca, c->certificate, c->key};
 
+	web_prepare(a->curl, c->timeout_s, &who);
 	curl_easy_setopt(a->curl, CURLOPT_URL, a->url);
 	curl_easy_setopt(a->curl, CURLOPT_WRITEFUNCTION, body_take);
 	curl_easy_setopt(a->curl, CURLOPT_WRITEDATA, a);
-	curl_easy_setopt(a->curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(a->curl, CURLOPT_ACCEPT_ENCODING, "");
-	curl_easy_setopt(a->curl, CURLOPT_CONNECTTIMEOUT, (long)CONNECT_S);
-	curl_easy_setopt(a->curl, CURLOPT_TIMEOUT, (long)c->timeout_s);
-	curl_easy_setopt(a->curl, CURLOPT_USERAGENT, "pycost/" PYCOST_VERSION);
-	curl_easy_setopt(a->curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, a->headers);
-	if (c->ca)
-		curl_easy_setopt(a->curl, CURLOPT_CAINFO, c->ca);
-	if (c->certificate)
-		curl_easy_setopt(a->curl, CURLOPT_SSLCERT, c->certificate);
-	if (c->key)
-		curl_easy_setopt(a->curl, CURLOPT_SSLKEY, c->key);
-	return 0;
 }
 
 static int transport_explain(struct asking *a, CURLcode code, const char *detail)
@@ -213,13 +191,13 @@ int query_client_ask(const struct query_client *c, const char *kind, const struc
 	error = a.curl && a.body ? url_make(&a, kind, parts, count) : -ENOMEM;
 	if (!error)
 		error = token_add(&a);
-	if (!error)
-		error = options_set(&a);
-	if (!error)
+	if (!error) {
+		options_set(&a);
 		error = perform(&a, ret);
+	}
 	if (a.body)
 		fclose(a.body);
-	curl_slist_free_all(a.headers);
+	web_headers_free(a.headers);
 	curl_easy_cleanup(a.curl);
 	free(a.text);
 	free(a.url);

@@ -10,14 +10,9 @@
 
 void duck_watch_init(struct duck_watch *w)
 {
-	pthread_condattr_t monotonic;
-
 	*w = (struct duck_watch){ .first = NULL };
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->more, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	clock_cond_init(&w->more);
 }
 
 void duck_watch_close(struct duck_watch *w)
@@ -56,8 +51,7 @@ static void *run(void *arg)
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
 		uint64_t next = look(w);
-		struct timespec until = { .tv_sec = (time_t)(next / 1000000000),
-					  .tv_nsec = (long)(next % 1000000000) };
+		struct timespec until = clock_at(next);
 
 		if (next)
 			pthread_cond_timedwait(&w->more, &w->lock, &until);
