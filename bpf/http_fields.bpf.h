@@ -27,10 +27,6 @@ enum http_name {
 	HTTP_NAME_FIELD, /* + index */
 };
 
-#define HTTP_WORD(a, b, c, d, e, f, g, h)                                                          \
-	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
-	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
-
 #define HTTP_OFFSET(member) __builtin_offsetof(struct wire_request, member)
 #define HTTP_LETTER(c) (1u << ((c) & 31))
 

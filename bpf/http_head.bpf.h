@@ -116,22 +116,6 @@ static __always_inline void http_open(struct http_parser *p, __u8 kind)
 	p->events |= HTTP_BEGIN;
 }
 
-/* "HTTP/1.1", or another digit. */
-static __always_inline int http_is_version(__u64 word)
-{
-	return (word & ~(0xfull << 56)) == HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0');
-}
-
-/* " 200" and what follows; < 0: it is no status. */
-static __always_inline int http_code(__u64 code)
-{
-	__u64 digits = (code >> 8 & 0xffffff) ^ 0x303030;
-
-	if ((code & 0xff) != ' ' || http_between(digits, 0, 9) != HTTP_HIGHS)
-		return -1;
-	return (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
-}
-
 /* What is in `text`? */
 static __always_inline void http_ask(struct http_parser *p, __u8 kind)
 {

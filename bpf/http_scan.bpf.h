@@ -305,4 +305,24 @@ static __always_inline void http_scan(struct http_parser *p, struct wire_request
 	http_keep(p, r, word & http_mask(count), count);
 }
 
+#define HTTP_WORD(a, b, c, d, e, f, g, h)                                                          \
+	((__u64)(a) | (__u64)(b) << 8 | (__u64)(c) << 16 | (__u64)(d) << 24 | (__u64)(e) << 32 |   \
+	 (__u64)(f) << 40 | (__u64)(g) << 48 | (__u64)(h) << 56)
+
+/* "HTTP/1.1", or another digit. */
+static __always_inline int http_is_version(__u64 word)
+{
+	return (word & ~(0xfull << 56)) == HTTP_WORD('H', 'T', 'T', 'P', '/', '1', '.', '0');
+}
+
+/* " 200" and what follows; < 0: it is no status. */
+static __always_inline int http_code(__u64 code)
+{
+	__u64 digits = (code >> 8 & 0xffffff) ^ 0x303030;
+
+	if ((code & 0xff) != ' ' || http_between(digits, 0, 9) != HTTP_HIGHS)
+		return -1;
+	return (digits & 0xf) * 100 + (digits >> 8 & 0xf) * 10 + (digits >> 16 & 0xf);
+}
+
 #endif
