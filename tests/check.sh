@@ -224,6 +224,7 @@ section lines tests/lines/check.sh
 section middleware tests/marks/check.sh
 section query tests/fleet/query.py
 section serve tests/fleet/serve.py
+section serve-life tests/fleet/serve_life.py
 section serve-exports tests/fleet/otlp.py
 section serve-kills tests/fleet/serve_kills.py
 ! privileged || section faults tests/fleet/faults.py
@@ -235,7 +236,7 @@ again=1
 for test in tests/e2e/*.py tests/e2e/*.sh; do
 	name=$(basename "${test%.*}")
 	case $name in
-	batch | lib | pprof | rig | samples | server | watched) continue ;;
+	batch | lib | pprof | protobuf | rig | samples | server | watched) continue ;;
 	costs) [ "${PYCOST_TEST_COSTS:-}" = 1 ] || continue ;;
 	esac
 	section "$name" "$test"

@@ -11,6 +11,9 @@ import struct
 import sys
 import threading
 
+import protobuf
+from protobuf import varints
+
 PARTS = {7: "slices", 8: "functions", 9: "paths", 10: "costs", 11: "path_costs", 14: "counters"}
 MEASURES = ("cost kernel_cost latency cpu run_queue syscall gil gc gcs gc_cost import imports "
             "import_cost rss bytes_in bytes_out threads head probed_calls").split()
@@ -28,24 +31,6 @@ def decompressed(data):
     return plain.raw[:size]
 
 
-def varint(data, at):
-    value = shift = 0
-    while True:
-        value |= (data[at] & 0x7F) << shift
-        shift += 7
-        at += 1
-        if not data[at - 1] & 0x80:
-            return value, at
-
-
-def varints(data):
-    at, values = 0, []
-    while at < len(data):
-        value, at = varint(data, at)
-        values.append(value)
-    return values
-
-
 def doubles(data):
     return list(struct.unpack("<%dd" % (len(data) // 8), data))
 
@@ -59,23 +44,10 @@ def signed(values):
 
 
 def fields(data):
-    """{number: [values]}: of a message, undecoded but for its varints and doubles."""
-    at, found = 0, {}
-    while at < len(data):
-        key, at = varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = varint(data, at)
-        elif kind == 1:
-            value, = struct.unpack_from("<d", data, at)
-            at += 8
-        elif kind == 2:
-            size, at = varint(data, at)
-            value = data[at:at + size]
-            at += size
-        else:
-            raise ValueError("field type %d" % kind)
-        found.setdefault(key >> 3, []).append(value)
+    """{number: [values]} of a message, undecoded but for its varints."""
+    found = {}
+    for number, value in protobuf.fields(data):
+        found.setdefault(number, []).append(value)
     return found
 
 
@@ -147,7 +119,7 @@ class Batch:
                 at += above + 1
             bins.append(spread)
         names = [self.texts[n] for n in varints(one(m, 7))]
-        return {"slice": one(m, 1, 0), "count": one(m, 2, 0), "estimate": one(m, 3, 0.0),
+        return {"slice": one(m, 1, 0), "count": one(m, 2, 0), "estimate": doubles(one(m, 3, bytes(8)))[0],
                 "sums": dict(zip(MEASURES, signed(varints(one(m, 5))))),
                 "squares": dict(zip(MEASURES, doubles(one(m, 6)))),
                 "backends": {name: {"calls": calls, "ns": ns} for name, calls, ns in

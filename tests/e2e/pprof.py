@@ -3,6 +3,7 @@
 import gzip
 
 import lib
+from protobuf import fields, varints
 
 
 def paths(file):
@@ -29,46 +30,12 @@ def paths(file):
         stack, values, labels = [], [], {}
         for field, value in fields(sample):
             if field == 1:
-                stack += packed(value)
+                stack += varints(value)
             elif field == 2:
-                values += packed(value)
+                values += varints(value)
             elif field == 3:
                 label = dict(fields(value))
                 labels[strings[label[1]]] = label.get(3, 0)
         path = [functions[locations[at]] for at in reversed(stack)]
         yield ([(strings[f[2]], strings[f.get(4, 0)]) for f in path], values,
                labels.get("pid", 0), labels.get("thread", 0))
-
-
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, at
-
-
-def packed(value):
-    if isinstance(value, int):
-        return [value]
-    at, values = 0, []
-    while at < len(value):
-        one, at = varint(value, at)
-        values.append(one)
-    return values
-
-
-def fields(data):
-    """(number, value) of each field of a protobuf message."""
-    at = 0
-    while at < len(data):
-        tag, at = varint(data, at)
-        if tag & 7 == 0:
-            value, at = varint(data, at)
-        else:
-            size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-        yield tag >> 3, value

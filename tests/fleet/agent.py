@@ -63,7 +63,7 @@ def workers():
     sent = load["ok"] + more["ok"]
     total = requests_of(batches, service="shop")
     lib.check("agent: requests come as batches", 0 < total <= sent, "%d of %d" % (total, sent))
-    names = {name for b in batches for name in b.functions}
+    names = {f["name"] for b in batches for f in b.functions.values()}
     lib.check("agent: functions too", {"listing", "search"} & names, sorted(names)[:20])
     lib.check("agent: of this service, all", all(
         s["service"] in ("shop", "pycost") for b in batches for s in b.slices),
@@ -112,7 +112,7 @@ def away():
     back = Collector(collector.port)
     agent.until(lambda m: m["spool_batches"] == 0, "it does not go on", 90)
     lib.equal("away: all of it has come", totals(back), (40, 820))
-    order = [b.begin_s for b in back.batches()]
+    order = [b.begin for b in back.batches()]
     lib.check("away: the oldest first", order == sorted(order), order)
     lib.check("away: the log says that too", "send_works_again" in agent.said(), agent.said())
     agent.stop()
@@ -382,10 +382,10 @@ def reload():
     lib.check("reload: and its watchdog", told.count("WATCHDOG") >= 3, told.count("WATCHDOG"))
     samples = {}
     for batch in collector.batches():
-        for slice_, _, _, count, _ in batch.costs:
-            tags = batch.slices[slice_]
+        for cost in batch.costs:
+            tags = batch.slices[cost["slice"]]
             samples[tags["service"], tags.get("what")] = \
-                samples.get((tags["service"], tags.get("what")), 0) + count
+                samples.get((tags["service"], tags.get("what")), 0) + cost["samples"]
     lib.check("reload: costs by the rules of the time", samples.get(("first", "one"), 0) > 10
               and samples.get(("second", "one"), 0) > 10, samples)
     collector.end()
@@ -432,9 +432,9 @@ budget: { host: 100%%, targets: 100%%, requests: 100%% }
     agent.stop()
     site.end()
     batches = collector.batches()
-    modes = {b.slices[c[0]].get("mode") for b in batches for c in b.costs}
+    modes = {b.slices[c["slice"]].get("mode") for b in batches for c in b.costs}
     lib.equal("exact: costs are marked as exact", modes, {"exact"})
-    calls = sum(c[2] for b in batches for c in b.costs)
+    calls = sum(c["calls"] for b in batches for c in b.costs)
     lib.check("exact: calls", calls > 100, calls)
     lib.check("exact: requests, as always", 150 < requests_of(batches, service="shop") <= 210,
               requests_of(batches, service="shop"))

@@ -8,7 +8,6 @@ import re
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 import lib  # noqa: E402
+from batch import Batch  # noqa: E402
 
 BUILD = os.environ.get("BUILD", "build")
 SPOOLED = os.path.join(lib.TOP, BUILD, "spooled")
@@ -25,96 +25,13 @@ SPOOLED = os.path.join(lib.TOP, BUILD, "spooled")
 # ---- batches ----
 
 
-def varint(data, at):
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 127) << shift
-        shift += 7
-        if byte < 128:
-            return value, at
-
-
-def fields(data):
-    """{number: [values]} of a protobuf message: numbers, or bytes of what has a length."""
-    found, at = collections.defaultdict(list), 0
-    while at < len(data):
-        key, at = varint(data, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = varint(data, at)
-        elif kind == 1:
-            value, at = data[at:at + 8], at + 8
-        elif kind == 2:
-            size, at = varint(data, at)
-            value, at = data[at:at + size], at + size
-        else:
-            raise ValueError("wire type %d" % kind)
-        found[key >> 3].append(value)
-    return found
-
-
-def numbers(message, field):
-    """A repeated field of varints, packed or not."""
-    result = []
-    for value in message.get(field, []):
-        if isinstance(value, int):
-            result.append(value)
-            continue
-        at = 0
-        while at < len(value):
-            number, at = varint(value, at)
-            result.append(number)
-    return result
-
-
-def doubles(message, field):
-    data = b"".join(message.get(field, []))
-    return list(struct.unpack("<%dd" % (len(data) // 8), data))
-
-
-def fixed(message, field):
-    data = b"".join(message.get(field, []))
-    return list(struct.unpack("<%dQ" % (len(data) // 8), data))
-
-
-class Batch:
-    """As tests look at it: see userspace/fleet/batch.proto."""
-
-    def __init__(self, body):
-        raw = subprocess.run(["zstd", "-dcq"], input=body, stdout=subprocess.PIPE, check=True).stdout
-        top = fields(raw)
-        texts = [t.decode() for t in top[6][0].split(b"\0")[:-1]]
-        self.id = top[2][0].hex()
-        self.begin_s = top[4][0]
-        slices = fields(top[7][0]) if top[7] else {}
-        keys, values = iter(numbers(slices, 2)), iter(numbers(slices, 3))
-        self.slices = [{texts[next(keys)]: texts[next(values)] for _ in range(n)}
-                       for n in numbers(slices, 1)]
-        functions = fields(top[8][0]) if top[8] else {}
-        self.functions = [texts[n] for n in numbers(functions, 2)]
-        self.paths = len(fixed(fields(top[9][0]), 1)) if top[9] else 0
-        costs = fields(top[10][0]) if top[10] else {}
-        self.costs = list(zip(numbers(costs, 1), fixed(costs, 2), numbers(costs, 3),
-                              numbers(costs, 4), numbers(costs, 5)))
-        self.requests = []
-        for message in top[11 + 1]:
-            one = fields(message)
-            self.requests.append((self.slices[one[1][0] if one[1] else 0],
-                                  one[2][0] if one[2] else 0))
-        counters = fields(top[14][0]) if top[14] else {}
-        self.counters = [(self.slices[s], texts[n], v) for s, n, v in
-                         zip(numbers(counters, 1), numbers(counters, 2), doubles(counters, 3))]
-
-
 def requests_of(batches, **tags):
-    return sum(count for b in batches for slice_, count in b.requests
-               if all(slice_.get(k) == v for k, v in tags.items()))
+    return sum(r["count"] for b in batches for r in b.requests
+               if all(b.slices[r["slice"]].get(k) == v for k, v in tags.items()))
 
 
 def counter_of(batches, name):
-    return sum(value for b in batches for _, counter, value in b.counters if counter == name)
+    return sum(c["value"] for b in batches for c in b.counters if c["name"] == name)
 
 
 # ---- a collector ----

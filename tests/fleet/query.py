@@ -143,14 +143,14 @@ def exports():
 
 def pprofs(since, until, expected):
     import gzip
-    import pprof
+    import protobuf
     data = gzip.decompress(ask("paths", *EXACT, since=since, until=until, format="pprof").stdout)
-    total = sum(pprof.packed(value)[1] for field, sample in pprof.fields(data) if field == 2
-                for at, value in pprof.fields(sample) if at == 2)
+    total = sum(protobuf.varints(value)[1] for field, sample in protobuf.fields(data) if field == 2
+                for at, value in protobuf.fields(sample) if at == 2)
     lib.equal("paths: pprof has all of it", total, sum(expected.values()))
     where = ("--where", "metric=task-clock")
     data = gzip.decompress(ask("paths", *where, since=since, until=until, format="pprof").stdout)
-    strings = [value.decode() for field, value in pprof.fields(data) if field == 6]
+    strings = [value.decode() for field, value in protobuf.fields(data) if field == 6]
     lib.check("paths: pprof does not call samples exact",
               "samples" in strings and not any("exact" in s for s in strings), repr(strings[:8]))
 

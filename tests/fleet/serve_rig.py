@@ -5,13 +5,16 @@ import collections
 import http.client
 import json
 import os
+import random
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -220,3 +223,74 @@ def context(d, client=None, ca="ca"):
     if client:
         c.load_cert_chain(os.path.join(d, client + ".pem"), os.path.join(d, client + ".key"))
     return c
+
+
+# ---- for the tests of a collector ----
+
+SHOP, BANK, ASK, ALL = ("%s-token-%032x" % (n, random.getrandbits(128))
+                        for n in ("shop", "bank", "ask", "all"))
+TOKENS = """tokens:
+- name: shop
+  token: %s
+  services: [shop, shop-*]
+  may: [push, query]
+- name: bank
+  token: %s
+  services: bank
+  may: push
+- name: ask
+  token: %s
+  services: ['shop', 'bank']
+  may: query
+- name: certificates
+  certificate: '*.shop.example'
+  services: [shop]
+  may: [push]
+""" % (SHOP, BANK, ASK)
+
+
+def file_of(text, name="tokens.yaml"):
+    path = os.path.join(tempfile.mkdtemp(dir=work), name)
+    with open(path, "w") as f:
+        f.write(text)
+    return path
+
+
+def status(name, answer, expected, word=""):
+    check(name, answer.status == expected and word in answer.body, "%r, not %s" % (answer, expected))
+
+
+def in_threads(count, function):
+    threads = [threading.Thread(target=function, args=(i,)) for i in range(count)]
+    for t in threads:
+        t.start()
+    return threads
+
+
+def join(threads):
+    for t in threads:
+        t.join()
+
+
+def raw(port, text):
+    c = socket.create_connection(("127.0.0.1", port), 10)
+    c.sendall(text)
+    return c
+
+
+def run(tests):
+    """Those that are named, as "tls"; or all."""
+    need_store("serve")
+    wanted = ["test_" + name for name in sys.argv[1:]]
+    for test in tests:
+        if wanted and test.__name__ not in wanted:
+            continue
+        try:
+            test()
+        except Exception as e:  # one that breaks must not hide the others
+            check(test.__name__, False, "%s: %s" % (type(e).__name__, e))
+    logs = "".join(s.log() for s in servers)
+    ends = [s.process.poll() for s in servers]
+    check("ends: all of them well", set(ends) <= {0, -9}, ends)
+    check("logs: no secret", not any(t in logs for t in (SHOP, BANK, ASK, ALL)))
+    finish()
