@@ -2,6 +2,7 @@
 #include "userspace/agent/agent_config.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,8 +124,9 @@ static bool is_address(const char *listen)
 	struct sockaddr_storage address;
 	bool local;
 
-	return *listen != ':' && atoi(strrchr(listen, ':') ? strrchr(listen, ':') + 1 : "") &&
-	       !listen_address_parse(listen, &address, &local);
+	/* Both families have the port in the same place. */
+	return *listen != ':' && !listen_address_parse(listen, &address, &local) &&
+	       ((struct sockaddr_in *)&address)->sin_port;
 }
 
 static int collector_check(struct agent_config *c, char *text, size_t len)
