@@ -78,6 +78,7 @@ static void test_config_errors(void)
 		{"rules:\n- match: a\n  service: { from: moon }\n", "a.yaml:3: 'moon' is none of unit"},
 		{"rules:\n- match: a\n  service: { env: A, label: B }\n", "a.yaml:3: a value is from one"},
 		{"rules:\n- match: a\n  ignore: perhaps\n", "a.yaml:3: 'ignore' must be"},
+		{"rules:\n- unit: 'x[z-a]'\n", "a.yaml:2: 'x[z-a]': a range in []"},
 		{"rules: [ {match: a\n", "a.yaml:"},
 		{"requests: /nonexistent.yaml\n", "a.yaml:1: cannot read /nonexistent.yaml"},
 	};

@@ -10,6 +10,7 @@
 #include "userspace/fleet/batch.h"
 #include "userspace/fleet/quantity.h"
 #include "userspace/fleet/yaml_file.h"
+#include "userspace/glob.h"
 
 #define NUMBER_MAX 100000000
 
@@ -237,13 +238,16 @@ static int take_common(struct yaml_file *y, const char *key, const yaml_node_t *
 
 static int glob_read(struct yaml_file *y, yaml_node_t *value, const char *key, char *to)
 {
-	const char *text = yaml_file_text(y, value, key);
+	const char *text = yaml_file_text(y, value, key), *objection;
 
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= RULE_TEXT_MAX)
 		return yaml_file_fail(y, value, "'%.64s' must have 1 to %d characters", key,
 				       RULE_TEXT_MAX - 1);
+	objection = glob_objection(text);
+	if (objection)
+		return yaml_file_fail(y, value, "'%s': %s", text, objection);
 	strcpy(to, text);
 	return 0;
 }
