@@ -49,7 +49,7 @@ static bool rule_holds(const struct rule *r, struct process_facts *f, regmatch_t
 		return false;
 	if (*r->unit && !glob_holds(r->unit, f->unit))
 		return false;
-	if (*r->cgroup && !glob_holds(r->cgroup, f->cgroup))
+	if (*r->cgroup && !glob_holds(r->cgroup, f->group.path))
 		return false;
 	if (*r->user && !glob_holds(r->user, f->user))
 		return false;
