@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|zookeeper|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -21,6 +21,9 @@
 #   clickhouse
 #          ClickHouse 18.16 (bookworm), which tests/fleet starts as a plain process
 #   all    all of these; also what no argument means
+#   zookeeper
+#          ZooKeeper (bookworm) and a Java to run it, for replicas of ClickHouse: not in `all`,
+#          as only long runs have them
 #   py313t, py314t
 #          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
 #          from its source packages with the machine's compiler, for it alone. That
@@ -199,6 +202,12 @@ finish() {
         return
         ;;
     libopentelemetry-proto-dev) return ;; # nothing of it runs
+    zookeeper)
+        # Debian's install scripts give it this name.
+        ln -sf "$(cd "$root" && printf '/%s' usr/lib/jvm/java-17-openjdk-*/bin/java)" "$root/usr/bin/java"
+        "$root/enter" java -version 2>/dev/null || die "Java does not run in its root"
+        return
+        ;;
     esac
     chroot "$root" "/usr/bin/$python" -m compileall -q \
         -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
@@ -324,6 +333,7 @@ root_of() {
         postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
         memcached python3-pymemcache ;;
     clickhouse) build clickhouse clickhouse-server bookworm clickhouse-server tzdata ;;
+    zookeeper) build zookeeper zookeeper bookworm zookeeper openjdk-17-jre-headless ;;
     otlp) build otlp libopentelemetry-proto-dev "forky sid" libopentelemetry-proto-dev ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
@@ -331,7 +341,7 @@ root_of() {
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp zookeeper' wanted=' '
     local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
