@@ -53,12 +53,12 @@ def test_same_answers():
         rolled = store.do("ask SELECT step, count(*) FROM rolled GROUP BY step ORDER BY step")
         check("hours and days are made", [r[0] for r in rolled] == [3600, 86400], str(rolled))
     same_answers("rolled up", stores[0], stores[1:], begin, now)
-    test_texts(stores)
+    texts(stores)
     for store in stores:
         store.close()
 
 
-def test_texts(stores):
+def texts(stores):
     for text in ("it's", "a\\b", "\\", "''", "%_", "\"", "t\\t", "søk \U0001f40d", "{x}", "-- x", "a\\'b"):
         got = [s.do("quote SELECT_@_AS_x " + text) for s in stores]
         check("text %r" % text, all(g == [[text]] for g in got), str(got))
@@ -227,8 +227,11 @@ def test_errors():
 
 def test_retention():
     """What is too old goes, and is not mistaken for what comes late."""
-    server = clickhouse_rig.servers(work)[0]
-    running.append(server)
+    running.extend(clickhouse_rig.servers(work))
+    retention(running[-1])
+
+
+def retention(server):
     store = Store(server.url())
     now = int(time.time()) // DAY * DAY + DAY
     r = random.Random(3)
@@ -280,7 +283,7 @@ def test_schema():
 
 
 def main():
-    tests = [f for name, f in globals().items() if name.startswith("test_") and name != "test_texts"]
+    tests = [f for name, f in globals().items() if name.startswith("test_")]
     run(tests, sys.argv[1:], None if clickhouse_rig.is_there() else
         "no ClickHouse here: tests/fetch.sh clickhouse, as root")
 

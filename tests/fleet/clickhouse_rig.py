@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -12,6 +13,7 @@ CACHE = os.environ.get("PYCOST_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pycost")
 ROOT = os.path.join(CACHE, "clickhouse-1")
 ZOOKEEPER = os.path.join(CACHE, "zookeeper-1")
+CHDB = os.path.join(CACHE, "chdb-1")
 PATIENCE = 60
 
 CONFIG = """<?xml version="1.0"?>
@@ -143,6 +145,24 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+
+class Embedded(Server):
+    """Today's engine, one server: see chdb_server.py."""
+
+    def __init__(self, directory):
+        self.dir, (self.http,) = directory, free_ports(1)
+        self.process = None
+
+    def start(self, wait=True):
+        with open(os.path.join(self.dir, "out"), "ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "chdb_server.py"),
+                 os.path.join(CHDB, "libchdb.so"), self.dir, str(self.http)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir)
+        if wait:
+            self.wait()
+        return self
 
 
 class Zookeeper:
