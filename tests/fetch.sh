@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|zookeeper|chdb|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -21,6 +21,10 @@
 #   clickhouse
 #          ClickHouse 18.16 (bookworm), which tests/fleet starts as a plain process
 #   all    all of these; also what no argument means
+#   zookeeper
+#          ZooKeeper (bookworm) and a Java to run it, for replicas of ClickHouse: not in `all`,
+#          as only long runs have them
+#   chdb   chDB 26.5, today's ClickHouse as a library, from npm (159 MB): not in `all` either
 #   py313t, py314t
 #          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
 #          from its source packages with the machine's compiler, for it alone. That
@@ -199,6 +203,12 @@ finish() {
         return
         ;;
     libopentelemetry-proto-dev) return ;; # nothing of it runs
+    zookeeper)
+        # Debian's install scripts give it this name.
+        ln -sf "$(cd "$root" && printf '/%s' usr/lib/jvm/java-17-openjdk-*/bin/java)" "$root/usr/bin/java"
+        "$root/enter" java -version 2>/dev/null || die "Java does not run in its root"
+        return
+        ;;
     esac
     chroot "$root" "/usr/bin/$python" -m compileall -q \
         -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
@@ -305,6 +315,32 @@ build_source() {
     echo "$root"
 }
 
+# build_chdb: the library alone. Its authors publish it for Node.js, which it does not need.
+build_chdb() {
+    local root=$cache/chdb-$recipe version=26.5.3 uri work
+    local sum=7cfacb991b79328a2bf721b3e266b36eb3637b8b7b5fd281da64c6917156471441b3688acbcca1ea3c75d71b1ad10af788314c53fc87a9df9b55d6095eedd069
+    work=$root.part
+    [ -e "$root/.complete" ] || (
+        flock 9
+        [ ! -e "$root/.complete" ] || exit 0
+        [ "$(uname -m)" = x86_64 ] || die "chdb: not fetched for $(uname -m)"
+        rm -rf "$root" "$work"
+        mkdir -p "$work"
+        uri=${PYCOST_NPM:-$(npm config get registry 2>/dev/null || true)}
+        [[ $uri = http* ]] || uri=https://registry.npmjs.org
+        say "chdb: fetching chDB $version"
+        /usr/lib/apt/apt-helper download-file \
+            "${uri%/}/@chdb/lib-linux-x64-gnu/-/lib-linux-x64-gnu-$version.tgz" \
+            "$work/tgz" "SHA512:$sum" >"$work/log" 2>&1 || die "chdb: $(grep -m1 '^E:' "$work/log")"
+        tar -C "$work" --no-same-owner --strip-components 1 -xzf "$work/tgz" package/libchdb.so
+        rm "$work/tgz"
+        touch "$work/.complete"
+        mv "$work" "$root"
+        say "chdb: $version is in $root"
+    ) 9>"$root.lock"
+    echo "$root"
+}
+
 # What is in each root; prints where it is.
 root_of() {
     case $1 in
@@ -324,14 +360,16 @@ root_of() {
         postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
         memcached python3-pymemcache ;;
     clickhouse) build clickhouse clickhouse-server bookworm clickhouse-server tzdata ;;
+    zookeeper) build zookeeper zookeeper bookworm zookeeper openjdk-17-jre-headless ;;
     otlp) build otlp libopentelemetry-proto-dev "forky sid" libopentelemetry-proto-dev ;;
+    chdb) build_chdb ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp zookeeper chdb' wanted=' '
     local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
