@@ -81,6 +81,14 @@ def free_ports(count):
     return ports
 
 
+def tail(path):
+    try:
+        with open(path, errors="replace") as f:
+            return f.read()[-800:]
+    except FileNotFoundError:
+        return ""
+
+
 class Server:
     def __init__(self, directory, ports, shards, more=""):
         self.dir = directory
@@ -121,8 +129,8 @@ class Server:
             except (OSError, http.client.HTTPException):
                 pass
             if time.monotonic() > end or self.process.poll() is not None:
-                with open(os.path.join(self.dir, "out"), errors="replace") as f:
-                    raise RuntimeError("no ClickHouse: " + f.read()[-500:])
+                raise RuntimeError("no ClickHouse, which ended with %s: %s" % (self.process.poll(), "; ".join(
+                    tail(os.path.join(self.dir, name)) for name in ("out", "errors"))))
             time.sleep(0.02)
 
     def ask(self, sql, database="default"):
@@ -175,7 +183,7 @@ class Zookeeper:
         out = os.path.join(self.dir, "out")
         with open(out, "wb") as f:
             self.process = subprocess.Popen(
-                [os.path.join(ZOOKEEPER, "enter"), "java", "-Xmx256m", "-cp",
+                [os.path.join(ZOOKEEPER, "enter"), "java", "-Xmx256m", "-Dzookeeper.forceSync=no", "-cp",
                  "/usr/share/java/zookeeper.jar:/usr/share/java/*",
                  "org.apache.zookeeper.server.quorum.QuorumPeerMain", os.path.join(self.dir, "zoo.cfg")],
                 stdin=subprocess.DEVNULL, stdout=f, stderr=f, cwd=self.dir)
