@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ClickHouse servers of one's own, plain processes in a directory that goes away; and ZooKeeper."""
 import http.client
+import itertools
 import os
 import signal
 import socket
@@ -55,6 +56,10 @@ admin.enableServer=false
 # Sessions of servers that were killed end soon, so that these may come back.
 KEEPER = ("<zookeeper><node><host>127.0.0.1</host><port>%d</port></node>"
           "<session_timeout_ms>3000</session_timeout_ms></zookeeper>")
+HTTPS = ("<https_port>%(port)d</https_port><openSSL><server>"
+         "<certificateFile>%(dir)s/server.pem</certificateFile><privateKeyFile>%(dir)s/server.key</privateKeyFile>"
+         "<verificationMode>none</verificationMode><loadDefaultCAFile>true</loadDefaultCAFile>"
+         "<disableProtocols>sslv2,sslv3</disableProtocols></server></openSSL>")
 REPLICA = "<replica><host>127.0.0.1</host><port>%d</port></replica>"
 
 
@@ -62,12 +67,14 @@ def is_there():
     return os.geteuid() == 0 and os.path.exists(os.path.join(ROOT, ".complete"))
 
 
+numbers = itertools.count(20000 + 40 * (os.getpid() % 200))
+
+
 def free_ports(count):
-    """Below those that connections get: nobody else asks for these."""
+    """Below those that connections get: nobody else asks for these. Each once."""
     ports, sockets = [], []
-    port = 20000 + os.getpid() % 8000
     while len(ports) < count:
-        port += 1
+        port = next(numbers)
         s = socket.socket()
         try:
             s.bind(("127.0.0.1", port))
@@ -84,7 +91,7 @@ def free_ports(count):
 def tail(path):
     try:
         with open(path, errors="replace") as f:
-            return f.read()[-800:]
+            return " ".join(l.strip() for l in f if not l[:1].isdigit() or "Exception" in l)[-1500:]
     except FileNotFoundError:
         return ""
 
