@@ -7,6 +7,7 @@ PYCOST_TEST_KILLS says how often servers are killed (20)."""
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import clickhouse_rig
 from clickhouse_batches import packed, random_batch, story
 from clickhouse_stores import (AGAIN, DAY, HOUR, STORES, Refused, Store, exact, made_groups, opened, run,
                                running, same_answers, tell)
-from serve_rig import TOP, check, skip, work
+from serve_rig import TOP, certificate_authority, check, skip, work
 
 KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "20"))
 
@@ -223,6 +224,51 @@ def test_errors():
     exact("and goes on when it is back", second, made)
     store.close()
     second.close()
+
+
+def test_https():
+    """By a certificate of the test's own."""
+    directory = certificate_authority()
+    port = clickhouse_rig.free_ports(1)[0]
+    running.extend(clickhouse_rig.servers(work, more=clickhouse_rig.HTTPS % {"port": port, "dir": directory}))
+    url = "https://127.0.0.1:%d/pycost" % port
+    groups, made = made_groups(2, 3, random)
+    store = Store(url, "--ca", os.path.join(directory, "ca.pem"))
+    store.write(groups[0])
+    store.write(groups[1])
+    exact("https: what is sent is there", store, made)
+    store.close()
+    for what, options, expected, word in (
+            ("whom nobody here trusts", (), -5, "certificate is refused"),
+            ("another CA's", ("--ca", os.path.join(directory, "other-ca.pem")), -5, "certificate is refused"),
+            ("a file that is not there", ("--ca", os.path.join(directory, "none.pem")), -5, "none.pem"),
+            ("a key for a CA", ("--ca", os.path.join(directory, "ca.key")), -5, "ca.key")):
+        code, words = refusal(url, *options)
+        check("https: refuses %s, in one line" % what, code == expected and word in words and "\n" not in words
+              and "engine.ca" in words, "%d %s" % (code, words))
+
+
+def test_time_out():
+    server = clickhouse_rig.servers(work)[0]
+    running.append(server)
+    store = Store(server.url())
+    for name, stop in (("a question", False), ("a server that does not answer", True)):
+        began = time.monotonic()
+        if stop:
+            server.process.send_signal(signal.SIGSTOP)
+        try:
+            store.do("within 1500 SELECT count(*) FROM system.numbers")
+            check("%s: is given up in time" % name, False)
+        except Refused as refused:
+            took = time.monotonic() - began
+            check("%s: is given up in time" % name, refused.code == -110 and 1 < took < 10,
+                  "%d %s, %.1f s" % (refused.code, refused.words, took))
+        server.process.send_signal(signal.SIGCONT)
+    left = server.ask("SELECT count() FROM system.processes WHERE query LIKE '%numbers%'")
+    check("it does not go on", int(left) <= 1, left)
+    rows = store.do("within 60000 SELECT count(*) FROM tags")
+    check("there is an answer within the time", rows == [[0]], str(rows))
+    store.close()
 
 
 def test_retention():

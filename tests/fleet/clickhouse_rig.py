@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """ClickHouse servers of one's own, plain processes in a directory that goes away; and ZooKeeper."""
 import http.client
+import itertools
 import os
 import signal
 import socket
@@ -55,6 +56,10 @@ admin.enableServer=false
 # Sessions of servers that were killed end soon, so that these may come back.
 KEEPER = ("<zookeeper><node><host>127.0.0.1</host><port>%d</port></node>"
           "<session_timeout_ms>3000</session_timeout_ms></zookeeper>")
+HTTPS = ("<https_port>%(port)d</https_port><openSSL><server>"
+         "<certificateFile>%(dir)s/server.pem</certificateFile><privateKeyFile>%(dir)s/server.key</privateKeyFile>"
+         "<verificationMode>none</verificationMode><loadDefaultCAFile>true</loadDefaultCAFile>"
+         "<disableProtocols>sslv2,sslv3</disableProtocols></server></openSSL>")
 REPLICA = "<replica><host>127.0.0.1</host><port>%d</port></replica>"
 
 
@@ -62,12 +67,14 @@ def is_there():
     return os.geteuid() == 0 and os.path.exists(os.path.join(ROOT, ".complete"))
 
 
+numbers = itertools.count(20000 + 40 * (os.getpid() % 200))
+
+
 def free_ports(count):
-    """Below those that connections get: nobody else asks for these."""
+    """Below those that connections get: nobody else asks for these. Each once."""
     ports, sockets = [], []
-    port = 20000 + os.getpid() % 8000
     while len(ports) < count:
-        port += 1
+        port = next(numbers)
         s = socket.socket()
         try:
             s.bind(("127.0.0.1", port))
@@ -79,6 +86,14 @@ def free_ports(count):
     for s in sockets:
         s.close()
     return ports
+
+
+def tail(path):
+    try:
+        with open(path, errors="replace") as f:
+            return " ".join(l.strip() for l in f if not l[:1].isdigit() or "Exception" in l)[-1500:]
+    except FileNotFoundError:
+        return ""
 
 
 class Server:
@@ -121,8 +136,8 @@ class Server:
             except (OSError, http.client.HTTPException):
                 pass
             if time.monotonic() > end or self.process.poll() is not None:
-                with open(os.path.join(self.dir, "out"), errors="replace") as f:
-                    raise RuntimeError("no ClickHouse: " + f.read()[-500:])
+                raise RuntimeError("no ClickHouse, which ended with %s: %s" % (self.process.poll(), "; ".join(
+                    tail(os.path.join(self.dir, name)) for name in ("out", "errors"))))
             time.sleep(0.02)
 
     def ask(self, sql, database="default"):
@@ -175,7 +190,7 @@ class Zookeeper:
         out = os.path.join(self.dir, "out")
         with open(out, "wb") as f:
             self.process = subprocess.Popen(
-                [os.path.join(ZOOKEEPER, "enter"), "java", "-Xmx256m", "-cp",
+                [os.path.join(ZOOKEEPER, "enter"), "java", "-Xmx256m", "-Dzookeeper.forceSync=no", "-cp",
                  "/usr/share/java/zookeeper.jar:/usr/share/java/*",
                  "org.apache.zookeeper.server.quorum.QuorumPeerMain", os.path.join(self.dir, "zoo.cfg")],
                 stdin=subprocess.DEVNULL, stdout=f, stderr=f, cwd=self.dir)

@@ -28,7 +28,7 @@ static const struct key {
 	const char *help;
 } keys[] = {
 	{ "listen", TEXT, AT(listen), 0, 0, 0, "ADDRESS:PORT; " SERVE_LISTEN_DEFAULT },
-	{ "store", TEXT, AT(store), 0, 0, 0, "a directory, or http://HOST:PORT/DATABASE of ClickHouse" },
+	{ "store", TEXT, AT(store), 0, 0, 0, "a directory, or http[s]://HOST:PORT/DATABASE of ClickHouse" },
 	{ "tokens", TEXT, AT(tokens), 0, 0, 0, "file of who may do what" },
 	{ "insecure", FLAG, AT(insecure), 0, 0, 0, "let everybody on the network in" },
 	{ "open-metrics", FLAG, AT(open_metrics), 0, 0, 0, "/metrics for all" },
@@ -44,6 +44,7 @@ static const struct key {
 	{ "engine.cluster", TEXT, AT(cluster), 0, 0, 0, "ClickHouse: its name" },
 	{ "engine.user", TEXT, AT(store_user), 0, 0, 0, "ClickHouse: as whom" },
 	{ "engine.password-file", TEXT, AT(store_password_file), 0, 0, 0, "ClickHouse: first line" },
+	{ "engine.ca", TEXT, AT(store_ca), 0, 0, 0, "ClickHouse by https: file, PEM: who signs its certificate" },
 	{ "export.late", TIME, AT(export_late_s), 60, 1, 600, "that a minute's batches are waited for" },
 	{ "export.series", COUNT, AT(export_series), 2000, 1, 100000,
 	  "of a minute; those with few requests are put together as \"other\"" },

@@ -13,7 +13,7 @@
 /* Texts are the configuration's own; NULL: not given. */
 struct serve_config {
 	char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT, :PORT */
-	char *store, *cluster, *store_user, *store_password_file;
+	char *store, *cluster, *store_user, *store_password_file, *store_ca;
 	char *tokens; /* file: see access.h */
 	char *tls_certificate, *tls_key, *tls_client_ca; /* files, PEM */
 	char *otlp_endpoint, *otlp_headers_file; /* see otlp.h */

@@ -60,6 +60,9 @@ struct clickhouse {
  */
 int clickhouse_ask(struct clickhouse *c, unsigned shard, const char *database, const char *sql,
 		   store_row_fn row, void *arg, char *err, size_t errlen);
+/* Of all shards, given up at that time of CLOCK_MONOTONIC: -ETIMEDOUT. 0: never. */
+int clickhouse_ask_until(struct clickhouse *c, const char *sql, uint64_t until_ns, store_row_fn row,
+			 void *arg, char *err, size_t errlen);
 /* The same at one node. */
 int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
 			const char *database, const char *sql, store_row_fn row, void *arg,

@@ -9,12 +9,14 @@
 
 #define AWAY_S 15 /* that long others are asked first */
 
-int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
-			const char *database, const char *sql, store_row_fn row, void *arg,
-			char *err, size_t errlen)
+static int ask_until(struct clickhouse *c, const struct clickhouse_node *n, const char *database,
+		     const char *sql, uint64_t until_ns, store_row_fn row, void *arg, char *err,
+		     size_t errlen)
 {
 	struct clickhouse_answer *answer = NULL;
-	struct clickhouse_call call = { .at = &n->address, .sql = sql, .database = database };
+	struct clickhouse_call call = {
+		.at = &n->address, .sql = sql, .database = database, .until_ns = until_ns,
+	};
 	int error;
 
 	if (row) {
@@ -35,6 +37,13 @@ int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
 		clickhouse_answer_free(answer);
 	free(answer);
 	return error;
+}
+
+int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
+			const char *database, const char *sql, store_row_fn row, void *arg,
+			char *err, size_t errlen)
+{
+	return ask_until(c, n, database, sql, 0, row, arg, err, errlen);
 }
 
 int clickhouse_insert(struct clickhouse *c, const struct clickhouse_node *n, const char *sql,
@@ -216,6 +225,7 @@ int clickhouse_each_node(struct clickhouse *c, unsigned shard, clickhouse_try_fn
 
 struct asking {
 	const char *database, *sql;
+	uint64_t until_ns;
 	store_row_fn row;
 	void *arg;
 };
@@ -224,13 +234,21 @@ static int ask(struct clickhouse *c, struct clickhouse_node *n, void *arg, char 
 {
 	struct asking *a = arg;
 
-	return clickhouse_ask_node(c, n, a->database, a->sql, a->row, a->arg, err, errlen);
+	return ask_until(c, n, a->database, a->sql, a->until_ns, a->row, a->arg, err, errlen);
 }
 
 int clickhouse_ask(struct clickhouse *c, unsigned shard, const char *database, const char *sql,
 		   store_row_fn row, void *arg, char *err, size_t errlen)
 {
-	struct asking a = { database, sql, row, arg };
+	struct asking a = { database, sql, 0, row, arg };
 
 	return clickhouse_each_node(c, shard, ask, &a, err, errlen);
+}
+
+int clickhouse_ask_until(struct clickhouse *c, const char *sql, uint64_t until_ns, store_row_fn row,
+			 void *arg, char *err, size_t errlen)
+{
+	struct asking a = { c->database, sql, until_ns, row, arg };
+
+	return clickhouse_each_node(c, 0, ask, &a, err, errlen);
 }
