@@ -36,6 +36,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What one costs who runs into it, beside its program: ns, as measured (ARCHITECTURE). */
+#define TRAP_NS 1000
+
 struct interpreter;
 
 /* The traps of one build: what runs at which of its instructions, in no process yet. */
