@@ -254,6 +254,7 @@ done
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
 join clickhouse
+join otlp-others
 if [ "${PYCOST_TEST_LONG:-}" = 1 ]; then
 	join clickhouse-today
 	join clickhouse-replicas

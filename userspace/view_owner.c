@@ -7,6 +7,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "userspace/framework.h"
 #include "userspace/saturate.h"
 #include "userspace/view_search.h"
 
@@ -66,6 +67,11 @@ static struct view key_of(struct owning *w, uint32_t node, bool of_class)
 	return key;
 }
 
+static bool is_generic(const struct owning *w, uint32_t node)
+{
+	return framework_role(&w->p->functions[w->p->nodes[node].function]) == FRAMEWORK_GENERIC;
+}
+
 static int learn(void *arg, const struct view_found *v)
 {
 	struct owning *w = arg;
@@ -75,7 +81,8 @@ static int learn(void *arg, const struct view_found *v)
 	struct served of = { key.name, key.group, endpoint }, *served;
 	int err;
 
-	if (!samples)
+	/* What is the framework's own serves whoever makes use of it. */
+	if (!samples || (!v->of_class && is_generic(w, v->node)))
 		return 0;
 	err = tally_at(&w->o->served, &of, &served);
 	if (!err)

@@ -191,6 +191,38 @@ static void test_elsewhere(void)
 	profile_free(p);
 }
 
+/* The framework's own view may be anybody's, but not a class that makes it its own. */
+static void test_generic(void)
+{
+	static const struct sink_function functions[] = {
+		{ WORK + 1, "get", "RedirectView.get", "RedirectView", "django.views.generic.base",
+		  "b.py", "", 1 },
+		{ WORK + 2, "get_url", "Moved.get_url", "Moved", "views", "v.py", "", 2 },
+	};
+	struct profile *p;
+	struct told t;
+
+	CU_ASSERT_FATAL(!profile_create(&p));
+	t = begin(&p->sink);
+	CU_ASSERT_FATAL(!t.to->function(t.to, &functions[0]) &&
+			!t.to->function(t.to, &functions[1]));
+	chain(&t, 100, 1, WORK + 1, 100);
+	chain(&t, 101, 0, WORK + 1, 10);
+	for (uint32_t endpoint = 0; endpoint <= 2; endpoint += 2) {
+		uint32_t root = node(&t, 0, 0, 100, endpoint);
+		uint32_t get = node(&t, node(&t, root, DISPATCH, 100, 0), WORK + 1, 100, 0);
+
+		samples(&t, get, 20);
+		samples(&t, node(&t, get, WORK + 2, 100, 0), 40);
+	}
+	CU_ASSERT(!view_owners_of_profile(p));
+	CU_ASSERT_EQUAL(samples_of(p, 0, WORK), 10);
+	CU_ASSERT_EQUAL(samples_of(p, 0, WORK + 1), 20);
+	CU_ASSERT_EQUAL(samples_of(p, 0, WORK + 2), 0);
+	CU_ASSERT_EQUAL(samples_of(p, 2, WORK + 2), 80);
+	profile_free(p);
+}
+
 /* ---- of an agent ---- */
 
 static double self_of(const struct batch *b, const char *service, const char *endpoint)
@@ -275,6 +307,7 @@ int suite_view_owner(void)
 		{ "given to the view's endpoint", test_given },
 		{ "a view of two", test_shared },
 		{ "no view", test_elsewhere },
+		{ "the framework's own", test_generic },
 		{ "by minute and service", test_fold },
 		{ "ids of nodes", test_ids },
 		CU_TEST_INFO_NULL,
