@@ -29,9 +29,9 @@
 /*
  * What a request costs a worker in all, over what the programs in it run: theirs is half
  * of it, by `make bench BENCH=requests`; the rest is what they push out of its caches, and
- * the way to them.
+ * the way to them.  A fourth of that again is for phases' own beginnings and ends.
  */
-#define COST_FACTOR 2.0
+#define COST_FACTOR 2.5
 
 #define LINKS_MAX 8
 

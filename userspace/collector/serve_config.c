@@ -66,6 +66,8 @@ static const struct key {
 	{ "limits.queries", COUNT, AT(queries), 2, 1, 64, "at a time" },
 	{ "threads", COUNT, AT(threads), 2, 2, 64, "for connections, and as many to unpack" },
 	{ "group.ms", COUNT, AT(group_ms), 1000, 0, 60000, "that batches wait for others" },
+	{ "group.busy-ms", COUNT, AT(group_busy_ms), 5000, 0, 60000,
+	  "the same, while others keep coming" },
 	{ "group.size", SIZE, AT(group_bytes), 128 * MI, 64 * KI, GI, "for which they do not" },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(*keys))
