@@ -46,7 +46,8 @@ static const struct argp_option options[] = {
 	{ "cert", OPTION_CERTIFICATE, "FILE", OPTION_ALIAS | OPTION_HIDDEN, NULL },
 	{ "key", OPTION_KEY, "FILE", 0, "Its key" },
 	{ "partial", OPTION_PARTIAL, NULL, 0,
-	  "Push what there is of a recording that was cut off or is damaged" },
+	  "Push what there is of a recording that is under way, was cut off or is damaged; push it "
+	  "again for what comes later" },
 	{ "quiet", 'q', NULL, 0, "Say nothing unless something fails" },
 	{ 0 },
 };
@@ -54,7 +55,7 @@ static const struct argp_option options[] = {
 static const char doc[] =
 	"Push recordings to a collector, minute by minute.\n"
 	"FILE is what pycost record wrote; - reads standard input.\n"
-	"A file that is pushed again counts once: whatever failed half way may be repeated.\v"
+	"What is pushed again counts once: whatever failed half way may be repeated.\v"
 	"Tags of the whole recording are kept, and those that function costs were split by. "
 	"Function costs are corrected as in a report, minute by minute.\n\n"
 	"Examples:\n"
@@ -185,6 +186,9 @@ static int push_one(const struct arguments *a, const char *file, struct post *to
 		fprintf(stderr, "pycost push: %s: warning: %s\n", name,
 			r.corrupt ? "damaged: only a part of it could be read"
 				  : "incomplete: recorder did not finish");
+	if (r.left)
+		fprintf(stderr, "pycost push: %s: its last minute may grow and was left out: push it again "
+				"later\n", name);
 	if (!a->quiet)
 		printf("%s: %" PRIu64 " minute%s pushed, %" PRIu64 " of them there already, %" PRIu64
 		       " bytes\n",
