@@ -2,6 +2,7 @@
 #include "symbolizer/site_memo.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@ static struct memo {
 	const char *reason;
 } memos[FILES_MAX];
 static unsigned next;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* A file that was written to, or its name given to another, is not the same. */
 static bool is_same(const struct stat *a, const struct stat *b)
@@ -47,7 +49,7 @@ static int both_copy(const struct probe_sites *entries, const struct probe_sites
 	return err;
 }
 
-int site_memo_get(const struct stat *st, struct interpreter *in)
+static int memo_get(const struct stat *st, struct interpreter *in)
 {
 	struct probe_sites entries, returns;
 	const struct memo *m = NULL;
@@ -71,7 +73,7 @@ int site_memo_get(const struct stat *st, struct interpreter *in)
 	return 0;
 }
 
-void site_memo_put(const struct stat *st, const struct interpreter *in)
+static void memo_put(const struct stat *st, const struct interpreter *in)
 {
 	struct memo added = { .st = *st, .reason = in->sites_reason };
 	struct memo *m = &memos[next];
@@ -83,4 +85,21 @@ void site_memo_put(const struct stat *st, const struct interpreter *in)
 	free(m->returns.v);
 	*m = added;
 	next = (next + 1) % FILES_MAX;
+}
+
+int site_memo_get(const struct stat *st, struct interpreter *in)
+{
+	int err;
+
+	pthread_mutex_lock(&lock);
+	err = memo_get(st, in);
+	pthread_mutex_unlock(&lock);
+	return err;
+}
+
+void site_memo_put(const struct stat *st, const struct interpreter *in)
+{
+	pthread_mutex_lock(&lock);
+	memo_put(st, in);
+	pthread_mutex_unlock(&lock);
 }

@@ -2,7 +2,7 @@
 /*
  * What was found in the last few interpreters: to look for sites again takes
  * tens of milliseconds, and a tree of processes has the same file many times.
- * Kept as long as the program runs; for one thread.
+ * Kept as long as the program runs; for any thread.
  */
 #ifndef PYCOST_SITE_MEMO_H
 #define PYCOST_SITE_MEMO_H

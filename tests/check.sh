@@ -212,6 +212,7 @@ start_behind kernels tests/kernels.sh --untimed
 start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 start_behind clickhouse tests/fleet/clickhouse.py
+start_behind otlp-others tests/fleet/otlp_others.py
 ! privileged || start_behind agent tests/fleet/agent.py # most of it waits for minutes to end
 section unit "$BUILD/unit"
 section fuzz fuzzers

@@ -16,6 +16,14 @@ static inline uint64_t clock_ns(void)
 	return t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
+/* CPU time that a thread had by such a clock of its own; 0 when it has ended. */
+static inline uint64_t clock_cpu_ns(clockid_t clock)
+{
+	struct timespec t;
+
+	return clock_gettime(clock, &t) ? 0 : t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
 /* A condition that is waited for until a point of CLOCK_MONOTONIC. */
 static inline void clock_cond_init(pthread_cond_t *cond)
 {

@@ -16,7 +16,7 @@
 #include "userspace/counter.h"
 #include "userspace/rights.h"
 
-static char last_complaint[256];
+static _Thread_local char last_complaint[256]; /* of what the thread did itself */
 static bool debugging;
 
 /* libbpf explains a failure over many lines; the first warning is the cause. */

@@ -185,6 +185,16 @@ static void print_captured(const struct profile *p, FILE *out)
 		     "not scaled\n", 100.0 * c.captured / c.of);
 }
 
+static void print_by_view(const struct report *r, FILE *out)
+{
+	const uint64_t *by_view = r->profile->requests.by_view;
+
+	if (by_view && *by_view)
+		fprintf(out, "by view:     ~%.1f %% of all costs: samples taken while nothing was "
+			     "watched are an endpoint's, too, if in a view that it alone has\n",
+			report_percent(r, *by_view));
+}
+
 /* "requests:    12,345 (98.7/s) of 12 endpoints" and the workers' lives. */
 static void print_requests(const struct report *r, FILE *out)
 {
@@ -206,6 +216,7 @@ static void print_requests(const struct report *r, FILE *out)
 			     "function costs by endpoint, are of that, not scaled\n",
 			100 * phase_share(&p->requests.phases),
 			100.0 * p->meta.budget / BUDGET_UNIT);
+	print_by_view(r, out);
 	print_captured(p, out);
 	worker_summary(p, lives, sizeof(lives));
 	if (*lives)

@@ -268,7 +268,7 @@ def tls():
     context.load_verify_locations(client[0])
     context.verify_mode = ssl.CERT_REQUIRED
     collector = batch.Collector(context)
-    made = push(file, collector, "--ca", server[0], "--cert", client[0], "--key", client[1])
+    made = push(file, collector, "--ca", server[0], "--certificate", client[0], "--key", client[1])
     lib.check("push: with a certificate", made.returncode == 0 and len(collector.batches) == 1,
               made.stderr)
     sent = len(collector.heads)

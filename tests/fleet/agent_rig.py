@@ -185,19 +185,25 @@ class Agent:
 
 
 class Manager:
-    """What a service manager hears by sd_notify: words before '='."""
+    """What a service manager hears by sd_notify: words before '='; and when it was told to wait on."""
 
     def __init__(self):
         self.path = os.path.join(lib.work, "notify-%d" % time.monotonic_ns())
-        self.told = []
+        self.told, self.alive = [], []
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
         while True:
-            self.told += [line.split("=")[0] for line in
-                          self.socket.recv(4096).decode().splitlines()]
+            words = [line.split("=")[0] for line in self.socket.recv(4096).decode().splitlines()]
+            self.told += words
+            if "WATCHDOG" in words:
+                self.alive.append(time.monotonic())
+
+    def longest(self):
+        """Seconds from one sign of life to the next."""
+        return max(b - a for a, b in zip(self.alive, self.alive[1:]))
 
 
 class Tmpfs:

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ClickHouse servers of one's own, plain processes in a directory that goes away."""
+"""ClickHouse servers of one's own, plain processes in a directory that goes away; and ZooKeeper."""
 import http.client
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 CACHE = os.environ.get("PYCOST_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pycost")
 ROOT = os.path.join(CACHE, "clickhouse-1")
+ZOOKEEPER = os.path.join(CACHE, "zookeeper-1")
+CHDB = os.path.join(CACHE, "chdb-1")
 PATIENCE = 60
 
 CONFIG = """<?xml version="1.0"?>
@@ -43,6 +46,15 @@ USERS = """<?xml version="1.0"?>
 </yandex>
 """
 SHARD = ("<shard><internal_replication>true</internal_replication>%s</shard>")
+ZOOKEEPER_CONFIG = """tickTime=500
+dataDir=%(dir)s/data
+clientPort=%(port)d
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+"""
+# Sessions of servers that were killed end soon, so that these may come back.
+KEEPER = ("<zookeeper><node><host>127.0.0.1</host><port>%d</port></node>"
+          "<session_timeout_ms>3000</session_timeout_ms></zookeeper>")
 REPLICA = "<replica><host>127.0.0.1</host><port>%d</port></replica>"
 
 
@@ -133,6 +145,64 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+
+class Embedded(Server):
+    """Today's engine, one server: see chdb_server.py."""
+
+    def __init__(self, directory):
+        self.dir, (self.http,) = directory, free_ports(1)
+        self.process = None
+
+    def start(self, wait=True):
+        with open(os.path.join(self.dir, "out"), "ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "chdb_server.py"),
+                 os.path.join(CHDB, "libchdb.so"), self.dir, str(self.http)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir)
+        if wait:
+            self.wait()
+        return self
+
+
+class Zookeeper:
+    def __init__(self, work):
+        self.dir = tempfile.mkdtemp(dir=work, prefix="zookeeper-")
+        self.port = free_ports(1)[0]
+        os.makedirs(os.path.join(self.dir, "data"))
+        with open(os.path.join(self.dir, "zoo.cfg"), "w") as f:
+            f.write(ZOOKEEPER_CONFIG % {"dir": self.dir, "port": self.port})
+        out = os.path.join(self.dir, "out")
+        with open(out, "wb") as f:
+            self.process = subprocess.Popen(
+                [os.path.join(ZOOKEEPER, "enter"), "java", "-Xmx256m", "-cp",
+                 "/usr/share/java/zookeeper.jar:/usr/share/java/*",
+                 "org.apache.zookeeper.server.quorum.QuorumPeerMain", os.path.join(self.dir, "zoo.cfg")],
+                stdin=subprocess.DEVNULL, stdout=f, stderr=f, cwd=self.dir)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+                return
+            except OSError:
+                pass
+            if time.monotonic() > end or self.process.poll() is not None:
+                with open(out, errors="replace") as f:
+                    raise RuntimeError("no ZooKeeper: " + f.read()[-500:])
+            time.sleep(0.05)
+
+    @property
+    def config(self):
+        return KEEPER % self.port
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def has_zookeeper():
+    return is_there() and os.path.exists(os.path.join(ZOOKEEPER, ".complete"))
 
 
 def servers(work, shards=1, replicas=1, more=""):

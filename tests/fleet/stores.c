@@ -245,7 +245,7 @@ static int print_schema(const char *cluster)
 
 	if (cluster) {
 		p.own = "pycost_shard";
-		p.shard = p.replica = 1;
+		p.shard = 1;
 	}
 	printf("-- The tables that pycost makes in ClickHouse%s; nobody has to run this.\n"
 	       "-- Made by: build/stores --schema%s%s\n",

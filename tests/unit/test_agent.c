@@ -78,6 +78,7 @@ static void test_config_errors(void)
 		{"rules:\n- match: a\n  service: { from: moon }\n", "a.yaml:3: 'moon' is none of unit"},
 		{"rules:\n- match: a\n  service: { env: A, label: B }\n", "a.yaml:3: a value is from one"},
 		{"rules:\n- match: a\n  ignore: perhaps\n", "a.yaml:3: 'ignore' must be"},
+		{"rules:\n- unit: 'x[z-a]'\n", "a.yaml:2: 'x[z-a]': a range in []"},
 		{"rules: [ {match: a\n", "a.yaml:"},
 		{"requests: /nonexistent.yaml\n", "a.yaml:1: cannot read /nonexistent.yaml"},
 	};
@@ -163,8 +164,9 @@ static void test_rules(void)
 	CU_ASSERT_PTR_NULL(rules_apply(c.rules, c.rule_count, &f, &tags));
 	f = facts("python x", "0::/kubepods.slice/kubepods-pod1e0e97b1_7a0c_4b0a_8f3a_111111111111.slice/"
 			      "cri-containerd-" ID ".scope\n");
-	CU_ASSERT_STRING_EQUAL(f.container, ID);
-	CU_ASSERT_STRING_EQUAL(f.pod, "1e0e97b1-7a0c-4b0a-8f3a-111111111111");
+	CU_ASSERT_STRING_EQUAL(f.group.container, ID);
+	CU_ASSERT_STRING_EQUAL(process_facts_named(&f, "container"), "0123456789ab");
+	CU_ASSERT_STRING_EQUAL(process_facts_named(&f, "pod"), "1e0e97b1-7a0c-4b0a-8f3a-111111111111");
 	CU_ASSERT(rules_apply(c.rules, c.rule_count, &f, &tags) == &c.rules[3]);
 	CU_ASSERT_STRING_EQUAL(tag(&tags, "service"), "python"); /* its program */
 	f = facts("/usr/bin/python3 -m mail", "1:name=systemd:/system.slice/mail-in.service\n");

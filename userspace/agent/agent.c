@@ -94,6 +94,8 @@ static int parts_start(struct agent *a, char *why, size_t len)
 		if (err)
 			snprintf(why, len, "%s", strerror(-err));
 	}
+	if (!err && (err = workshop_new(&a->workshop)))
+		snprintf(why, len, "%s", strerror(-err));
 	if (err)
 		return err;
 	signals_block(true);
@@ -109,6 +111,7 @@ static void parts_stop(struct agent *a)
 	struct spool_status st;
 
 	agent_session_end(a);
+	workshop_free(a->workshop);
 	board_close(a->board); /* it asks the sender */
 	sender_stop(a->sender, LINGER_MS);
 	if (a->spool) {
@@ -219,6 +222,10 @@ static void budget_keep(struct agent *a, uint64_t now)
 	struct usage_shares *shares = &a->numbers.shares;
 	int step;
 
+	/* While it lets go of programs nothing can be said of them. */
+	if (workshop_state(a->workshop) == WORKSHOP_DROPPING)
+		return;
+	usage_under_way(&a->usage, workshop_cpu(a->workshop));
 	if (!usage_look(&a->usage, now, roster_cpu, a->roster, shares))
 		return;
 	step = budget_look(&a->budget, &limits, shares->host, shares->targets);
@@ -248,6 +255,16 @@ static void numbers_put(struct agent *a)
 		   *n->trouble ? ": " : "", n->trouble);
 }
 
+void agent_alive(struct agent *a)
+{
+	uint64_t now = clock_ns();
+
+	if (now - a->numbers_ns < NS)
+		return;
+	a->numbers_ns = now;
+	numbers_put(a);
+}
+
 static void turn(struct agent *a)
 {
 	uint64_t now = clock_ns();
@@ -267,10 +284,7 @@ static void turn(struct agent *a)
 		a->tidied_ns = now;
 		roster_tidy(a->roster);
 	}
-	if (now - a->numbers_ns >= NS) {
-		a->numbers_ns = now;
-		numbers_put(a);
-	}
+	agent_alive(a);
 }
 
 /* A session takes descriptors by the process and by the CPU. */
@@ -310,7 +324,8 @@ int agent_run(const struct agent_start *start)
 		  a->config->host, a->config->collector, a->config->rule_count);
 	sd_notify(0, "READY=1");
 	while (!ending) {
-		if (reloading) {
+		/* What is under way has borrowed the configuration. */
+		if (reloading && workshop_state(a->workshop) == WORKSHOP_IDLE) {
 			reloading = 0;
 			reload(a);
 		}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The parts of the agent; private to them. All in its one thread. */
+/* The parts of the agent; private to them. All in its one thread,
+   but for what is in the workshop. */
 #ifndef PYCOST_AGENT_PARTS_H
 #define PYCOST_AGENT_PARTS_H
 
@@ -10,19 +11,8 @@
 #include "userspace/agent/sender.h"
 #include "userspace/agent/spool.h"
 #include "userspace/agent/usage.h"
-#include "userspace/fleet/fold.h"
+#include "userspace/agent/workshop.h"
 #include "userspace/session.h"
-
-/* A session, its fold, and what both borrow. */
-struct measuring {
-	struct session *session; /* NULL: none */
-	struct fold *fold;
-	bool exact;
-	unsigned level;	    /* of the budget that it was opened at */
-	uint64_t opened_ns; /* monotonic */
-	struct batch_tag tags[AGENT_COMMON_MAX];
-	const char *keep[AGENT_COMMON_MAX];
-};
 
 struct agent {
 	struct agent_config *config;
@@ -33,10 +23,11 @@ struct agent {
 	struct roster *roster;
 	struct usage usage;
 	struct budget budget;
-	struct measuring now;
+	struct workshop *workshop; /* the next session, and the last one */
+	struct measuring *now;	   /* NULL: nothing is measured */
+	const char *reason;	   /* of the next session */
 	struct tag_list scratch;
 	bool wanted; /* somebody is chosen, and there is no session */
-	bool renew;  /* it is time for another one */
 	unsigned failures; /* to open one, in a row */
 	uint64_t retry_ns; /* not before */
 	uint64_t inexact_until_s; /* this turn of exact costs is in vain */
@@ -48,11 +39,15 @@ struct agent {
 	uint64_t looked_ns, tidied_ns, numbers_ns, memory_told_ns;
 };
 
+/* agent.c: tells board and service manager that the loop turns, once a second at most. */
+void agent_alive(struct agent *a);
+
 /* agent_session.c */
 /* Opens, renews or closes as it is time. */
 void agent_session_look(struct agent *a, uint64_t now_ns);
 /* For up to so long; without a session it waits. */
 void agent_session_poll(struct agent *a, int timeout_ms);
+/* What it has borrowed is free then. */
 void agent_session_end(struct agent *a);
 /* For roster_look(): arg is the agent. */
 int agent_session_attach(void *agent, pid_t pid);

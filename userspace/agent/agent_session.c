@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The session that measures now, and the next one. */
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,57 +61,11 @@ static bool on_known(void *arg, uint64_t id)
 	return spool_knows(((struct agent *)arg)->spool, id);
 }
 
-static int fold_make(struct agent *a, struct measuring *m)
+static void options_make(struct agent *a, bool exact, struct measuring_options *ret)
 {
-	const struct agent_config *c = a->config;
-	struct fold_options o = {.sender = c->host, .tags = m->tags, .tag_count = c->common_count,
-				 .process = on_process, .keep = m->keep, .keep_count = c->tag_count,
-				 .is_known = on_known, .emit = agent_batch_emit, .arg = a,
-				 .limits = {.slices = c->max_slices, .values = c->max_values,
-					    .endpoints = c->requests.max_endpoints},
-				 .path_share = c->min_path_share};
-
-	for (unsigned i = 0; i < c->common_count; i++)
-		m->tags[i] = (struct batch_tag){c->common[i].key, c->common[i].value.text};
-	for (unsigned i = 0; i < c->tag_count; i++)
-		m->keep[i] = c->tags[i];
-	return fold_create(&o, &m->fold);
-}
-
-/* In 0.01 %, at least one of them: 0 would be all that it takes. */
-static unsigned requests_budget(const struct agent_config *c, const struct budget_plan *plan)
-{
-	unsigned parts = c->budget_requests * 1e4 * plan->requests / 8;
-
-	return parts ? parts : 1;
-}
-
-static int measuring_open(struct agent *a, bool exact, struct measuring *ret, char *text, size_t len)
-{
-	const struct agent_config *c = a->config;
-	const struct budget_plan *plan = budget_plan(a->budget.level);
-	unsigned rate = c->rate * plan->rate / 8;
-	struct session_options o = {.sample = !exact, .no_samples = !exact && !rate, .metric = c->metric,
-				    .rate = rate, .requests = &c->requests,
-				    .budget = requests_budget(c, plan),
-				    .max_nodes = c->max_paths ? c->max_paths + 1 : 0};
-	int err;
-
-	if (exact) {
-		o.one_in = c->exact_one_in;
-		o.endpoint = *c->exact_endpoint ? c->exact_endpoint : NULL;
-	}
-	*ret = (struct measuring){.exact = exact, .level = a->budget.level, .opened_ns = clock_ns()};
-	err = fold_make(a, ret);
-	if (err)
-		snprintf(text, len, "cannot fold: %s", strerror(-err));
-	else
-		err = session_open(&o, fold_sink(ret->fold), &ret->session, text, len);
-	if (err) {
-		fold_free(ret->fold);
-		*ret = (struct measuring){0};
-	}
-	return err;
+	*ret = (struct measuring_options){.config = a->config, .exact = exact,
+					  .level = a->budget.level, .process = on_process,
+					  .is_known = on_known, .emit = agent_batch_emit, .arg = a};
 }
 
 /* ---- closing ---- */
@@ -129,14 +82,16 @@ static void status_add(struct session_status *sum, const struct session_status *
 			sum->losses[i] = st->losses[i];
 }
 
-/* The last of it goes into a batch; nothing is measured any more. */
-static void measuring_finish(struct agent *a, struct measuring *m)
+/* The last of it goes into a batch; nothing is measured any more. It is to be freed. */
+static struct measuring *measuring_finish(struct agent *a)
 {
+	struct measuring *m = a->now;
 	struct session_status st;
 	int err;
 
-	if (!m->session)
-		return;
+	if (!m)
+		return NULL;
+	a->now = NULL;
 	err = session_finish(m->session);
 	if (err) {
 		daemon_log(LOG_ERR, "measuring_failed", "why=\"%s\"", strerror(-err));
@@ -144,27 +99,17 @@ static void measuring_finish(struct agent *a, struct measuring *m)
 	}
 	session_status(m->session, &st);
 	status_add(&a->closed, &st);
+	return m;
 }
 
-/* The kernel takes its time to let go. */
-static void measuring_free(struct measuring *m)
+static void measuring_close(struct agent *a)
 {
-	if (!m->session)
-		return;
-	session_close(m->session);
-	fold_free(m->fold);
-	*m = (struct measuring){0};
-}
-
-static void measuring_close(struct agent *a, struct measuring *m)
-{
-	measuring_finish(a, m);
-	measuring_free(m);
+	workshop_drop(a->workshop, measuring_finish(a));
 }
 
 void agent_session_end(struct agent *a)
 {
-	measuring_close(a, &a->now);
+	measuring_free(measuring_finish(a));
 }
 
 /* ---- processes ---- */
@@ -183,8 +128,9 @@ int agent_session_attach(void *arg, pid_t pid)
 	char why[512] = "";
 	int err;
 
-	if (a->now.session) {
-		err = session_attach(a->now.session, pid, why, sizeof(why));
+	if (a->now) {
+		err = session_attach(a->now->session, pid, why, sizeof(why));
+		agent_alive(a);
 		if (err && err != -ENOENT && err != -ESRCH)
 			refusal_tell(pid, why);
 		return err;
@@ -232,16 +178,14 @@ static const char *renewal_reason(struct agent *a, uint64_t now)
 {
 	struct session_status st;
 
-	if (a->renew)
-		return "configuration";
-	if (plan_differs(budget_plan(a->now.level), budget_plan(a->budget.level)))
+	if (plan_differs(budget_plan(a->now->level), budget_plan(a->budget.level)))
 		return "budget";
-	if (a->now.exact != is_exact_turn(a))
+	if (a->now->exact != is_exact_turn(a))
 		return "turn";
-	if (now - a->now.opened_ns >= a->config->renew_s * NS)
+	if (now - a->now->opened_ns >= a->config->renew_s * NS)
 		return "age";
-	session_status(a->now.session, &st);
-	if (now - a->now.opened_ns >= RENEW_LEAST_NS && is_full(a, &st))
+	session_status(a->now->session, &st);
+	if (now - a->now->opened_ns >= RENEW_LEAST_NS && is_full(a, &st))
 		return "size";
 	return NULL;
 }
@@ -266,80 +210,128 @@ static void exact_check(struct agent *a)
 	struct roster_status st;
 
 	roster_status(a->roster, &st);
-	if (!a->now.exact || st.attached || !st.refused)
+	if (!a->now->exact || st.attached || !st.refused)
 		return;
 	a->inexact_until_s = turn_end(time(NULL), a->config->exact_window_s);
 	daemon_log(LOG_WARNING, "no_exact_costs", "refused=%u until=%llu", st.refused,
 		  (unsigned long long)a->inexact_until_s);
 }
 
-static void prepare_one(void *arg, pid_t pid)
-{
-	struct measuring *m = arg;
-	char why[512];
+/* ---- from one to the next ---- */
 
-	/* What it cannot do for one is told when that is attached to. */
-	session_prepare(m->session, pid, why, sizeof(why));
+struct pids {
+	pid_t *v;
+	size_t n, room;
+};
+
+static void pid_add(void *arg, pid_t pid)
+{
+	struct pids *to = arg;
+
+	if (to->n < to->room)
+		to->v[to->n++] = pid;
 }
 
-/* Made ready while the last one still measures. */
-static int next_open(struct agent *a, struct measuring *next)
+/* The next session is made ready while the last one, if there is one, still measures. */
+static void next_order(struct agent *a, const char *reason)
 {
-	bool exact = is_exact_turn(a);
-	char why[512] = "";
-	int err = measuring_open(a, exact, next, why, sizeof(why));
+	struct measuring_options o;
+	struct roster_status st;
+	struct pids pids;
+	int err;
 
-	if (err && exact) {
-		a->inexact_until_s = turn_end(time(NULL), a->config->exact_window_s);
-		err = measuring_open(a, false, next, why, sizeof(why));
-	}
-	if (err)
-		failed(a, why);
-	else
-		roster_each(a->roster, prepare_one, next);
-	return err;
-}
-
-static void begin(struct agent *a, const char *reason)
-{
-	struct measuring next, last = a->now;
-	uint64_t before = clock_ns(), gap;
-	struct session_status st;
-	char value[LOG_VALUE_SIZE];
-
-	a->renew = a->wanted = false;
-	usage_once_begin(&a->usage);
-	if (next_open(a, &next)) {
-		measuring_close(a, &a->now);
+	a->wanted = false;
+	a->reason = reason;
+	if (!a->now && !a->unwatched_since_ns)
 		unwatched(a, true);
+	roster_status(a->roster, &st);
+	pids = (struct pids){.v = calloc(st.chosen + 1, sizeof(pid_t)), .room = st.chosen};
+	if (pids.v)
+		roster_each(a->roster, pid_add, &pids);
+	options_make(a, is_exact_turn(a), &o);
+	err = pids.v ? workshop_open(a->workshop, &o, pids.v, pids.n) : -ENOMEM;
+	free(pids.v);
+	if (err) {
 		a->wanted = true;
-		usage_once_end(&a->usage);
-		return;
+		failed(a, strerror(-err));
 	}
-	gap = clock_ns();
-	unwatched(a, true);
-	measuring_finish(a, &last);
-	a->now = next;
-	roster_attach(a->roster, agent_session_attach, a);
-	unwatched(a, false);
-	gap = clock_ns() - gap;
-	measuring_free(&last);
-	malloc_trim(0);
-	usage_once_end(&a->usage);
-	a->failures = 0;
-	*a->numbers.trouble = 0;
-	a->numbers.sessions++;
-	a->numbers.exact_turns += a->now.exact;
-	a->budget.settling = true; /* what follows the opening is not what it is like */
-	exact_check(a);
-	session_status(a->now.session, &st);
+}
+
+static void next_failed(struct agent *a, const char *why)
+{
+	measuring_close(a);
+	if (!a->unwatched_since_ns)
+		unwatched(a, true);
+	a->wanted = true;
+	failed(a, why);
+}
+
+static void begun_tell(struct agent *a, const struct workshop_work *w, uint64_t gap_ns)
+{
+	char value[LOG_VALUE_SIZE];
+	struct session_status st;
+
+	session_status(a->now->session, &st);
 	if (st.fallback_reason && a->numbers.sessions == 1)
 		daemon_log(LOG_NOTICE, "metric", "metric=%s why=%s", metric_name(st.metric),
 			  daemon_log_value(value, st.fallback_reason));
 	daemon_log(LOG_INFO, "session",
-		  "reason=%s mode=%s metric=%s processes=%u level=%u gap_ms=%.0f took_ms=%.0f", reason,
-		  a->now.exact ? "exact" : "sampled", metric_name(st.metric), st.targets,
-		  a->now.level, gap / 1e6, (clock_ns() - before) / 1e6);
+		  "reason=%s mode=%s metric=%s processes=%u level=%u gap_ms=%.0f took_ms=%.0f", a->reason,
+		  a->now->exact ? "exact" : "sampled", metric_name(st.metric), st.targets,
+		  a->now->level, gap_ns / 1e6, (clock_ns() - w->began_ns) / 1e6);
+}
+
+static void next_begin(struct agent *a, const struct workshop_work *w)
+{
+	uint64_t cpu = clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID), gap = clock_ns();
+	struct measuring *last;
+
+	if (!a->unwatched_since_ns)
+		unwatched(a, true);
+	last = measuring_finish(a);
+	a->now = w->made;
+	a->wanted = false;
+	roster_attach(a->roster, agent_session_attach, a);
+	unwatched(a, false);
+	gap = clock_ns() - gap;
+	workshop_drop(a->workshop, last);
+	usage_once(&a->usage, clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
+	usage_opened(&a->usage);
+	a->failures = 0;
+	*a->numbers.trouble = 0;
+	a->numbers.sessions++;
+	a->numbers.exact_turns += a->now->exact;
+	exact_check(a);
+	begun_tell(a, w, gap);
+}
+
+/* What the workshop was at, when it is done. */
+static void work_take(struct agent *a)
+{
+	struct roster_status st;
+	struct workshop_work w;
+
+	workshop_take(a->workshop, &w);
+	usage_under_way(&a->usage, 0);
+	usage_once(&a->usage, w.cpu_ns);
+	if (!w.opening)
+		return;
+	if (w.fell_back)
+		a->inexact_until_s = turn_end(time(NULL), a->config->exact_window_s);
+	if (!w.made) {
+		next_failed(a, w.why);
+		return;
+	}
+	roster_tidy(a->roster);
+	roster_status(a->roster, &st);
+	if (st.chosen && !budget_plan(a->budget.level)->nothing) {
+		next_begin(a, &w);
+		return;
+	}
+	/* Nobody is left: the next one comes when somebody does. */
+	measuring_close(a);
+	workshop_drop(a->workshop, w.made);
+	unwatched(a, st.chosen);
 }
 
 void agent_session_look(struct agent *a, uint64_t now)
@@ -347,31 +339,31 @@ void agent_session_look(struct agent *a, uint64_t now)
 	struct roster_status st;
 	const char *reason;
 
+	if (workshop_state(a->workshop) == WORKSHOP_DONE)
+		work_take(a);
 	if (budget_plan(a->budget.level)->nothing) {
-		if (a->now.session)
-			measuring_close(a, &a->now);
+		measuring_close(a);
 		if (!a->unwatched_since_ns)
 			unwatched(a, true);
 		a->wanted = true;
 		return;
 	}
-	if (a->now.session) {
-		reason = renewal_reason(a, now);
-		if (!reason)
-			return;
-		roster_tidy(a->roster);
-		roster_status(a->roster, &st);
-		if (st.chosen) {
-			begin(a, reason);
-		} else {
-			/* Nobody is left: the next one comes when somebody does. */
-			measuring_close(a, &a->now);
-			a->renew = false;
-		}
+	if (workshop_state(a->workshop) != WORKSHOP_IDLE)
+		return;
+	if (!a->now) {
+		if (a->wanted && now >= a->retry_ns)
+			next_order(a, "processes");
 		return;
 	}
-	if (a->wanted && now >= a->retry_ns)
-		begin(a, "processes");
+	reason = renewal_reason(a, now);
+	if (!reason)
+		return;
+	roster_tidy(a->roster);
+	roster_status(a->roster, &st);
+	if (st.chosen)
+		next_order(a, reason);
+	else
+		measuring_close(a);
 }
 
 void agent_session_poll(struct agent *a, int timeout_ms)
@@ -382,33 +374,30 @@ void agent_session_poll(struct agent *a, int timeout_ms)
 	const char *note;
 	int err;
 
-	if (a->now.session)
-		session_status(a->now.session, &st);
-	if (!a->now.session || !st.duration_ns) { /* its time runs from the first process on */
+	if (a->now)
+		session_status(a->now->session, &st);
+	if (!a->now || !st.duration_ns) { /* its time runs from the first process on */
 		nanosleep(&pause, NULL);
 		return;
 	}
-	err = session_poll(a->now.session, timeout_ms);
-	while ((note = session_notice(a->now.session)))
+	err = session_poll(a->now->session, timeout_ms);
+	while ((note = session_notice(a->now->session)))
 		daemon_log_some(LOG_NOTICE, "notice", "text=%s", daemon_log_value(value, note));
 	if (!err)
 		return;
-	measuring_close(a, &a->now);
-	unwatched(a, true);
-	a->wanted = true;
-	failed(a, strerror(-err));
+	next_failed(a, strerror(-err));
 }
 
 void agent_session_numbers(struct agent *a, struct board_numbers *n)
 {
 	struct session_status sum = a->closed, st = {0};
 
-	if (a->now.session) {
-		session_status(a->now.session, &st);
+	if (a->now) {
+		session_status(a->now->session, &st);
 		status_add(&sum, &st);
 	}
-	n->measuring = a->now.session != NULL;
-	n->exact = a->now.exact;
+	n->measuring = a->now != NULL;
+	n->exact = a->now && a->now->exact;
 	n->requests = sum.requests;
 	n->samples = sum.samples;
 	n->calls = sum.calls;

@@ -202,7 +202,10 @@ static void attach(struct roster *r, struct chosen *p)
 		return;
 	}
 	err = r->attach(r->arg, p->pid);
-	p->standing = !err ? ATTACHED : err == -ENOENT || err == -ESRCH ? NO_PYTHON : REFUSED;
+	if (err == -EAGAIN)
+		p->standing = WAITING;
+	else
+		p->standing = !err ? ATTACHED : err == -ENOENT || err == -ESRCH ? NO_PYTHON : REFUSED;
 }
 
 static void on_census(void *arg, pid_t pid)

@@ -27,8 +27,8 @@ void roster_free(struct roster *r);
 void roster_config(struct roster *r, const struct agent_config *c);
 
 /*
- * Who is new. attach(arg, pid): 0, it is measured now; -ENOENT, it is no Python; another
- * -errno, it cannot be measured. -errno when /proc cannot be read.
+ * Who is new. attach(arg, pid): 0, it is measured now; -ENOENT, it is no Python; -EAGAIN, by
+ * the next session; another -errno, it cannot be measured. -errno when /proc cannot be read.
  */
 int roster_look(struct roster *r, int (*attach)(void *arg, pid_t pid), void *arg);
 /* What is to be done for each that is attached, or was to be. */

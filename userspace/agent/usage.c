@@ -10,12 +10,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "userspace/traps.h"
+
 #define NS 1000000000ull
 /*
- * Beside the program itself: a breakpoint's trap and return, an interrupt of the PMU or of
- * its timer, a call through a trampoline.
+ * Beside the program itself, as TRAP_NS is: an interrupt of the PMU or of its timer, a call
+ * through a trampoline.
  */
-#define TRAP_NS 900
 #define INTERRUPT_NS 1500
 #define CALL_NS 20
 /* A program that finds at once that it has nothing to do. */
@@ -123,17 +124,30 @@ static void stats_ask(struct usage *u, uint64_t now)
 	u->programs = programs_now();
 }
 
-void usage_once_begin(struct usage *u)
+/* But for what is spread over an hour. */
+static uint64_t regular_ns(const struct usage *u)
 {
-	u->once_began = own_ns();
+	return own_ns() - u->apart - u->under_way;
 }
 
-void usage_once_end(struct usage *u)
+void usage_once(struct usage *u, uint64_t ns)
 {
-	uint64_t spent = own_ns() - u->once_began;
+	u->once += ns;
+	u->apart += ns;
+}
 
-	u->once += spent;
-	u->own += spent; /* not of this window */
+void usage_under_way(struct usage *u, uint64_t ns)
+{
+	u->under_way = ns;
+}
+
+void usage_opened(struct usage *u)
+{
+	u->opened = true;
+	u->opened_own = regular_ns(u);
+	/* Sums with programs in them that are gone since would be worth nothing. */
+	usage_clear(u);
+	u->asked = 0;
 }
 
 /* Clock ticks of all CPUs that were not idle: proc(5), the first line of /proc/stat. */
@@ -160,15 +174,25 @@ static double borne(const struct usage_programs *from, const struct usage_progra
 	return to->probes - from->probes + (most > least ? most : least);
 }
 
+/* Clocks of threads and of the whole process do not agree to the last bit. */
+static uint64_t since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
 static void shares(struct usage *u, uint64_t now, uint64_t targets, struct usage_shares *ret)
 {
 	double window = now - u->began, asked = now - u->asked, share = targets / window;
 	double busy = (busy_ticks() - u->busy) * (1e9 / sysconf(_SC_CLK_TCK));
-	double once = u->once * (window / (ONCE_S * NS));
 	struct usage_programs programs = programs_now();
+	double own, once;
 
+	if (u->opened)
+		usage_once(u, since(regular_ns(u), u->opened_own));
+	own = since(regular_ns(u), u->own);
+	once = u->once * (window / (ONCE_S * NS));
 	u->once -= once;
-	*ret = (struct usage_shares){.own = (own_ns() - u->own + once) / window};
+	*ret = (struct usage_shares){.own = (own + once) / window};
 	/* Programs that were unloaded since are missing from the sums. */
 	if (u->stats >= 0 && programs.probes >= u->programs.probes &&
 	    programs.everywhere >= u->programs.everywhere && programs.runs >= u->programs.runs) {
@@ -185,7 +209,8 @@ static void shares(struct usage *u, uint64_t now, uint64_t targets, struct usage
 static void window_begin(struct usage *u, uint64_t now)
 {
 	u->began = now;
-	u->own = own_ns();
+	u->own = regular_ns(u);
+	u->opened = false;
 	u->busy = busy_ticks();
 }
 

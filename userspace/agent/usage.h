@@ -33,7 +33,10 @@ struct usage {
 	bool no_stats;	       /* not to be had: programs count as nothing, which is told */
 	unsigned cpus;
 	uint64_t once; /* ns of our own, spent once, of which each window has a part */
-	uint64_t once_began; /* own ns when it began; 0: it is not under way */
+	uint64_t apart; /* ns of our own that no window has as a whole, ever */
+	uint64_t under_way; /* of work that goes on beside the loop, so far */
+	bool opened; /* a session, in this window */
+	uint64_t opened_own; /* ns: own by then */
 };
 
 struct usage_shares {
@@ -46,14 +49,18 @@ void usage_init(struct usage *u);
 void usage_clear(struct usage *u);
 
 /*
- * Around what takes much and is done seldom: to open a session. It counts as if it was
- * spent over an hour, whatever window it falls in.
+ * What takes much and is done seldom counts as if it was spent over an hour, whatever window
+ * it falls in: to open a session and to let go of one, and what it takes us, but not our
+ * programs, from then to the end of the window: all that it meets is new to it.
  */
-void usage_once_begin(struct usage *u);
-void usage_once_end(struct usage *u);
+void usage_once(struct usage *u, uint64_t ns);
+/* Such work goes on beside the loop, and has taken this so far; usage_once() when it is done. */
+void usage_under_way(struct usage *u, uint64_t ns);
+void usage_opened(struct usage *u);
 
 /*
- * To be called about once a second. True once a window: *ret is what it came to.
+ * To be called about once a second, but not while programs are being unloaded: what they
+ * took goes with them. True once a window: *ret is what it came to.
  * targets_ns(arg) says how much CPU time the targets had since it was last asked.
  */
 bool usage_look(struct usage *u, uint64_t now_ns, uint64_t (*targets_ns)(void *arg), void *arg,

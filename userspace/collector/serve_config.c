@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/fleet/listen_address.h"
+#include "userspace/fleet/quantity.h"
 #include "userspace/fleet/yaml_file.h"
 
 #define KEY_MAX 64
@@ -96,45 +97,30 @@ void serve_config_free(struct serve_config *c)
 
 /* ---- values ---- */
 
-struct unit {
-	const char *name;
-	uint64_t factor;
-};
-static const struct unit sizes[] = { { "", 1 }, { "K", KI }, { "M", MI }, { "G", GI }, { NULL } };
-static const struct unit times[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", DAY }, { NULL } };
-static const struct unit counts[] = { { "", 1 }, { NULL } };
-
-static const struct unit *units_of(enum kind kind)
-{
-	return kind == SIZE ? sizes : kind == TIME ? times : counts;
-}
-
 static int number(const struct key *k, const char *text, uint64_t *ret)
 {
-	unsigned long long value;
 	char *end;
 
+	if (k->kind == SIZE)
+		return quantity_bytes(text, ret);
+	if (k->kind == TIME)
+		return quantity_seconds(text, ret);
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno)
-		return -EINVAL;
-	for (const struct unit *u = units_of(k->kind); u->name; u++)
-		if (!strcmp(end, u->name))
-			return __builtin_mul_overflow(value, u->factor, ret) ? -EINVAL : 0;
-	return -EINVAL;
+	*ret = strtoull(text, &end, 10);
+	return errno || *end ? -EINVAL : 0;
 }
 
 /* As it would be written. */
-static void show(const struct key *k, uint64_t value, char *buf, size_t size)
+static void show(const struct key *k, uint64_t value, char ret[QUANTITY_SIZE])
 {
-	const struct unit *best = units_of(k->kind);
-
-	for (const struct unit *u = best; u->name; u++)
-		if (value && value % u->factor == 0)
-			best = u;
-	snprintf(buf, size, "%" PRIu64 "%s", value / best->factor, best->name);
+	if (k->kind == SIZE)
+		quantity_bytes_show(value, ret);
+	else if (k->kind == TIME)
+		quantity_seconds_show(value, ret);
+	else
+		snprintf(ret, QUANTITY_SIZE, "%" PRIu64, value);
 }
 
 static int set_flag(bool *flag, const char *text)
@@ -163,17 +149,17 @@ static int set_text(char **into, const char *text)
 static int set_number(struct serve_config *c, const struct key *k, const char *text, char *err,
 		      size_t errlen)
 {
-	char least[32], most[32];
+	char least[QUANTITY_SIZE], most[QUANTITY_SIZE];
 	uint64_t value;
 
 	if (!number(k, text, &value) && value >= k->least && value <= k->most) {
 		*(uint64_t *)member(c, k) = value;
 		return 0;
 	}
-	show(k, k->least, least, sizeof(least));
-	show(k, k->most, most, sizeof(most));
+	show(k, k->least, least);
+	show(k, k->most, most);
 	snprintf(err, errlen, "'%s' is a %s from %s to %s, not '%.64s'", k->name,
-		 k->kind == SIZE ? "size (K, M, G)" : k->kind == TIME ? "time (s, m, h, d)" : "number",
+		 k->kind == SIZE ? "size (KiB, MiB, GiB)" : k->kind == TIME ? "time (s, m, h, d)" : "number",
 		 least, most, text);
 	return -EINVAL;
 }
@@ -275,14 +261,14 @@ int serve_config_file(struct serve_config *c, const char *path, char *err, size_
 
 void serve_config_explain(FILE *out)
 {
-	char start[32];
+	char start[QUANTITY_SIZE];
 
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		const struct key *k = &keys[i];
 
 		fprintf(out, "  %-32s %s", k->name, k->help);
 		if (k->kind >= COUNT && k->start) {
-			show(k, k->start, start, sizeof(start));
+			show(k, k->start, start);
 			fprintf(out, "; %s", start);
 		}
 		putc('\n', out);

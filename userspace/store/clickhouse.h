@@ -27,10 +27,12 @@
 
 #define CLICKHOUSE_SHARDS_MAX 1024
 
+#define CLICKHOUSE_REPLICA_NAME 128
+
 /* A server. shard: from 1 on; 0: not asked yet. */
 struct clickhouse_node {
 	struct clickhouse_address address;
-	unsigned shard, replica;
+	unsigned shard;
 	bool replicated; /* its shard has another */
 	bool ready;	 /* its tables are made */
 	time_t away_since; /* by the monotonic clock; 0: it is there */
@@ -82,8 +84,8 @@ int clickhouse_prepare(struct clickhouse *c, struct clickhouse_node *n, char *er
 typedef int (*clickhouse_statement_fn)(void *arg, const char *sql);
 struct clickhouse_place {
 	const char *database, *own, *cluster;
-	unsigned shard, replica;
-	bool replicated;
+	unsigned shard;
+	const char *replica; /* its name; NULL: its shard has no other */
 };
 /* What a partition of a table of that step spans, in seconds. */
 uint32_t clickhouse_partition(uint32_t step_s);

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "userspace/store/clickhouse.h"
+#include "userspace/store/clickhouse_replica.h"
 
 #define AWAY_S 15 /* that long others are asked first */
 
@@ -49,7 +49,7 @@ int clickhouse_insert(struct clickhouse *c, const struct clickhouse_node *n, con
 }
 
 struct finding {
-	unsigned shard, replica, replicas, shards;
+	unsigned shard, replicas, shards;
 };
 
 static int on_place(void *arg, const struct store_value *v, size_t count)
@@ -63,16 +63,14 @@ static int on_place(void *arg, const struct store_value *v, size_t count)
 		return 0;
 	f->shard = (unsigned)v[0].u64;
 	f->replicas = (unsigned)v[1].u64;
-	f->replica = (unsigned)v[2].u64;
 	return 0;
 }
 
-/* Which shard of the cluster it is, as it says itself. */
+/* Which shard of the cluster it is, as it says itself: 18.16 says that of all its replicas. */
 static int find_place(struct clickhouse *c, struct clickhouse_node *n, char *err, size_t errlen)
 {
 	struct finding f = {};
-	char *sql = clickhouse_sql("SELECT shard_num, count(*), max(CASE WHEN is_local = 1 THEN "
-				   "replica_num ELSE 0 END) FROM system.clusters"
+	char *sql = clickhouse_sql("SELECT shard_num, count(*), max(is_local) FROM system.clusters"
 				   " WHERE cluster = '%s' GROUP BY shard_num", c->cluster);
 	int error = sql ? clickhouse_ask_node(c, n, "system", sql, on_place, &f, err, errlen) :
 			  -ENOMEM;
@@ -88,7 +86,6 @@ static int find_place(struct clickhouse *c, struct clickhouse_node *n, char *err
 	}
 	pthread_mutex_lock(&c->lock);
 	n->shard = f.shard;
-	n->replica = f.replica;
 	n->replicated = f.replicas > 1;
 	if (f.shards > c->shard_count)
 		c->shard_count = f.shards;
@@ -140,14 +137,17 @@ int clickhouse_prepare(struct clickhouse *c, struct clickhouse_node *n, char *er
 {
 	struct making m = { c, n, err, errlen };
 	struct clickhouse_place p = { .database = c->database, .own = c->own, .cluster = c->cluster };
+	char name[CLICKHOUSE_REPLICA_NAME];
 	int error = c->cluster && !n->shard ? find_place(c, n, err, errlen) : 0;
 
 	if (error)
 		return error;
 	p.shard = n->shard;
-	p.replica = n->replica;
-	p.replicated = n->replicated;
-	error = clickhouse_schema(&p, make, &m);
+	if (n->replicated)
+		p.replica = name;
+	error = n->replicated ? clickhouse_replica_name(c, n, name, err, errlen) : 0;
+	if (!error)
+		error = clickhouse_schema(&p, make, &m);
 	if (!error)
 		error = check_version(c, n, err, errlen);
 	if (!error) {

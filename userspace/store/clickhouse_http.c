@@ -216,6 +216,7 @@ static int kind_of(int code)
 	case 241: /* MEMORY_LIMIT_EXCEEDED */
 	case 242: /* TABLE_IS_READ_ONLY */
 	case 243: /* NOT_ENOUGH_SPACE */
+	case 244: /* UNEXPECTED_ZOOKEEPER_ERROR */
 	case 252: /* TOO_MANY_PARTS */
 	case 279: /* ALL_CONNECTION_TRIES_FAILED */
 	case 285: /* TOO_LESS_LIVE_REPLICAS */

@@ -64,10 +64,9 @@ static char *closed(FILE *out, char **text)
 static void write_engine(const struct clickhouse_place *p, const char *kind, const char *table,
 			 FILE *out)
 {
-	if (p->replicated)
+	if (p->replica)
 		fprintf(out,
-			" ENGINE = Replicated%sMergeTree('/clickhouse/pycost/%s/%u/%s/%s', '%u')",
-			kind, p->cluster, p->shard, p->own, table, p->replica);
+			" ENGINE = Replicated%sMergeTree('/clickhouse/pycost/%s/%u/%s/%s', '%s')", kind, p->cluster, p->shard, p->own, table, p->replica);
 	else
 		fprintf(out, " ENGINE = %sMergeTree", kind);
 }

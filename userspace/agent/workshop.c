@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "userspace/agent/workshop.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "userspace/clock.h"
+
+struct workshop {
+	pthread_t thread;
+	clockid_t clock; /* its CPU time */
+	bool has_clock;
+	enum workshop_state doing;
+	bool done, hurry; /* atomic */
+	uint64_t cpu_ns;  /* atomic: of all of it, set when done */
+	struct measuring_options options;
+	struct measuring *old;
+	pid_t *pids;
+	size_t count;
+	struct workshop_work work;
+};
+
+int workshop_new(struct workshop **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* ---- in the thread ---- */
+
+static bool is_hurried(struct workshop *w)
+{
+	return __atomic_load_n(&w->hurry, __ATOMIC_RELAXED);
+}
+
+static void make(struct workshop *w)
+{
+	struct measuring_options *o = &w->options;
+	struct workshop_work *to = &w->work;
+	char why[512];
+	int err = measuring_open(o, &to->made, to->why, sizeof(to->why));
+
+	if (err && o->exact && !is_hurried(w)) {
+		o->exact = false;
+		to->fell_back = true;
+		measuring_open(o, &to->made, to->why, sizeof(to->why));
+	}
+	/* What it cannot do for one is told when that is attached to. */
+	for (size_t i = 0; to->made && i < w->count && !is_hurried(w); i++)
+		session_prepare(to->made->session, w->pids[i], why, sizeof(why));
+}
+
+static void *work(void *arg)
+{
+	struct workshop *w = arg;
+
+	if (w->doing == WORKSHOP_OPENING) {
+		make(w);
+	} else {
+		measuring_free(w->old);
+		malloc_trim(0);
+	}
+	__atomic_store_n(&w->cpu_ns, clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID), __ATOMIC_RELEASE);
+	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+/* ---- outside ---- */
+
+static int begin(struct workshop *w, enum workshop_state what)
+{
+	sigset_t all, before;
+	int err;
+
+	w->doing = what;
+	w->done = false;
+	w->cpu_ns = 0;
+	w->work = (struct workshop_work){.opening = what == WORKSHOP_OPENING, .began_ns = clock_ns()};
+	/* Signals are for the thread that waits for them. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&w->thread, NULL, work, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err)
+		w->doing = WORKSHOP_IDLE;
+	else
+		w->has_clock = !pthread_getcpuclockid(w->thread, &w->clock);
+	return -err;
+}
+
+int workshop_open(struct workshop *w, const struct measuring_options *o, const pid_t *pids, size_t count)
+{
+	int err;
+
+	w->options = *o;
+	w->pids = malloc(count * sizeof(*pids) + 1);
+	if (!w->pids)
+		return -ENOMEM;
+	memcpy(w->pids, pids, count * sizeof(*pids));
+	w->count = count;
+	err = begin(w, WORKSHOP_OPENING);
+	if (err) {
+		free(w->pids);
+		w->pids = NULL;
+	}
+	return err;
+}
+
+void workshop_drop(struct workshop *w, struct measuring *m)
+{
+	if (!m)
+		return;
+	if (w->doing == WORKSHOP_IDLE) {
+		w->old = m;
+		if (!begin(w, WORKSHOP_DROPPING))
+			return;
+	}
+	measuring_free(m);
+}
+
+enum workshop_state workshop_state(struct workshop *w)
+{
+	if (w->doing != WORKSHOP_IDLE && __atomic_load_n(&w->done, __ATOMIC_ACQUIRE))
+		return WORKSHOP_DONE;
+	return w->doing;
+}
+
+uint64_t workshop_cpu(struct workshop *w)
+{
+	uint64_t ns = w->doing == WORKSHOP_IDLE || !w->has_clock ? 0 : clock_cpu_ns(w->clock);
+
+	/* A thread that has ended has no clock any more. */
+	return ns ? ns : __atomic_load_n(&w->cpu_ns, __ATOMIC_ACQUIRE);
+}
+
+void workshop_take(struct workshop *w, struct workshop_work *ret)
+{
+	pthread_join(w->thread, NULL);
+	w->doing = WORKSHOP_IDLE;
+	w->work.cpu_ns = w->cpu_ns;
+	w->cpu_ns = 0;
+	free(w->pids);
+	w->pids = NULL;
+	w->count = 0;
+	*ret = w->work;
+}
+
+void workshop_free(struct workshop *w)
+{
+	struct workshop_work last;
+
+	if (!w)
+		return;
+	if (w->doing != WORKSHOP_IDLE) {
+		__atomic_store_n(&w->hurry, true, __ATOMIC_RELAXED);
+		workshop_take(w, &last);
+		measuring_free(last.made);
+	}
+	free(w);
+}
