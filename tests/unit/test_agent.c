@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 #include "userspace/agent/labels.h"
 #include "userspace/agent/sender.h"
 #include "userspace/agent/turns.h"
+#include "userspace/agent/usage.h"
+#include "userspace/clock.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -379,6 +382,71 @@ static void test_budget(void)
 	CU_ASSERT(b.level == BUDGET_LEVELS - 1 && budget_plan(b.level)->nothing);
 }
 
+/* ---- what measuring takes ---- */
+
+#define S 1000000000ull
+#define BURNT_NS (S / 20)
+
+static void *burn(void *arg)
+{
+	uint64_t from = clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	while (clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID) - from < BURNT_NS)
+		;
+	return NULL;
+}
+
+static uint64_t no_targets(void *arg)
+{
+	return 0;
+}
+
+/* A window of ten seconds, by a clock of the test's own, from *now on. */
+static double own_share(struct usage *u, uint64_t *now)
+{
+	struct usage_shares shares;
+
+	CU_ASSERT(!usage_look(u, *now + 8 * S, no_targets, NULL, &shares));
+	*now += 10 * S;
+	CU_ASSERT_FATAL(usage_look(u, *now, no_targets, NULL, &shares));
+	return shares.own;
+}
+
+static void test_usage(void)
+{
+	const double whole = BURNT_NS / (10.0 * S);
+	struct usage_shares shares;
+	uint64_t now = S;
+	pthread_t beside;
+	struct usage u;
+
+	usage_init(&u);
+	CU_ASSERT(!usage_look(&u, now, no_targets, NULL, &shares));
+	burn(NULL);
+	CU_ASSERT(own_share(&u, &now) > 0.9 * whole);
+	usage_once_begin(&u);
+	burn(NULL);
+	usage_once_end(&u);
+	CU_ASSERT(own_share(&u, &now) < 0.5 * whole);
+	/* Of what goes on in two threads, that of the other one. */
+	usage_beside_begin(&u);
+	CU_ASSERT_FATAL(!pthread_create(&beside, NULL, burn, NULL));
+	burn(NULL);
+	pthread_join(beside, NULL);
+	CU_ASSERT(own_share(&u, &now) < 1.5 * whole);
+	usage_beside_end(&u);
+	CU_ASSERT(u.once > 1.5 * BURNT_NS && u.once < 3 * BURNT_NS);
+	/* An opening begins a window, all of which is ours to spend; the next is as any other. */
+	now += 5 * S;
+	usage_opened(&u, false);
+	CU_ASSERT(!usage_look(&u, now, no_targets, NULL, &shares));
+	burn(NULL);
+	CU_ASSERT(own_share(&u, &now) < 0.5 * whole);
+	burn(NULL);
+	CU_ASSERT(own_share(&u, &now) > 0.9 * whole);
+	usage_clear(&u);
+}
+
 /* ---- metrics ---- */
 
 static void test_metrics(void)
@@ -412,6 +480,7 @@ int suite_agent(void)
 		{ "labels of containers of Podman before 5", test_old_podman },
 		{ "turns", test_turns },
 		{ "budget", test_budget },
+		{ "what measuring takes", test_usage },
 		{ "metrics", test_metrics },
 		CU_TEST_INFO_NULL,
 	};

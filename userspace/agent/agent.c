@@ -220,12 +220,12 @@ static void budget_keep(struct agent *a, uint64_t now)
 {
 	struct budget_limits limits = {a->config->budget_host, a->config->budget_targets};
 	struct usage_shares *shares = &a->numbers.shares;
+	enum workshop_state at = workshop_state(a->workshop);
 	int step;
 
-	/* While it lets go of programs nothing can be said of them. */
-	if (workshop_state(a->workshop) == WORKSHOP_DROPPING)
+	/* While programs go nothing can be said of them, and nothing of their targets before they have any. */
+	if (at == WORKSHOP_DROPPING || (at == WORKSHOP_OPENING && !a->now))
 		return;
-	usage_under_way(&a->usage, workshop_cpu(a->workshop));
 	if (!usage_look(&a->usage, now, roster_cpu, a->roster, shares))
 		return;
 	step = budget_look(&a->budget, &limits, shares->host, shares->targets);

@@ -102,9 +102,17 @@ static struct measuring *measuring_finish(struct agent *a)
 	return m;
 }
 
+/* NULL: nothing. */
+static void drop(struct agent *a, struct measuring *m)
+{
+	workshop_drop(a->workshop, m);
+	if (m && workshop_state(a->workshop) != WORKSHOP_IDLE && !a->usage.beside)
+		usage_beside_begin(&a->usage);
+}
+
 static void measuring_close(struct agent *a)
 {
-	workshop_drop(a->workshop, measuring_finish(a));
+	drop(a, measuring_finish(a));
 }
 
 void agent_session_end(struct agent *a)
@@ -254,6 +262,8 @@ static void next_order(struct agent *a, const char *reason)
 	if (err) {
 		a->wanted = true;
 		failed(a, strerror(-err));
+	} else {
+		usage_beside_begin(&a->usage);
 	}
 }
 
@@ -283,20 +293,21 @@ static void begun_tell(struct agent *a, const struct workshop_work *w, uint64_t 
 
 static void next_begin(struct agent *a, const struct workshop_work *w)
 {
-	uint64_t cpu = clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID), gap = clock_ns();
+	uint64_t gap = clock_ns();
 	struct measuring *last;
 
 	if (!a->unwatched_since_ns)
 		unwatched(a, true);
+	usage_once_begin(&a->usage);
 	last = measuring_finish(a);
 	a->now = w->made;
 	a->wanted = false;
 	roster_attach(a->roster, agent_session_attach, a);
 	unwatched(a, false);
 	gap = clock_ns() - gap;
-	workshop_drop(a->workshop, last);
-	usage_once(&a->usage, clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID) - cpu);
-	usage_opened(&a->usage);
+	usage_once_end(&a->usage);
+	usage_opened(&a->usage, !last);
+	drop(a, last);
 	a->failures = 0;
 	*a->numbers.trouble = 0;
 	a->numbers.sessions++;
@@ -312,8 +323,7 @@ static void work_take(struct agent *a)
 	struct workshop_work w;
 
 	workshop_take(a->workshop, &w);
-	usage_under_way(&a->usage, 0);
-	usage_once(&a->usage, w.cpu_ns);
+	usage_beside_end(&a->usage);
 	if (!w.opening)
 		return;
 	if (w.fell_back)
@@ -330,7 +340,7 @@ static void work_take(struct agent *a)
 	}
 	/* Nobody is left: the next one comes when somebody does. */
 	measuring_close(a);
-	workshop_drop(a->workshop, w.made);
+	drop(a, w.made);
 	unwatched(a, st.chosen);
 }
 

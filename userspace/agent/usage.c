@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "userspace/clock.h"
 #include "userspace/traps.h"
 
 #define NS 1000000000ull
@@ -124,25 +125,60 @@ static void stats_ask(struct usage *u, uint64_t now)
 	u->programs = programs_now();
 }
 
+/* Of threads and of the whole process they do not agree to the last bit. */
+static uint64_t since(uint64_t now, uint64_t then)
+{
+	return now > then ? now - then : 0;
+}
+
+static uint64_t threads_ns(const struct usage *u)
+{
+	if (!u->beside)
+		return 0;
+	return since(own_ns() - u->beside_began,
+		     clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID) - u->beside_loop);
+}
+
 /* But for what is spread over an hour. */
 static uint64_t regular_ns(const struct usage *u)
 {
-	return own_ns() - u->apart - u->under_way;
+	return own_ns() - u->apart - threads_ns(u);
 }
 
-void usage_once(struct usage *u, uint64_t ns)
+static void once_add(struct usage *u, uint64_t ns)
 {
 	u->once += ns;
 	u->apart += ns;
 }
 
-void usage_under_way(struct usage *u, uint64_t ns)
+void usage_once_begin(struct usage *u)
 {
-	u->under_way = ns;
+	u->once_began = own_ns();
 }
 
-void usage_opened(struct usage *u)
+void usage_once_end(struct usage *u)
 {
+	once_add(u, own_ns() - u->once_began);
+}
+
+void usage_beside_begin(struct usage *u)
+{
+	u->beside = true;
+	u->beside_began = own_ns();
+	u->beside_loop = clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+void usage_beside_end(struct usage *u)
+{
+	once_add(u, threads_ns(u));
+	u->beside = false;
+}
+
+void usage_opened(struct usage *u, bool first)
+{
+	/* Sessions that follow each other faster than windows must not leave us without any. */
+	if (first || !u->opened)
+		u->began = 0;
 	u->opened = true;
 	u->opened_own = regular_ns(u);
 	/* Sums with programs in them that are gone since would be worth nothing. */
@@ -174,12 +210,6 @@ static double borne(const struct usage_programs *from, const struct usage_progra
 	return to->probes - from->probes + (most > least ? most : least);
 }
 
-/* Clocks of threads and of the whole process do not agree to the last bit. */
-static uint64_t since(uint64_t now, uint64_t then)
-{
-	return now > then ? now - then : 0;
-}
-
 static void shares(struct usage *u, uint64_t now, uint64_t targets, struct usage_shares *ret)
 {
 	double window = now - u->began, asked = now - u->asked, share = targets / window;
@@ -188,7 +218,7 @@ static void shares(struct usage *u, uint64_t now, uint64_t targets, struct usage
 	double own, once;
 
 	if (u->opened)
-		usage_once(u, since(regular_ns(u), u->opened_own));
+		once_add(u, since(regular_ns(u), u->opened_own));
 	own = since(regular_ns(u), u->own);
 	once = u->once * (window / (ONCE_S * NS));
 	u->once -= once;
@@ -210,24 +240,25 @@ static void window_begin(struct usage *u, uint64_t now)
 {
 	u->began = now;
 	u->own = regular_ns(u);
-	u->opened = false;
 	u->busy = busy_ticks();
 }
 
 bool usage_look(struct usage *u, uint64_t now, uint64_t (*targets_ns)(void *arg), void *arg,
 		struct usage_shares *ret)
 {
+	uint64_t ask = u->opened ? 0 : (USAGE_WINDOW_S - USAGE_STATS_S) * NS;
+
 	if (!u->began) {
 		targets_ns(arg);
 		window_begin(u, now);
-		return false;
 	}
-	if (u->stats < 0 && now - u->began >= (USAGE_WINDOW_S - USAGE_STATS_S) * NS && u->asked < u->began)
+	if (u->stats < 0 && now - u->began >= ask && u->asked < u->began)
 		stats_ask(u, now);
-	if (now - u->began < USAGE_WINDOW_S * NS || now - u->asked < NS)
+	if (now - u->began < USAGE_WINDOW_S * NS || now - u->asked < USAGE_STATS_S * NS)
 		return false;
 	shares(u, now, targets_ns(arg), ret);
 	usage_clear(u);
 	window_begin(u, now);
+	u->opened = false;
 	return true;
 }

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define USAGE_WINDOW_S 10 /* one measurement each */
-#define USAGE_STATS_S 2	  /* of it, with the programs' times */
+#define USAGE_STATS_S 2	  /* of it, with the programs' times; all of a session's first */
 
 struct usage {
 	int stats;	       /* the kernel keeps times while it is open; -1 */
@@ -34,8 +34,10 @@ struct usage {
 	unsigned cpus;
 	uint64_t once; /* ns of our own, spent once, of which each window has a part */
 	uint64_t apart; /* ns of our own that no window has as a whole, ever */
-	uint64_t under_way; /* of work that goes on beside the loop, so far */
-	bool opened; /* a session, in this window */
+	uint64_t once_began; /* own ns when it began */
+	bool beside;	     /* such work is under way in other threads */
+	uint64_t beside_began, beside_loop; /* own ns and the loop's when it began */
+	bool opened; /* a session: the window began with it */
 	uint64_t opened_own; /* ns: own by then */
 };
 
@@ -51,12 +53,15 @@ void usage_clear(struct usage *u);
 /*
  * What takes much and is done seldom counts as if it was spent over an hour, whatever window
  * it falls in: to open a session and to let go of one, and what it takes us, but not our
- * programs, from then to the end of the window: all that it meets is new to it.
+ * programs, in the window that begins with it: all that it meets is new to it.
  */
-void usage_once(struct usage *u, uint64_t ns);
-/* Such work goes on beside the loop, and has taken this so far; usage_once() when it is done. */
-void usage_under_way(struct usage *u, uint64_t ns);
-void usage_opened(struct usage *u);
+void usage_once_begin(struct usage *u);
+void usage_once_end(struct usage *u);
+/* The same of all threads but the one that calls, which goes on as always. */
+void usage_beside_begin(struct usage *u);
+void usage_beside_end(struct usage *u);
+/* A window begins. first: nobody was measured until now. */
+void usage_opened(struct usage *u, bool first);
 
 /*
  * To be called about once a second, but not while programs are being unloaded: what they

@@ -12,11 +12,8 @@
 
 struct workshop {
 	pthread_t thread;
-	clockid_t clock; /* its CPU time */
-	bool has_clock;
 	enum workshop_state doing;
 	bool done, hurry; /* atomic */
-	uint64_t cpu_ns;  /* atomic: of all of it, set when done */
 	struct measuring_options options;
 	struct measuring *old;
 	pid_t *pids;
@@ -64,7 +61,6 @@ static void *work(void *arg)
 		measuring_free(w->old);
 		malloc_trim(0);
 	}
-	__atomic_store_n(&w->cpu_ns, clock_cpu_ns(CLOCK_THREAD_CPUTIME_ID), __ATOMIC_RELEASE);
 	__atomic_store_n(&w->done, true, __ATOMIC_RELEASE);
 	return NULL;
 }
@@ -78,7 +74,6 @@ static int begin(struct workshop *w, enum workshop_state what)
 
 	w->doing = what;
 	w->done = false;
-	w->cpu_ns = 0;
 	w->work = (struct workshop_work){.opening = what == WORKSHOP_OPENING, .began_ns = clock_ns()};
 	/* Signals are for the thread that waits for them. */
 	sigfillset(&all);
@@ -87,8 +82,6 @@ static int begin(struct workshop *w, enum workshop_state what)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (err)
 		w->doing = WORKSHOP_IDLE;
-	else
-		w->has_clock = !pthread_getcpuclockid(w->thread, &w->clock);
 	return -err;
 }
 
@@ -129,20 +122,10 @@ enum workshop_state workshop_state(struct workshop *w)
 	return w->doing;
 }
 
-uint64_t workshop_cpu(struct workshop *w)
-{
-	uint64_t ns = w->doing == WORKSHOP_IDLE || !w->has_clock ? 0 : clock_cpu_ns(w->clock);
-
-	/* A thread that has ended has no clock any more. */
-	return ns ? ns : __atomic_load_n(&w->cpu_ns, __ATOMIC_ACQUIRE);
-}
-
 void workshop_take(struct workshop *w, struct workshop_work *ret)
 {
 	pthread_join(w->thread, NULL);
 	w->doing = WORKSHOP_IDLE;
-	w->work.cpu_ns = w->cpu_ns;
-	w->cpu_ns = 0;
 	free(w->pids);
 	w->pids = NULL;
 	w->count = 0;

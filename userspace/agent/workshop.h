@@ -28,7 +28,6 @@ struct workshop_work {
 	struct measuring *made; /* the caller's; NULL: it failed */
 	bool fell_back;		/* asked for exact costs, which are not to be had */
 	char why[512];		/* of both failures */
-	uint64_t cpu_ns;	/* that it took */
 	uint64_t began_ns;	/* monotonic */
 };
 
@@ -46,8 +45,6 @@ int workshop_open(struct workshop *w, const struct measuring_options *o, const p
 void workshop_drop(struct workshop *w, struct measuring *m);
 
 enum workshop_state workshop_state(struct workshop *w);
-/* CPU time of the work under way, so far; it stays when that is done, until it is taken. */
-uint64_t workshop_cpu(struct workshop *w);
 /* When done: it is idle then. */
 void workshop_take(struct workshop *w, struct workshop_work *ret);
 
