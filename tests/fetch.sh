@@ -4,8 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|zookeeper|chdb|all]...
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|otelcol|victoria|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|otelcol|victoria|zookeeper|chdb|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -215,6 +214,8 @@ finish() {
         # Debian's install scripts give it this name.
         ln -sf "$(cd "$root" && printf '/%s' usr/lib/jvm/java-17-openjdk-*/bin/java)" "$root/usr/bin/java"
         "$root/enter" java -version 2>/dev/null || die "Java does not run in its root"
+        return
+        ;;
     victoria-metrics)
         chroot "$root" victoria-metrics --version >&2 || die "$python does not run in its root"
         return
@@ -347,6 +348,10 @@ build_chdb() {
         touch "$work/.complete"
         mv "$work" "$root"
         say "chdb: $version is in $root"
+    ) 9>"$root.lock"
+    echo "$root"
+}
+
 # build_go DIR DEST: with the compiler and the sources that are unpacked in DIR/root.
 build_go() {
     mkdir -p "$1/build" "$2" && cd "$1/build" && cp "$here_dir/fleet/otelcol/main.go" . &&
@@ -420,8 +425,8 @@ root_of() {
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp zookeeper chdb' wanted=' '
-    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp otelcol victoria' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites clickhouse' wanted=' '
+    local built='py313t py314t otlp otelcol victoria zookeeper chdb'
     local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do
