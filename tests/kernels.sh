@@ -136,7 +136,7 @@ for name in "${unprobed[@]}"; do
     fi
 done
 mkdir "$work/tree/rig"
-cp tests/rig/{calls,counts,sleeper,attached,closes,spun,spins}.py tests/e2e/samples.py \
+cp tests/rig/{calls,counts,sleeper,attached,closes,links,spun,spins}.py tests/e2e/samples.py \
     "$static"/{pycost,verifier} "$work/tree/rig/"
 strip "$work/tree/rig/pycost"
 cp tests/rig/guest-kernels "$work/tree/rig/guest"
