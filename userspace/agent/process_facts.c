@@ -52,10 +52,13 @@ static void unit_find(struct process_facts *f)
 	}
 }
 
-/* The first run of exactly 64 hexadecimal digits. */
-static void container_find(struct process_facts *f)
+/*
+ * The first run of exactly 64 hexadecimal digits in any hierarchy: where there are those of
+ * version 1 beside that of version 2, engines use the former.
+ */
+static void container_find(struct process_facts *f, const char *text)
 {
-	for (const char *at = f->cgroup; *at;) {
+	for (const char *at = text; *at;) {
 		size_t n = 0;
 
 		while (isxdigit((unsigned char)at[n]))
@@ -81,7 +84,7 @@ void process_facts_cgroup(struct process_facts *f, const char *text)
 	if (line && line[1] && line[1] != '\n')
 		snprintf(f->cgroup, sizeof(f->cgroup), "%.*s", (int)strcspn(line, "\n"), line);
 	unit_find(f);
-	container_find(f);
+	container_find(f, text);
 	if (tags) {
 		cgroup_tags(text, tags);
 		pod = tag_list_get(tags, "pod");
