@@ -236,6 +236,7 @@ section serve tests/fleet/serve.py
 section serve-life tests/fleet/serve_life.py
 section serve-exports tests/fleet/otlp.py
 section serve-kills tests/fleet/serve_kills.py
+! privileged || section containers tests/fleet/containers.py
 ! privileged || section faults tests/fleet/faults.py
 section deploy tests/fleet/deploy.sh
 ! privileged || section walk tests/walk/check.sh
