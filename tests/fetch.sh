@@ -33,8 +33,8 @@
 #          from its source packages with the machine's compiler, for it alone. That
 #          takes minutes, so `all` does not have them, and tests do without.
 #   otelcol
-#          an OpenTelemetry Collector, built from Debian's packages of its parts (forky,
-#          else sid): 240 MB to fetch, 3 GB while it is built; not in `all` either
+#          an OpenTelemetry Collector, built from Debian's packages of its parts (sid:
+#          those of forky know older profiles): 240 MB to fetch, 3 GB while it is built; not in `all` either
 #
 # 3.9 and 3.15 have live function probes; the others have none, or dead ones.
 #
@@ -418,7 +418,7 @@ root_of() {
     otlp) build otlp libopentelemetry-proto-dev "forky sid" libopentelemetry-proto-dev ;;
     chdb) build_chdb ;;
     victoria) build victoria victoria-metrics "forky sid" victoria-metrics ;;
-    otelcol) build_otelcol "forky sid" ;;
+    otelcol) build_otelcol sid ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac
