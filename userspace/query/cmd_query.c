@@ -80,7 +80,7 @@ static const char doc[] =
 	"  pycost query requests --by service,endpoint --sort p99\n"
 	"  pycost query series --measure latency.p99 --by version --since 2d --step 15m\n"
 	"  pycost query series --measure gc_cost.mean --by endpoint\n"
-	"                                     collections of garbage; imports: import_cost.mean\n"
+	"                                     its garbage; or import_cost.mean\n"
 	"  pycost query users --by service    and what one costs at the peak minute\n"
 	"  pycost query tags --by service,version\n"
 	"  pycost query requests --url https://collector:7680 --token-file ~/.pycost -f csv\n\n"
