@@ -79,6 +79,8 @@ static const char doc[] =
 	"  pycost query paths --since 1d -f folded | flamegraph.pl > fleet.svg\n"
 	"  pycost query requests --by service,endpoint --sort p99\n"
 	"  pycost query series --measure latency.p99 --by version --since 2d --step 15m\n"
+	"  pycost query series --measure gc_cost.mean --by endpoint\n"
+	"                                     its garbage; or import_cost.mean\n"
 	"  pycost query users --by service    and what one costs at the peak minute\n"
 	"  pycost query tags --by service,version\n"
 	"  pycost query requests --url https://collector:7680 --token-file ~/.pycost -f csv\n\n"
