@@ -124,6 +124,10 @@ STORE_TESTS := $(BUILD)/store-kills $(BUILD)/store-load $(BUILD)/store-full
 $(STORE_TESTS): $(BUILD)/store-%: $(BUILD)/tests/fleet/store_%.o $(BUILD)/tests/unit/fleet_sample.o $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(STORE_TESTS:$(BUILD)/store-%=$(BUILD)/tests/fleet/store_%.o): | $(SKELS) $(PROTO_C)
+# How it grows, by what a simulated fleet ships.
+$(BUILD)/store-day: $(BUILD)/tests/fleet/store_day.o $(patsubst %,$(BUILD)/tests/fleet/simulator/%.o,fleet fleet_pattern fleet_service) $(BUILD)/libpycost.a $(BUILD)/libsymbolizer.a
+	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(BUILD)/tests/fleet/store_day.o: | $(PROTO_C)
 # Moves what a recorder measures from one class of requests to the next.
 $(BUILD)/turner: $(BUILD)/tests/rig/turner.o
 	$(CC) $(SAN) $(LDFLAGS) -o $@ $^ -lbpf

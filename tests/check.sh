@@ -8,7 +8,8 @@
 # The whole output is kept in BUILD/check.log.  PYCOST_TEST_COSTS=1 adds the test of
 # calibrated costs as time, which wants a quiet machine; as instructions, they are
 # tested in the section "pmu". PYCOST_TEST_LONG=1 samples each Python in "stacks" as much
-# as else all together, sends a million requests in "request_truth", and kills oftener in "faults".
+# as else all together, sends a million requests in "request_truth", kills oftener in "faults", and tries
+# ClickHouse with replicas and of today.
 #
 # The emulated machines of "pmu" and "kernels", and what else no clock is looked at for, run
 # from the beginning, with what the other sections leave of the processors. What fails beside them is tried once more when they are
@@ -198,7 +199,10 @@ give_up() { # WHY
 # compiler need not wait for each other.
 echo "== setup =="
 tests/setup.sh || give_up "setup: cannot install what the tests need"
-tests/fetch.sh all >/dev/null &
+long=
+[ "${PYCOST_TEST_LONG:-}" != 1 ] || long='zookeeper chdb'
+# shellcheck disable=SC2086 # a list
+tests/fetch.sh all $long >/dev/null &
 fetch=$!
 make -s -j2 BUILD="$BUILD" all "$BUILD/unit" "$BUILD/load" "$BUILD/served" "$BUILD/turner" \
 	"$BUILD/store_json" "$BUILD/store-kills" "$BUILD/store-full" "$BUILD/batches" \
@@ -212,6 +216,11 @@ start_behind kernels tests/kernels.sh --untimed
 start_behind asan-unit bash -c sanitized_unit
 start_behind qualname tests/qualname/check.sh
 start_behind clickhouse tests/fleet/clickhouse.py
+start_behind otlp-others tests/fleet/otlp_others.py
+if [ "${PYCOST_TEST_LONG:-}" = 1 ]; then
+	start_behind clickhouse-today tests/fleet/clickhouse_today.py
+	start_behind clickhouse-replicas tests/fleet/clickhouse_replicas.py
+fi
 ! privileged || start_behind agent tests/fleet/agent.py # most of it waits for minutes to end
 section unit "$BUILD/unit"
 section fuzz fuzzers
@@ -245,6 +254,11 @@ done
 ! privileged || section requests-by-calls env PYCOST_TRACE_SYSCALLS=1 tests/e2e/requests.py
 join qualname
 join clickhouse
+join otlp-others
+if [ "${PYCOST_TEST_LONG:-}" = 1 ]; then
+	join clickhouse-today
+	join clickhouse-replicas
+fi
 join agent
 join asan-unit
 section asan-record sanitized_record

@@ -4,7 +4,7 @@
 # Fetches the interpreters that the tests attach to, as root directories made of
 # Debian's own packages, into a cache outside the checkout.
 #
-#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|all]...
+#   tests/fetch.sh [py39|py311|py313|py314|py315|web|sites|clickhouse|py313t|py314t|otlp|otelcol|victoria|zookeeper|chdb|all]...
 #
 #   py39   Python 3.9 (bullseye), greenlet; its python3.9 also runs from the host
 #   py311  Python 3.11 (bookworm), greenlet, Django, Flask, gunicorn, waitress, uvicorn
@@ -18,13 +18,23 @@
 #   sites  Python 3.11 (bookworm), Flask, gunicorn, Apache with mod_wsgi; PostgreSQL,
 #          MariaDB and memcached, with psycopg2, PyMySQL and pymemcache to ask them by
 #   otlp   OpenTelemetry's descriptions of its messages (forky, else sid), for protoc
+#   victoria
+#          VictoriaMetrics (forky, else sid), which takes metrics by OTLP; Debian has
+#          Prometheus without that
 #   clickhouse
 #          ClickHouse 18.16 (bookworm), which tests/fleet starts as a plain process
 #   all    all of these; also what no argument means
+#   zookeeper
+#          ZooKeeper (bookworm) and a Java to run it, for replicas of ClickHouse: not in `all`,
+#          as only long runs have them
+#   chdb   chDB 26.5, today's ClickHouse as a library, from npm (159 MB): not in `all` either
 #   py313t, py314t
 #          free-threaded Python 3.13 and 3.14, which Debian has in no package: built
 #          from its source packages with the machine's compiler, for it alone. That
 #          takes minutes, so `all` does not have them, and tests do without.
+#   otelcol
+#          an OpenTelemetry Collector, built from Debian's packages of its parts (forky,
+#          else sid): 240 MB to fetch, 3 GB while it is built; not in `all` either
 #
 # 3.9 and 3.15 have live function probes; the others have none, or dead ones.
 #
@@ -38,6 +48,7 @@ umask 022
 
 # To be raised when a root's contents change, so that old roots are not taken for new.
 recipe=1
+here_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 declare -A recipe_of=([py311]=3 [py315]=2)
 cache=${PYCOST_CACHE:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/pycost}
 # Whose packages to fetch; a root of a foreign architecture is not tried out.
@@ -199,6 +210,16 @@ finish() {
         return
         ;;
     libopentelemetry-proto-dev) return ;; # nothing of it runs
+    zookeeper)
+        # Debian's install scripts give it this name.
+        ln -sf "$(cd "$root" && printf '/%s' usr/lib/jvm/java-17-openjdk-*/bin/java)" "$root/usr/bin/java"
+        "$root/enter" java -version 2>/dev/null || die "Java does not run in its root"
+        return
+        ;;
+    victoria-metrics)
+        chroot "$root" victoria-metrics --version >&2 || die "$python does not run in its root"
+        return
+        ;;
     esac
     chroot "$root" "/usr/bin/$python" -m compileall -q \
         -x '/tests?/|/contrib/gis/|/lib2to3/|/idlelib/' \
@@ -305,6 +326,75 @@ build_source() {
     echo "$root"
 }
 
+# build_chdb: the library alone. Its authors publish it for Node.js, which it does not need.
+build_chdb() {
+    local root=$cache/chdb-$recipe version=26.5.3 uri work
+    local sum=7cfacb991b79328a2bf721b3e266b36eb3637b8b7b5fd281da64c6917156471441b3688acbcca1ea3c75d71b1ad10af788314c53fc87a9df9b55d6095eedd069
+    work=$root.part
+    [ -e "$root/.complete" ] || (
+        flock 9
+        [ ! -e "$root/.complete" ] || exit 0
+        [ "$(uname -m)" = x86_64 ] || die "chdb: not fetched for $(uname -m)"
+        rm -rf "$root" "$work"
+        mkdir -p "$work"
+        uri=${PYCOST_NPM:-$(npm config get registry 2>/dev/null || true)}
+        [[ $uri = http* ]] || uri=https://registry.npmjs.org
+        say "chdb: fetching chDB $version"
+        /usr/lib/apt/apt-helper download-file \
+            "${uri%/}/@chdb/lib-linux-x64-gnu/-/lib-linux-x64-gnu-$version.tgz" \
+            "$work/tgz" "SHA512:$sum" >"$work/log" 2>&1 || die "chdb: $(grep -m1 '^E:' "$work/log")"
+        tar -C "$work" --no-same-owner --strip-components 1 -xzf "$work/tgz" package/libchdb.so
+        rm "$work/tgz"
+        touch "$work/.complete"
+        mv "$work" "$root"
+        say "chdb: $version is in $root"
+    ) 9>"$root.lock"
+    echo "$root"
+}
+
+# build_go DIR DEST: with the compiler and the sources that are unpacked in DIR/root.
+build_go() {
+    mkdir -p "$1/build" "$2" && cd "$1/build" && cp "$here_dir/fleet/otelcol/main.go" . &&
+        HOME=$PWD GOCACHE=$PWD/cache GOPATH=/usr/share/gocode GO111MODULE=off \
+            GOTOOLCHAIN=local CGO_ENABLED=0 nice "$1/root/enter" \
+            go build -trimpath -ldflags='-s -w' -o otelcol main.go &&
+        mkdir -p "$2/usr/bin" && mv otelcol "$2/usr/bin"
+}
+
+# build_otelcol SUITES: prints the root, as build() does.
+build_otelcol() {
+    local name=otelcol root=$cache/otelcol-$recipe suite uri
+    local work=$root.part
+    [ -e "$root/.complete" ] || (
+        flock 9
+        [ ! -e "$root/.complete" ] || exit 0
+        rm -rf "$root" "$work"
+        uri=$(mirror)
+        for suite in $1; do
+            say "$name: fetching Go and the Collector's parts from $suite"
+            if download "$work" "$uri" "$suite" golang-opentelemetry-collector-dev golang-go; then
+                unpack "$work" "$work/root"
+                write_runner "$work/root"
+                say "$name: building it; this takes minutes"
+                (build_go "$work" "$work/dest") >>"$work/log" 2>&1 ||
+                    die "$name: cannot be built: see $work/log"
+                "$work/dest/usr/bin/otelcol" --version >&2 || die "$name: does not run"
+                grep '^golang-opentelemetry-collector-dev ' "$work/root/.packages" \
+                    >"$work/dest/.packages"
+                write_host_runner "$work/dest"
+                mv "$work/dest" "$root"
+                echo "$suite" >"$root/.complete"
+                rm -rf "$work"
+                say "$name: $(cat "$root/.packages") is built in $root"
+                exit 0
+            fi
+            say "$name: $suite: $(grep -m1 '^E:' "$work/log" || echo 'cannot download')"
+        done
+        die "$name: its parts are not to be had from: $1"
+    ) 9>"$root.lock"
+    echo "$root"
+}
+
 # What is in each root; prints where it is.
 root_of() {
     case $1 in
@@ -324,14 +414,19 @@ root_of() {
         postgresql-15 python3-psycopg2 mariadb-server-core python3-pymysql \
         memcached python3-pymemcache ;;
     clickhouse) build clickhouse clickhouse-server bookworm clickhouse-server tzdata ;;
+    zookeeper) build zookeeper zookeeper bookworm zookeeper openjdk-17-jre-headless ;;
     otlp) build otlp libopentelemetry-proto-dev "forky sid" libopentelemetry-proto-dev ;;
+    chdb) build_chdb ;;
+    victoria) build victoria victoria-metrics "forky sid" victoria-metrics ;;
+    otelcol) build_otelcol "forky sid" ;;
     py313t) build_source py313t python3.13 "trixie forky sid" ;;
     py314t) build_source py314t python3.14 "forky sid" ;;
     esac
 }
 
 main() {
-    local want name all='py39 py311 py313 py314 py315 sites clickhouse' built='py313t py314t otlp' wanted=' '
+    local want name all='py39 py311 py313 py314 py315 sites clickhouse' wanted=' '
+    local built='py313t py314t otlp otelcol victoria zookeeper chdb'
     local names=() jobs=() job status=0
     [ $# -gt 0 ] || set -- all
     for want in "$@"; do

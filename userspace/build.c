@@ -140,7 +140,7 @@ static int traps_load(struct build *b, const struct kernel *k, char *text, size_
 	uint8_t entries[VARIANTS], returns[VARIANTS];
 	size_t n_entries = regs_of(&b->in.entries, entries);
 	size_t n_returns = regs_of(&b->in.returns, returns);
-	int err = n_entries > VARIANTS || n_returns > VARIANTS ? -E2BIG : traps_new(&b->in, &b->traps);
+	int err = n_entries > VARIANTS || n_returns > VARIANTS ? -E2BIG : traps_new(&b->in, TRAPS_BY_EVENTS, &b->traps);
 
 	for (size_t i = 0; !err && (i < n_entries || i < n_returns); i++) {
 		struct exact_regs regs = {
@@ -260,7 +260,7 @@ int build_open(struct kernel *k, struct interpreter *in, pid_t pid, struct build
 	}
 	/* Where they cannot be inherited, children are held when we hear of them. */
 	if (b->in.probes != PROBES_SITES && pid)
-		semaphores_trap(&b->in, HOLD_FUNCTIONS, pid, &b->traps);
+		semaphores_trap(&b->in, HOLD_FUNCTIONS, pid, TRAPS_BY_EVENTS, &b->traps);
 	b->hold = (struct hold_by){.in = &b->in, .uses = HOLD_FUNCTIONS, .traps = b->traps};
 	*ret = b;
 	return 0;

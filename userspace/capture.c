@@ -2,13 +2,13 @@
 #include "userspace/capture.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bpf/wire_request.h"
 #include "userspace/clock.h"
+#include "userspace/glob.h"
 #include "userspace/phases.h"
 #include "userspace/serving.h"
 #include "userspace/tracker.h"
@@ -80,9 +80,9 @@ bool capture_means(const char *glob, const char *method, const char *name)
 	if (!glob)
 		return true;
 	if (!strchr(glob, ' '))
-		return !fnmatch(glob, name, 0);
+		return glob_matches(glob, name);
 	snprintf(both, sizeof(both), "%s %s", method, name);
-	return !fnmatch(glob, both, 0);
+	return glob_matches(glob, both);
 }
 
 void capture_class(struct capture *c, uint64_t class_id, const char *method, const char *name)

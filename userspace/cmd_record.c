@@ -148,25 +148,12 @@ static void arguments_check(const struct record *r, struct argp_state *state)
 		argp_error(state, "--all leaves nothing to choose: name no other target");
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+/* What is said of the measurement itself. */
+static error_t session_parse(int key, char *arg, struct argp_state *state)
 {
 	struct record *r = state->input;
-	char *end;
 
 	switch (key) {
-	case ARGP_KEY_INIT:
-		state->child_inputs[0] = &r->targets;
-		state->child_inputs[1] = &r->session;
-		state->child_inputs[2] = &r->requests;
-		return 0;
-	case 'd':
-		r->seconds = strtod(arg, &end);
-		if (*end || end == arg || !(r->seconds > 0) || r->seconds > 1e7)
-			argp_error(state, "'%s' is not a number of seconds", arg);
-		return 0;
-	case 'o':
-		r->output = arg;
-		return 0;
 	case OPT_METRIC:
 		r->session.metric = metric_by_name(arg);
 		if (!r->session.metric)
@@ -207,6 +194,30 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			argp_error(state, "--budget takes percent, from 0.01 to 100, or all, not '%s'",
 				   arg);
 		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct record *r = state->input;
+	char *end;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = &r->targets;
+		state->child_inputs[1] = &r->session;
+		state->child_inputs[2] = &r->requests;
+		return 0;
+	case 'd':
+		r->seconds = strtod(arg, &end);
+		if (*end || end == arg || !(r->seconds > 0) || r->seconds > 1e7)
+			argp_error(state, "'%s' is not a number of seconds", arg);
+		return 0;
+	case 'o':
+		r->output = arg;
+		return 0;
 	case 'q':
 		r->quiet = true;
 		return 0;
@@ -219,7 +230,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			r->session.budget = FEW_BUDGET;
 		return 0;
 	default:
-		return ARGP_ERR_UNKNOWN;
+		return session_parse(key, arg, state);
 	}
 }
 

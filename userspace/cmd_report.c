@@ -15,6 +15,7 @@
 #include "userspace/export.h"
 #include "userspace/output.h"
 #include "userspace/report_endpoints.h"
+#include "userspace/view_owner.h"
 
 #define ERROR_SIZE 512
 #define LIMIT_DEFAULT 30
@@ -434,6 +435,8 @@ static int report_profile(struct profile *p, const struct arguments *a)
 	objection = report_objection(p, a);
 	if (objection)
 		return complain(a, objection);
+	if (!err)
+		err = view_owners_of_profile(p);
 	if (!err) {
 		err = endpoint_choose(p, &a->endpoints, message, sizeof(message));
 		if (err == -ENODATA || err == -ENOENT)

@@ -2,11 +2,11 @@
 #include "userspace/endpoint_choice.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/glob.h"
 #include "userspace/request_field.h"
 #include "userspace/text.h"
 
@@ -22,7 +22,7 @@ static bool tag_matches(const struct profile *p, uint32_t endpoint, const char *
 	value = profile_tag(p, p->requests.endpoints[endpoint].tags, key);
 	if (!value)
 		value = profile_tag(p, p->requests.common_tags, key);
-	return value && (!strcmp(value, equals + 1) || !fnmatch(equals + 1, value, 0));
+	return value && (!strcmp(value, equals + 1) || glob_matches(equals + 1, value));
 }
 
 static bool is_chosen(const struct profile *p, uint32_t endpoint, const struct endpoint_choice *c)

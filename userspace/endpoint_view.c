@@ -6,14 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/call_tree.h"
-#include "userspace/framework.h"
 #include "userspace/saturate.h"
-
-/* Decorators around a view, and what is below them: no more is looked at. */
-#define WRAPPERS_MAX 64
-/* Decorators call helpers too: what costs so many times less than another callee is one. */
-#define HELPER_SHARE 5
+#include "userspace/view_search.h"
 
 /* What an endpoint's calls of a view cost, with all that it calls. */
 struct vote {
@@ -26,133 +20,19 @@ struct vote {
 
 struct election {
 	const struct profile *p;
-	struct call_tree tree;
-	uint64_t *cost; /* by node, with all below it */
-	uint8_t *roles; /* enum framework_role, by function */
-	bool *is_view;	/* by node */
 	struct tally votes;
-	int err;
 };
 
-static const struct sink_function *function_of(const struct election *e, uint32_t node)
+static int vote(void *arg, const struct view_found *v)
 {
-	return &e->p->functions[e->p->nodes[node].function];
-}
+	struct election *e = arg;
+	const struct profile_node *n = &e->p->nodes[v->node];
+	struct vote key = { n->endpoint, v->second, n->function, v->of_class }, *at;
+	int err = tally_at(&e->votes, &key, &at);
 
-static enum framework_role role_of(const struct election *e, uint32_t node)
-{
-	return e->roles[e->p->nodes[node].function];
-}
-
-static void vote(struct election *e, uint32_t node, bool second, bool of_class)
-{
-	const struct profile_node *n = &e->p->nodes[node];
-	struct vote key = { n->endpoint, second, n->function, of_class }, *at;
-
-	e->is_view[node] = true;
-	if (!e->err)
-		e->err = tally_at(&e->votes, &key, &at);
-	if (!e->err)
-		at->cost = saturating_add(at->cost, e->cost[node]);
-}
-
-static void search_callees(struct election *e, uint32_t node, bool second, unsigned depth);
-
-/*
- * Below a method that is the framework's, methods of the application's class say which it
- * is.  False: there are none.
- */
-static bool search_class(struct election *e, uint32_t node, bool second, unsigned depth)
-{
-	bool any = false;
-
-	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c]) {
-		enum framework_role role = role_of(e, c);
-
-		if (role == FRAMEWORK_NONE && *function_of(e, c)->class_name) {
-			vote(e, c, second, true);
-			any = true;
-		} else if (role == FRAMEWORK_GENERIC && depth < WRAPPERS_MAX) {
-			any |= search_class(e, c, second, depth + 1);
-		}
-	}
-	return any;
-}
-
-/*
- * Looks for the view from a function on that was called by a dispatcher or a wrapper.
- * Dispatchers on the way are found by themselves.
- */
-static void search(struct election *e, uint32_t node, bool second, unsigned depth)
-{
-	enum framework_role role = role_of(e, node);
-
-	if (role == FRAMEWORK_NONE)
-		vote(e, node, second, false);
-	else if (role == FRAMEWORK_GENERIC && !search_class(e, node, second, depth))
-		vote(e, node, second, false);
-	else if (role == FRAMEWORK_WRAPPER && depth < WRAPPERS_MAX)
-		search_callees(e, node, second, depth + 1);
-}
-
-/* What it wraps may be in C, or be called by another name: then by what it calls. */
-static bool wraps_any(const struct election *e, uint32_t node)
-{
-	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c])
-		if (framework_wraps(function_of(e, node), function_of(e, c)))
-			return true;
-	return false;
-}
-
-/* What a callee has to cost to be taken for what a wrapper is there for. */
-static uint64_t callee_cost_min(const struct election *e, uint32_t node)
-{
-	uint64_t most = 0;
-
-	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c])
-		if (role_of(e, c) != FRAMEWORK_PLUMBING && e->cost[c] > most)
-			most = e->cost[c];
-	return most / HELPER_SHARE;
-}
-
-static void search_callees(struct election *e, uint32_t node, bool second, unsigned depth)
-{
-	bool wrapper = role_of(e, node) == FRAMEWORK_WRAPPER;
-	bool known = wrapper && wraps_any(e, node);
-	uint64_t least = wrapper && !known ? callee_cost_min(e, node) : 0;
-
-	for (uint32_t c = e->tree.first_child[node]; c; c = e->tree.next_sibling[c])
-		if (known ? framework_wraps(function_of(e, node), function_of(e, c))
-			  : e->cost[c] >= least)
-			search(e, c, second, depth);
-}
-
-static void search_tree(struct election *e)
-{
-	struct call_walk walk = { &e->tree, e->p->nodes };
-
-	while (!e->err && call_walk_next(&walk)) {
-		const struct profile_node *n = &e->p->nodes[walk.node];
-
-		enum framework_role role = e->roles[n->function];
-
-		if (walk.leaving)
-			continue;
-		if (!n->endpoint || e->is_view[walk.node])
-			walk.leaving = true;
-		else if (role == FRAMEWORK_DISPATCH || role == FRAMEWORK_RUNNER)
-			search_callees(e, walk.node, role == FRAMEWORK_RUNNER, 0);
-	}
-}
-
-static void cost_add_up(struct election *e)
-{
-	for (size_t i = e->p->node_count; i-- > 1;) {
-		const struct profile_node *n = &e->p->nodes[i];
-
-		e->cost[i] = saturating_add(e->cost[i], n->self_raw);
-		e->cost[n->parent] = saturating_add(e->cost[n->parent], e->cost[i]);
-	}
+	if (!err)
+		at->cost = saturating_add(at->cost, v->cost);
+	return err;
 }
 
 /* ---- who has won ---- */
@@ -260,48 +140,24 @@ static int views_make(struct election *e, struct endpoint_views *ret)
 	return err;
 }
 
-static int election_open(const struct profile *p, struct election *e)
-{
-	*e = (struct election){
-		.p = p,
-		.cost = calloc(p->node_count, sizeof(*e->cost)),
-		.roles = calloc(p->function_count, sizeof(*e->roles)),
-		.is_view = calloc(p->node_count, sizeof(*e->is_view)),
-		.votes = { .item_size = sizeof(struct vote),
-			   .key_size = offsetof(struct vote, cost) },
-	};
-	if (!e->cost || !e->roles || !e->is_view)
-		return -ENOMEM;
-	/* Slot 0 stands for code outside any function. */
-	e->roles[0] = FRAMEWORK_PLUMBING;
-	for (size_t i = 1; i < p->function_count; i++)
-		e->roles[i] = framework_role(&p->functions[i]);
-	return call_tree_build(p, NULL, &e->tree);
-}
-
-static void election_close(struct election *e)
-{
-	call_tree_free(&e->tree);
-	tally_clear(&e->votes);
-	free(e->cost);
-	free(e->roles);
-	free(e->is_view);
-}
-
 int endpoint_views_compute(const struct profile *p, struct endpoint_views *ret)
 {
 	struct endpoint_views views = { 0 };
-	struct election e;
-	int err = election_open(p, &e);
+	struct election e = {
+		.p = p,
+		.votes = { .item_size = sizeof(struct vote),
+			   .key_size = offsetof(struct vote, cost) },
+	};
+	struct view_search search = { .found = vote, .arg = &e };
+	int err = view_search_open(p, &search);
 
-	if (!err) {
-		cost_add_up(&e);
-		search_tree(&e);
-		err = e.err;
-	}
+	if (err)
+		return err;
+	err = view_search_run(&search, false);
 	if (!err)
 		err = views_make(&e, &views);
-	election_close(&e);
+	view_search_close(&search);
+	tally_clear(&e.votes);
 	if (err)
 		endpoint_views_free(&views);
 	else

@@ -342,6 +342,8 @@ static int endpoint_add(void *arg, const struct endpoint_part *part)
 				   "served", part->endpoint ? json_count(part->served)
 							    : json_null());
 
+	if (object && part->by_view)
+		json_object_set_new(object, "by_view", json_count(part->by_view));
 	if (object && part->served_error > 0)
 		json_object_set_new(object, "served_error", json_real(part->served_error));
 	if (object && report_has_kernel(&part->report))

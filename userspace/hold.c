@@ -42,8 +42,11 @@ int hold_open_forked(const struct hold_by *by, const struct hold *parent, pid_t 
 		     struct hold *ret)
 {
 	struct hold h = HOLD_NONE;
-	int err = by->traps ? 0 : semaphores_open(by, pid, &h);
+	int err;
 
+	if (by->traps && !traps_inherited(by->traps))
+		return hold_open(by, pid, false, ret);
+	err = by->traps ? 0 : semaphores_open(by, pid, &h);
 	h.trapped = trapped_share(parent->trapped);
 	if (h.trapped)
 		h.guard = traps_guard(pid);

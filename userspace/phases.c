@@ -18,6 +18,7 @@
 #include "userspace/reap.h"
 #include "userspace/served_cpu.h"
 #include "userspace/served_threads.h"
+#include "userspace/traps.h"
 
 #define PHASE_NS 500000000ull
 /* What is in flight when it ends has so long, and is looked at so often. */
@@ -28,11 +29,9 @@
 /*
  * What a request costs a worker in all, over what the programs in it run: theirs is half
  * of it, by `make bench BENCH=requests`; the rest is what they push out of its caches, and
- * the way to them.
+ * the way to them.  A fourth of that again is for phases' own beginnings and ends.
  */
-#define COST_FACTOR 2.0
-/* A trap of a function of the process, beside its program: ns. */
-#define TRAP_NS 1000
+#define COST_FACTOR 2.5
 
 #define LINKS_MAX 8
 

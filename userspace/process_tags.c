@@ -8,12 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "userspace/cgroup.h"
 #include "userspace/request_config.h"
 #include "userspace/tag_sets.h"
 
 #define FILE_MAX (256u << 10)
-#define CONTAINER_ID 64 /* hexadecimal digits */
-#define POD_ID 36
 
 static void tag_text(struct tag_list *to, const char *key, const char *value, size_t length)
 {
@@ -41,53 +40,17 @@ void environment_tags(const struct request_config *c, const char *environment, s
 	}
 }
 
-/* The first run of `length` hexadecimal digits, or of a UUID with '-' or '_' in it. */
-static const char *id_find(const char *at, const char *end, size_t length, bool uuid)
-{
-	for (; at < end; at++) {
-		size_t n = 0;
-
-		while (at + n < end && n < length) {
-			bool dash = uuid && (n == 8 || n == 13 || n == 18 || n == 23);
-
-			if (dash ? at[n] != '-' && at[n] != '_' : !isxdigit((unsigned char)at[n]))
-				break;
-			n++;
-		}
-		if (n == length && (at + n == end || !isxdigit((unsigned char)at[n])))
-			return at;
-	}
-	return NULL;
-}
-
-/*
- * Of cgroup v2 the line "0::/PATH"; before it each controller has one, and that of memory
- * or the first stands for all. Containers have 64 digits in it, Kubernetes' pods
- * "pod" and a UUID, in which systemd has '_'.
- */
 void cgroup_tags(const char *text, struct tag_list *to)
 {
-	const char *line = strstr(text, "0::/"), *path, *end, *id;
-	char uuid[POD_ID];
+	struct cgroup c;
 
-	if (!line || (line != text && line[-1] != '\n'))
-		line = strstr(text, ":memory:");
-	path = line ? strchr(line, '/') : strchr(text, '/');
-	if (!path)
-		return;
-	end = path + strcspn(path, "\n");
-	if (end - path > 1)
-		tag_text(to, "cgroup", path, end - path);
-	id = id_find(path, end, CONTAINER_ID, false);
-	if (id)
-		tag_text(to, "container", id, 12); /* as much as people use */
-	for (id = strstr(path, "pod"); id && id < end; id = strstr(id + 1, "pod"))
-		if (id_find(id + 3, end, POD_ID, true) == id + 3) {
-			for (int i = 0; i < POD_ID; i++)
-				uuid[i] = id[3 + i] == '_' ? '-' : id[3 + i];
-			tag_text(to, "pod", uuid, POD_ID);
-			return;
-		}
+	cgroup_parse(text, &c);
+	if (*c.path)
+		tag_text(to, "cgroup", c.path, strlen(c.path));
+	if (*c.container)
+		tag_text(to, "container", c.container, CGROUP_CONTAINER_SHORT);
+	if (*c.pod)
+		tag_text(to, "pod", c.pod, strlen(c.pod));
 }
 
 /* A word of a command line that says which server it is: a file's, a module's or a title's. */

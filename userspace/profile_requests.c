@@ -324,6 +324,7 @@ void profile_requests_clear(struct profile_requests *r)
 	free(r->tags);
 	free(r->endpoints);
 	free(r->groups);
+	free(r->by_view);
 	tally_clear(&r->worker_tally);
 	tally_clear(&r->import_tally);
 	tally_clear(&r->collection_tally);
@@ -372,4 +373,7 @@ void profile_requests_keep_endpoints(struct profile_requests *r, const bool *wan
 		if (wanted[collections[i].endpoint])
 			collections[kept++] = collections[i];
 	r->collection_count = kept;
+	for (size_t i = 1; r->by_view && i < r->endpoint_count; i++)
+		if (!wanted[i])
+			r->by_view[0] -= r->by_view[i];
 }

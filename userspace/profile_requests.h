@@ -56,6 +56,11 @@ struct profile_requests {
 	size_t group_count;
 	uint32_t common_tags;
 	struct phase_times phases; /* with meta.budget */
+	/*
+	 * By endpoint, what of its trees' raw cost is its own by view alone (view_owner.h); 0:
+	 * of all. NULL: all was seen to be of its requests.
+	 */
+	uint64_t *by_view;
 
 	/*
 	 * From 0: workers in the order they were first told, each life, by pid, ppid and

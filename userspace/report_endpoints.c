@@ -158,6 +158,11 @@ bool report_captured(const struct profile *p, struct report_captured *ret)
 	return ret->captured && ret->captured < ret->of;
 }
 
+static uint64_t by_view(const struct profile *p, uint32_t endpoint)
+{
+	return endpoint && p->requests.by_view ? p->requests.by_view[endpoint] : 0;
+}
+
 static int part_show(struct report *r, enum report_sort sort, const struct root *roots,
 		     size_t count, uint64_t all,
 		     int (*show)(void *arg, const struct endpoint_part *part), void *arg)
@@ -166,6 +171,7 @@ static int part_show(struct report *r, enum report_sort sort, const struct root 
 		.endpoint = roots->endpoint,
 		.report = *r,
 		.cost = r->costs.cumulative[0],
+		.by_view = by_view(r->profile, roots->endpoint),
 		.percent = all ? 100.0 * r->costs.cumulative[0] / all : 0,
 	};
 	struct report_captured requests;
@@ -259,13 +265,16 @@ static void print_heading(const struct printing *p, const struct endpoint_part *
 		part->endpoint ? text : outside_of(part->report.profile), end);
 	if (*view)
 		fprintf(p->out, " (%s)", view);
-	fputs(": ", p->out);
+	fputs(part->by_view ? ": ~" : ": ", p->out);
 	print_amount(p, part, part->cost);
 	fprintf(p->out, ", %.1f %% of all", part->percent);
+	if (part->by_view)
+		fprintf(p->out, ", %.1f %% of it by its view alone",
+			part->cost ? 100.0 * part->by_view / part->cost : 0);
 	if (part->requests) {
-		fprintf(p->out, "; %" PRIu64 " request%s, ", part->requests,
-			part->requests == 1 ? "" : "s");
-		print_amount(p, part, (double)part->cost / part->requests);
+		fprintf(p->out, "; %" PRIu64 " request%s%s, ", part->requests,
+			part->requests == 1 ? "" : "s", part->by_view ? " watched" : "");
+		print_amount(p, part, (double)(part->cost - part->by_view) / part->requests);
 		fputs(" each", p->out);
 	}
 	fputs("\n\n", p->out);

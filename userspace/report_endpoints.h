@@ -12,6 +12,7 @@ struct endpoint_part {
 	struct report report; /* rows have the same numbers in every part; shares are of the part */
 	uint64_t cost;	      /* of all its trees */
 	double percent;	      /* that, of everything */
+	uint64_t by_view;     /* of the cost, what is its own by view alone (view_owner.h) */
 	uint64_t requests;    /* that its costs are of and that ended */
 	uint64_t served;      /* of it, whether its costs are of them or not */
 	double served_error;  /* where that is an estimate; else 0 */

@@ -185,6 +185,19 @@ static void print_captured(const struct profile *p, FILE *out)
 		     "not scaled\n", 100.0 * c.captured / c.of);
 }
 
+static bool has_by_view(const struct profile *p)
+{
+	return p->requests.by_view && *p->requests.by_view;
+}
+
+static void print_by_view(const struct report *r, FILE *out)
+{
+	if (has_by_view(r->profile))
+		fprintf(out, "by view:     ~%.1f %% of all costs: samples taken while nothing was "
+			     "watched are an endpoint's, too, if in a view that it alone has\n",
+			report_percent(r, *r->profile->requests.by_view));
+}
+
 /* "requests:    12,345 (98.7/s) of 12 endpoints" and the workers' lives. */
 static void print_requests(const struct report *r, FILE *out)
 {
@@ -202,10 +215,12 @@ static void print_requests(const struct report *r, FILE *out)
 		p->duration_ns ? all / (p->duration_ns / 1e9) : 0, endpoints,
 		endpoints == 1 ? "" : "s");
 	if (p->meta.budget)
-		fprintf(out, "watched:     %.3g %% of the time (budget %g %%): these requests, and the "
-			     "function costs by endpoint, are of that, not scaled\n",
+		fprintf(out, "watched:     %.3g %% of the time (budget %g %%): these requests%s are of "
+			     "that, not scaled\n",
 			100 * phase_share(&p->requests.phases),
-			100.0 * p->meta.budget / BUDGET_UNIT);
+			100.0 * p->meta.budget / BUDGET_UNIT,
+			has_by_view(p) ? "" : ", and the function costs by endpoint,");
+	print_by_view(r, out);
 	print_captured(p, out);
 	worker_summary(p, lives, sizeof(lives));
 	if (*lives)

@@ -2,11 +2,12 @@
 #include "userspace/request_field.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "userspace/glob.h"
 
 const char *const request_field_names[FIELD_TAG] = {
 	[FIELD_ENDPOINT] = "endpoint", [FIELD_ROUTE] = "route",
@@ -87,8 +88,8 @@ bool endpoint_is_named(const char *method, const char *name, const char *glob)
 
 	endpoint_join(method, name, text);
 	/* Names have stars in them, which match themselves; but a '[' in one would not. */
-	return !strcmp(text, glob) || !strcmp(name, glob) || !fnmatch(glob, text, 0) ||
-	       !fnmatch(glob, name, 0);
+	return !strcmp(text, glob) || !strcmp(name, glob) || glob_matches(glob, text) ||
+	       glob_matches(glob, name);
 }
 
 bool endpoint_matches(const struct profile *p, uint32_t endpoint, const char *glob)
@@ -151,7 +152,7 @@ bool request_filter_passes(const struct profile *p, const struct endpoint_views 
 		matches = endpoint_matches(p, g->endpoint, f->pattern);
 	} else {
 		value = request_field_value(p, views, g, &f->field, text);
-		matches = !strcmp(value, f->pattern) || !fnmatch(f->pattern, value, 0);
+		matches = !strcmp(value, f->pattern) || glob_matches(f->pattern, value);
 		/* "5xx" is a status too. */
 		if (f->field.kind == FIELD_STATUS && !matches)
 			matches = *status_text(g->status, true, text) && !strcmp(text, f->pattern);

@@ -37,7 +37,7 @@ int request_field_parse(const char *name, struct request_field *ret);
 /* "key=glob" and "key!=glob": -EINVAL when there is no '=', or nothing before it. */
 struct request_filter {
 	struct request_field field;
-	const char *pattern; /* as fnmatch(3) has it; '*' also stands for '/' */
+	const char *pattern; /* a glob */
 	bool negated;
 	char *owned; /* the key's copy; request_filter_free() */
 };

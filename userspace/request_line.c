@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/request_line.h"
 
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 #include <time.h>
 
 #include "userspace/export_json_parts.h"
+#include "userspace/glob.h"
 #include "userspace/text.h"
 
 #define METHOD_WIDTH 7
@@ -29,7 +29,7 @@ void request_lines_begin(struct request_lines *l)
 
 static bool is_like(const char *value, const char *pattern)
 {
-	return !strcmp(value, pattern) || !fnmatch(pattern, value, 0);
+	return !strcmp(value, pattern) || glob_matches(pattern, value);
 }
 
 /* Its endpoint and tags are at hand; the profile may not know them yet. */

@@ -144,7 +144,8 @@ static int raise_somewhere(const struct raising *r)
 	return taken || err == -EINVAL ? -EBUSY : -ENOTSUP;
 }
 
-int semaphores_trap(const struct interpreter *in, unsigned uses, pid_t pid, struct traps **ret)
+int semaphores_trap(const struct interpreter *in, unsigned uses, pid_t pid, enum traps_by by,
+		    struct traps **ret)
 {
 	struct traps *t = NULL;
 	int err = 0;
@@ -156,7 +157,7 @@ int semaphores_trap(const struct interpreter *in, unsigned uses, pid_t pid, stru
 		r.semaphore = uses & 1u << use ? semaphore_of(in, use) : 0;
 		if (!r.semaphore)
 			continue;
-		err = t ? 0 : traps_new(in, &t);
+		err = t ? 0 : traps_new(in, by, &t);
 		r.traps = t;
 		if (!err)
 			err = raise_somewhere(&r);

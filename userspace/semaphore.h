@@ -48,6 +48,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "userspace/traps.h"
+
 struct interpreter;
 struct traps;
 
@@ -80,7 +82,8 @@ uint64_t semaphore_of(const struct interpreter *in, enum semaphore_use use);
  * has, from the last to the first; pid runs it, and has the semaphores raised for a
  * moment.  NULL: it has none of them.  Errors as of semaphore_raise() and traps_add().
  */
-int semaphores_trap(const struct interpreter *in, unsigned uses, pid_t pid, struct traps **ret);
+int semaphores_trap(const struct interpreter *in, unsigned uses, pid_t pid, enum traps_by by,
+		    struct traps **ret);
 
 /*
  * Raises that of one use, which *s does not have yet; a probe that is not there is no

@@ -39,7 +39,7 @@ static int file_fill(void *arg, const void *source, struct traps **ret)
 	const struct tasks *t = arg;
 	const struct switch_sites *s = ((const struct source *)source)->sites;
 	size_t file = ((const struct source *)source)->file;
-	int err = traps_new_file(s->files[file].fd, ret);
+	int err = traps_new_file(s->files[file].fd, TRAPS_BY_EVENTS, ret);
 
 	for (size_t i = 0; !err && i < s->n; i++)
 		if (s->v[i].file == file)

@@ -16,6 +16,7 @@
 #include "userspace/rights.h"
 #include "userspace/serving.h"
 #include "userspace/traps.h"
+#include "userspace/uprobe_link.h"
 
 #define LOOK_FIRST_NS 250000000ull
 #define LIBRARIES 4 /* of one process */
@@ -23,6 +24,7 @@
 struct tls {
 	struct tls_bpf *programs;
 	struct lookout *lookout;
+	enum traps_by by;
 	char notice[256];
 	bool noticed;
 };
@@ -34,6 +36,10 @@ static int programs_load(const struct serving *s, struct tls *t)
 	t->programs = tls_bpf__open();
 	if (!t->programs)
 		return -errno;
+	if (serving_phases(s) && uprobe_links_work()) {
+		t->by = TRAPS_BY_LINKS;
+		uprobe_links_prepare(t->programs->obj);
+	}
 	err = serving_share(s, t->programs->obj);
 	return err ? err : tls_bpf__load(t->programs);
 }
@@ -65,7 +71,7 @@ static int traps_fill(const struct tls *t, int fd, struct traps **ret)
 
 	if (err)
 		return err == -ENOENT || err == -ENOEXEC ? 0 : err;
-	err = traps_new_file(fd, ret);
+	err = traps_new_file(fd, t->by, ret);
 	for (size_t i = 0; !err && i < sites.n; i++)
 		err = traps_add(*ret, sites.v[i].offset, sites.v[i].kind == TLS_RETURN,
 				program_of(t, sites.v[i].kind));

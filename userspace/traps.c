@@ -13,16 +13,22 @@
 #include "symbolizer/interpreter.h"
 #include "userspace/perf_event.h"
 #include "userspace/trace_event.h"
+#include "userspace/uprobe_link.h"
 
 #define EVENTS_MAX 32
 
 struct traps {
 	int file; /* the interpreter's */
+	enum traps_by by;
+	int nothing; /* by links: what semaphores' breakpoints run; -1 */
 	size_t n;
 	struct {
 		struct trace_event event;
 		bool returns;
 		int anchor; /* has the program, if any; of ourselves, who never run that file */
+		/* By links, in place of the event and its anchor: */
+		int program;
+		uint64_t offset, semaphore;
 	} v[EVENTS_MAX];
 };
 
@@ -53,12 +59,14 @@ int traps_guard(pid_t tid)
 	return perf_event_open_task(&attr, tid);
 }
 
-int traps_new_file(int fd, struct traps **ret)
+int traps_new_file(int fd, enum traps_by by, struct traps **ret)
 {
 	struct traps *t = calloc(1, sizeof(*t));
 
 	if (!t)
 		return -ENOMEM;
+	t->by = by;
+	t->nothing = -1;
 	t->file = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	if (t->file < 0) {
 		int err = -errno;
@@ -70,21 +78,28 @@ int traps_new_file(int fd, struct traps **ret)
 	return 0;
 }
 
-int traps_new(const struct interpreter *in, struct traps **ret)
+int traps_new(const struct interpreter *in, enum traps_by by, struct traps **ret)
 {
 	int fd = open(in->path, O_RDONLY | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
-	err = traps_new_file(fd, ret);
+	err = traps_new_file(fd, by, ret);
 	close(fd);
 	return err;
+}
+
+bool traps_inherited(const struct traps *t)
+{
+	return t->by == TRAPS_BY_EVENTS;
 }
 
 /* The last one. */
 static void trap_take_back(struct traps *t)
 {
 	t->n--;
+	if (t->by == TRAPS_BY_LINKS)
+		return;
 	close(t->v[t->n].anchor);
 	trace_event_remove(&t->v[t->n].event);
 }
@@ -110,10 +125,53 @@ static int trap_define(struct traps *t, uint64_t offset, uint64_t semaphore, boo
 	return 0;
 }
 
+static int file_link(const struct traps *t, size_t i, pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->file);
+	return uprobe_link_open(t->v[i].program, path, t->v[i].offset, t->v[i].semaphore, pid);
+}
+
+static int link_define(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
+		       int program_fd)
+{
+	if (t->n == EVENTS_MAX)
+		return -E2BIG;
+	t->v[t->n].returns = returns;
+	t->v[t->n].program = program_fd;
+	t->v[t->n].offset = offset;
+	t->v[t->n++].semaphore = semaphore;
+	return 0;
+}
+
+/* As it is tried on a process. */
+static int link_semaphore(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
+			  pid_t pid)
+{
+	int err = 0, fd;
+
+	if (t->nothing < 0)
+		err = t->nothing = uprobe_link_nothing();
+	if (err >= 0)
+		err = link_define(t, offset, semaphore, returns, t->nothing);
+	if (err < 0)
+		return err;
+	fd = file_link(t, t->n - 1, pid);
+	if (fd >= 0)
+		close(fd);
+	else
+		trap_take_back(t);
+	return fd < 0 ? fd : 0;
+}
+
 int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
 {
-	int err = trap_define(t, offset, 0, returns);
+	int err;
 
+	if (t->by == TRAPS_BY_LINKS)
+		return link_define(t, offset, 0, returns, program_fd);
+	err = trap_define(t, offset, 0, returns);
 	if (!err && ioctl(t->v[t->n - 1].anchor, PERF_EVENT_IOC_SET_BPF, program_fd)) {
 		err = -errno;
 		trap_take_back(t);
@@ -124,8 +182,11 @@ int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
 int traps_add_semaphore(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
 			pid_t pid)
 {
-	int err = trap_define(t, offset, semaphore, returns), fd;
+	int err, fd;
 
+	if (t->by == TRAPS_BY_LINKS)
+		return link_semaphore(t, offset, semaphore, returns, pid);
+	err = trap_define(t, offset, semaphore, returns);
 	if (err)
 		return err;
 	fd = event_open(&t->v[t->n - 1].event, pid, false);
@@ -142,6 +203,8 @@ void traps_free(struct traps *t)
 		return;
 	while (t->n)
 		trap_take_back(t);
+	if (t->nothing >= 0)
+		close(t->nothing);
 	close(t->file);
 	free(t);
 }
@@ -226,6 +289,22 @@ static int threads_trap(const struct traps *t, pid_t pid, bool children, struct 
 	return err ? err : found;
 }
 
+/* All its threads at once. */
+static int process_link(const struct traps *t, pid_t pid, struct trapped *p)
+{
+	int err = trapped_grow(p, t->n);
+
+	for (size_t i = 0; !err && i < t->n; i++) {
+		int fd = file_link(t, i, pid);
+
+		if (fd < 0)
+			return fd;
+		p->v[p->n].fd = fd;
+		p->v[p->n++].returns = t->v[i].returns;
+	}
+	return err;
+}
+
 int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **ret)
 {
 	struct trapped *p = calloc(1, sizeof(*p));
@@ -236,7 +315,8 @@ int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **
 	p->references = 1;
 	/* A thread that began meanwhile may be the child of one that had no event yet. */
 	do
-		found = threads_trap(t, pid, children, p);
+		found = t->by == TRAPS_BY_LINKS ? process_link(t, pid, p)
+						: threads_trap(t, pid, children, p);
 	while (found > 0);
 	if (!found && !p->n)
 		found = -ESRCH;

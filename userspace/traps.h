@@ -36,14 +36,28 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What one costs who runs into it, beside its program: ns, as measured (ARCHITECTURE). */
+#define TRAP_NS 1000
+
 struct interpreter;
 
 /* The traps of one build: what runs at which of its instructions, in no process yet. */
 struct traps;
 
-int traps_new(const struct interpreter *in, struct traps **ret);
+enum traps_by {
+	TRAPS_BY_EVENTS, /* as above */
+	/*
+	 * By uprobe_link.h: nothing is inherited, but the process's context switches cost no
+	 * more.  The programs are prepared for that, and stay with their owner.
+	 */
+	TRAPS_BY_LINKS,
+};
+
+int traps_new(const struct interpreter *in, enum traps_by by, struct traps **ret);
 /* The same in another file, whose descriptor is duplicated. */
-int traps_new_file(int fd, struct traps **ret);
+int traps_new_file(int fd, enum traps_by by, struct traps **ret);
+/* Whether forked children have them as well. */
+bool traps_inherited(const struct traps *t);
 
 /*
  * This program at this offset of the file.  Returns: at the ends of functions,

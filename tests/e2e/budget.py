@@ -4,7 +4,9 @@
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 
 import lib
@@ -92,6 +94,29 @@ def some(*servers):
     return servers[:1]
 
 
+def load_ends():
+    """The load itself: its time over, no client without a request keeps a server from others."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        def serve():
+            while True:
+                try:
+                    connection = listening.accept()[0]
+                except OSError:
+                    return
+                with connection: # which it waits for, however many others there are
+                    if connection.recv(4096):
+                        connection.sendall(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        load = Load(str(listening.getsockname()[1]), "1 GET /\n", "-n", 10 ** 9, "-t", 1, "-r", 8,
+                    "-c", 6, "-k", 1, "-w", 5).done()
+        listening.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    lib.check("the load ends with its time, and all are answered",
+              not load.status and load.told["sent"] == load.told["answered"] > 3, load.told)
+
+
 def estimates():
     """Of a recording: how many there were, and what they cost."""
     # As many a second whether watched or not: clients that wait for a saturated worker ask it
@@ -101,7 +126,7 @@ def estimates():
         served = Server(kind, version)
         pids = [served.pid, *served.workers()]
         watched = Table(pids, "--budget", 1, record=True)
-        load = Load(served.where, MIX, "-n", 60000, *options).done()
+        load = load_of(served, 40, *options).done()
         watched.end()
         told = told_of(watched.file)
         total, name = told["total"], "%s on %s" % (kind, version)
@@ -242,4 +267,4 @@ def refused():
 
 
 if __name__ == "__main__":
-    lib.run(estimates, agree, idle, each, long_ones, between, refused)
+    lib.run(load_ends, estimates, agree, idle, each, long_ones, between, refused)

@@ -154,6 +154,9 @@ def sampled():
     begin = time.time()
     while time.time() // 60 == begin // 60 or minute_of_day() < 3:
         visit(site)
+    grown = batch.Collector()
+    under_way(recording.file, grown)
+    visit(site)
     recording.stop()
     site.end()
     collector = batch.Collector()
@@ -167,7 +170,24 @@ def sampled():
     compare_requests("sampled", batches, recording.file)
     compare_users("sampled", batches)
     compare_tags("sampled", batches, "sampled")
+    made = push(recording.file, grown)
+    lib.check("push: grown: what was there already is told", made.returncode == 0 and
+              b"2 minutes pushed, 1 of them there already" in made.stdout, made.stdout)
+    lib.equal("push: grown: the same batches", set(grown.batches), set(collector.batches))
+    compare_functions("grown", sorted(grown.batches.values(), key=lambda b: b.begin),
+                      lib.Report(recording.file))
+    grown.end()
     again(recording.file, collector, len(batches))
+
+
+def under_way(file, collector):
+    """The minute that is over is pushed, once; the last one waits for what else it will be."""
+    for duplicates in (0, 1):
+        made = push(file, collector, "--partial")
+        lib.check("push: under way: %d there already" % duplicates, made.returncode == 0 and
+                  b"1 minute pushed, %d of them" % duplicates in made.stdout and
+                  b"last minute may grow" in made.stderr, (made.stdout, made.stderr))
+    lib.equal("push: under way: one batch", len(collector.batches), 1)
 
 
 def again(file, collector, minutes):
@@ -268,7 +288,7 @@ def tls():
     context.load_verify_locations(client[0])
     context.verify_mode = ssl.CERT_REQUIRED
     collector = batch.Collector(context)
-    made = push(file, collector, "--ca", server[0], "--cert", client[0], "--key", client[1])
+    made = push(file, collector, "--ca", server[0], "--certificate", client[0], "--key", client[1])
     lib.check("push: with a certificate", made.returncode == 0 and len(collector.batches) == 1,
               made.stderr)
     sent = len(collector.heads)

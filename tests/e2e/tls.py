@@ -38,6 +38,28 @@ class Watched(Requests):
             line.startswith("p:pycost_%d/" % self.pid) for line in events())
 
 
+class Linked(Requests):
+    """Within a budget that is never spent: its breakpoints are links, where the kernel has them."""
+
+    def __init__(self, pids):
+        super().__init__(pids, "--budget", "100")
+
+    def watches(self):
+        return super().watches() and "uprobe_multi" in links(self.pid)
+
+
+def links(pid):
+    """What a process's descriptors of links say."""
+    told = ""
+    for name in os.listdir("/proc/%d/fdinfo" % pid):
+        try:
+            with open("/proc/%d/fdinfo/%s" % (pid, name), encoding="ascii") as file:
+                told += file.read()
+        except OSError:
+            pass
+    return told
+
+
 class TlsServer(server.Server):
     """One with `command`, told how by a function of its port."""
 
@@ -97,8 +119,8 @@ MIX = [("GET", "/", 200), ("GET", "/status/404", 404), ("GET", "/status/204", 20
        ("HEAD", "/big/2000", 200), ("POST", "/echo", 200)]
 
 
-def seen(name, version, command, mix=MIX, workers=1, before=0):
-    """before: connections that are open when pycost comes."""
+def seen(name, version, command, mix=MIX, workers=1, before=0, watch=Watched, anew=False):
+    """before: connections that are open when pycost comes; anew: workers are born after that."""
     served = TlsServer(name, version, command, workers)
     clients = [Client(served.where, i, mix) for i in range(CONNECTIONS)]
     kept = http.client.HTTPSConnection("127.0.0.1", int(served.where),
@@ -106,7 +128,10 @@ def seen(name, version, command, mix=MIX, workers=1, before=0):
     if before:
         kept.request("GET", "/before", headers={"X-Request-Id": "before"})
         kept.getresponse().read()
-    watched = Watched([served.pid, *served.workers()])
+    watched = watch([served.pid, *served.workers()])
+    if anew:
+        served.process.send_signal(signal.SIGHUP)
+        time.sleep(3)
     if before:
         kept.request("GET", "/?q", headers={"X-Request-Id": "kept"})
         kept.getresponse().read()
@@ -159,6 +184,16 @@ def memory():
                        "CRITICAL", "--certfile", PEM, "--keyfile", PEM, "many_async:app"])
 
 
+def linked():
+    """By links, in workers that there are and in those that are forked while they are watched."""
+    if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) < (6, 12):
+        lib.skip("by links", "this kernel is older than 6.12")
+        return
+    options = gunicorn("-k", "gthread", "--threads", "8", "--keep-alive", "30")
+    seen("gthread, by links", "3.11", options, workers=2, before=1, watch=Linked)
+    seen("gthread, by links, born later", "3.11", options, workers=2, watch=Linked, anew=True)
+
+
 def older():
     """SSL_read() and SSL_write(), of OpenSSL 1.1 where pyenv has that."""
     for version in ("3.9.18", "3.12.1", "3.8.18"):
@@ -206,4 +241,4 @@ def events():
 
 
 certificate()
-lib.run(sockets, memory, older, asking, killed)
+lib.run(sockets, memory, linked, older, asking, killed)

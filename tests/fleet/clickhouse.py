@@ -4,10 +4,10 @@
 each batch once, whoever writes it and whatever is killed.  clickhouse.py [TEST...]
 
 PYCOST_TEST_KILLS says how often servers are killed (20)."""
-import json
 import math
 import os
 import random
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,149 +16,14 @@ import time
 
 import clickhouse_rig
 from clickhouse_batches import packed, random_batch, story
-from clickhouse_questions import ALL_SUMS, questions, sums_sql
-from serve_rig import BUILD, TOP, batches, check, counts, skip, work
+from clickhouse_stores import (AGAIN, DAY, HOUR, STORES, Refused, Store, exact, made_groups, opened, run,
+                               running, same_answers, tell)
+from serve_rig import TOP, certificate_authority, check, skip, work
 
-STORES = os.path.join(BUILD, "stores")
 KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "20"))
-DAY, HOUR = 86400, 3600
-AGAIN = -11  # EAGAIN
-running = []
-
-
-class Refused(Exception):
-    def __init__(self, line):
-        super().__init__(line)
-        self.code = int(line.split()[1])
-        self.words = line.split(" ", 2)[2]
-
-
-class Store:
-    """tests/fleet/stores.c"""
-
-    def __init__(self, where, *options):
-        self.process = subprocess.Popen([STORES, *options, where], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True)
-        running.append(self.process)
-        self.rows()
-
-    def rows(self):
-        rows = []
-        while True:
-            line = self.process.stdout.readline()
-            if not line:
-                raise RuntimeError("stores ended with %s" % self.process.wait())
-            if line.startswith("error "):
-                raise Refused(line.rstrip("\n"))
-            if line.startswith("ok"):
-                self.said = line.split()[1:]
-                return rows
-            rows.append(json.loads(line))
-
-    def do(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.rows()
-
-    def write(self, files):
-        self.do("write " + " ".join(files))
-        return self.said
-
-    def write_until_done(self, files):
-        """As a sender does: again, until it is told."""
-        tries = 0
-        while True:
-            try:
-                return self.write(files), tries
-            except Refused as refused:
-                if refused.code != AGAIN:
-                    raise
-            tries += 1
-            time.sleep(random.uniform(0, 0.2))
-
-    def facts(self, fact, since, until, step, hosts, sql):
-        return self.do("facts %s %d %d %d %d %s" % (fact, since, until, step, hosts, sql))
-
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait(60)
-
-
-def opened(*args):
-    """However often its server is killed meanwhile."""
-    while True:
-        try:
-            return Store(*args)
-        except Refused as refused:
-            if refused.code != AGAIN:
-                raise
-            time.sleep(0.05)
-
-
-def unlike(a, b, where=""):
-    """Where two answers differ by more than the order in which floats were added up."""
-    if isinstance(a, float) or isinstance(b, float):
-        if isinstance(a, (int, float)) and isinstance(b, (int, float)) and \
-                math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-6):
-            return None
-        return "%s: %r, %r" % (where, a, b)
-    if type(a) is not type(b):
-        return "%s: %r, %r" % (where, a, b)
-    if isinstance(a, list):
-        if len(a) != len(b):
-            return "%s: %d, %d of them" % (where, len(a), len(b))
-        return next(filter(None, (unlike(x, y, "%s[%d]" % (where, i))
-                                  for i, (x, y) in enumerate(zip(a, b)))), None)
-    if isinstance(a, dict):
-        if a.keys() != b.keys():
-            return "%s: keys %s, %s" % (where, sorted(a), sorted(b))
-        return next(filter(None, (unlike(a[k], b[k], where + "." + k) for k in a)), None)
-    return None if a == b else "%s: %r, %r" % (where, a, b)
 
 
 # ---- the same answers ----
-
-def same_answers(name, duck, others, begin, now):
-    """Every question and every sum of every table, of DuckDB and of each of the others."""
-    wrong, asked = [], 0
-
-    def ask(store, what):
-        try:
-            return what(store)
-        except Refused as refused:
-            return [refused.code]  # what one refuses, all do
-    asks = [(q, lambda s, q=q: s.do("query " + q)) for q in questions(begin, now)]
-    for fact, columns in ALL_SUMS.items():
-        for since, until, step in ((begin, now, 60), (begin, now, 3600), (begin, now, 86400),
-                                   (begin + 3000, begin + DAY + 5 * HOUR + 60, 86400),
-                                   (now - 2 * HOUR, now, 60)):
-            for hosts in (0, 1) if step == 60 and fact in ("requests", "backends", "counters") else (0,):
-                asks.append(("%s %d-%d /%d %d" % (fact, since - begin, until - begin, step, hosts),
-                             lambda s, a=(fact, since, until, step, hosts, sums_sql(columns)): s.facts(*a)))
-    refused = empty = 0
-    for words, what in asks:
-        expected = ask(duck, what)
-        refused += len(expected) == 1 and isinstance(expected[0], int)
-        empty += not expected or isinstance(expected[0], dict) and not expected[0].get("rows", [1])
-        for i, store in enumerate(others):
-            asked += 1
-            difference = unlike(expected, ask(store, what))
-            if difference:
-                wrong.append("%d: %s%s" % (i, words, difference))
-    check("%s: %d questions have the same answers" % (name, asked), not wrong and refused < 5 and
-          empty < len(asks) / 4, "%d differ (%d refused, %d empty): %s" % (len(wrong), refused, empty,
-                                                                          "; ".join(wrong[:4])))
-
-
-def tell(stores, groups, maintain_each):
-    answers = [[] for _ in stores]
-    for i, (now, group) in enumerate(groups):
-        for store, said in zip(stores, answers):
-            said += store.write(group)
-            if i % maintain_each == 0:
-                store.do("maintain %d" % now)
-    return answers
-
 
 def test_same_answers():
     try:
@@ -189,49 +54,18 @@ def test_same_answers():
         rolled = store.do("ask SELECT step, count(*) FROM rolled GROUP BY step ORDER BY step")
         check("hours and days are made", [r[0] for r in rolled] == [3600, 86400], str(rolled))
     same_answers("rolled up", stores[0], stores[1:], begin, now)
-    test_texts(stores)
+    texts(stores)
     for store in stores:
         store.close()
 
 
-def test_texts(stores):
+def texts(stores):
     for text in ("it's", "a\\b", "\\", "''", "%_", "\"", "t\\t", "søk \U0001f40d", "{x}", "-- x", "a\\'b"):
         got = [s.do("quote SELECT_@_AS_x " + text) for s in stores]
         check("text %r" % text, all(g == [[text]] for g in got), str(got))
 
 
 # ---- each batch once ----
-
-def sums(store, made):
-    begin = min(b.begin for b in made)
-    return {name: store.facts(fact, begin, max(b.begin for b in made) + 60, 60, 0,
-                              "SELECT toFloat64(sum(%s)) FROM @ AS f" % column)[0][0]
-            for name, fact, column in (("calls", "costs", "calls"), ("self", "costs", "self"),
-                                       ("path_self", "path_costs", "self"), ("requests", "requests", "n"),
-                                       ("counter", "counters", "value"))}
-
-
-def totals(made):
-    return {k: float(sum(getattr(b, k) for b in made))
-            for k in ("calls", "self", "path_self", "requests", "counter")}
-
-
-def made_groups(groups, size, r, **wanted):
-    """Batches of several senders, in groups; and all of them."""
-    begin = int(time.time()) // HOUR * HOUR - 2 * HOUR
-    made = [batches(size, sender="web-%d" % (g % 5), begin=begin + 60 * (g % 115), functions=30, **wanted)
-            for g in range(groups)]
-    directory = tempfile.mkdtemp(dir=work)
-    for batch in (b for group in made for b in group):
-        with open(os.path.join(directory, batch.id), "wb") as f:
-            f.write(batch.bytes)
-    return [[os.path.join(directory, b.id) for b in group] for group in made], [b for g in made for b in g]
-
-
-def exact(name, store, made):
-    got = sums(store, made)
-    check(name, got == totals(made), "%r, not %r" % (got, totals(made)))
-
 
 def test_kills():
     """Its servers are killed while batches are written, added up and dropped."""
@@ -392,10 +226,58 @@ def test_errors():
     second.close()
 
 
-def test_retention():
-    """What is too old goes, and is not mistaken for what comes late."""
+def test_https():
+    """By a certificate of the test's own."""
+    directory = certificate_authority()
+    port = clickhouse_rig.free_ports(1)[0]
+    running.extend(clickhouse_rig.servers(work, more=clickhouse_rig.HTTPS % {"port": port, "dir": directory}))
+    url = "https://127.0.0.1:%d/pycost" % port
+    groups, made = made_groups(2, 3, random)
+    store = Store(url, "--ca", os.path.join(directory, "ca.pem"))
+    store.write(groups[0])
+    store.write(groups[1])
+    exact("https: what is sent is there", store, made)
+    store.close()
+    for what, options, expected, word in (
+            ("whom nobody here trusts", (), -5, "certificate is refused"),
+            ("another CA's", ("--ca", os.path.join(directory, "other-ca.pem")), -5, "certificate is refused"),
+            ("a file that is not there", ("--ca", os.path.join(directory, "none.pem")), -5, "none.pem"),
+            ("a key for a CA", ("--ca", os.path.join(directory, "ca.key")), -5, "ca.key")):
+        code, words = refusal(url, *options)
+        check("https: refuses %s, in one line" % what, code == expected and word in words and "\n" not in words
+              and "engine.ca" in words, "%d %s" % (code, words))
+
+
+def test_time_out():
     server = clickhouse_rig.servers(work)[0]
     running.append(server)
+    store = Store(server.url())
+    for name, stop in (("a question", False), ("a server that does not answer", True)):
+        began = time.monotonic()
+        if stop:
+            server.process.send_signal(signal.SIGSTOP)
+        try:
+            store.do("within 1500 SELECT count(*) FROM system.numbers")
+            check("%s: is given up in time" % name, False)
+        except Refused as refused:
+            took = time.monotonic() - began
+            check("%s: is given up in time" % name, refused.code == -110 and 1 < took < 10,
+                  "%d %s, %.1f s" % (refused.code, refused.words, took))
+        server.process.send_signal(signal.SIGCONT)
+    left = server.ask("SELECT count() FROM system.processes WHERE query LIKE '%numbers%'")
+    check("it does not go on", int(left) <= 1, left)
+    rows = store.do("within 60000 SELECT count(*) FROM tags")
+    check("there is an answer within the time", rows == [[0]], str(rows))
+    store.close()
+
+
+def test_retention():
+    """What is too old goes, and is not mistaken for what comes late."""
+    running.extend(clickhouse_rig.servers(work))
+    retention(running[-1])
+
+
+def retention(server):
     store = Store(server.url())
     now = int(time.time()) // DAY * DAY + DAY
     r = random.Random(3)
@@ -447,32 +329,9 @@ def test_schema():
 
 
 def main():
-    tests = [f for name, f in globals().items() if name.startswith("test_") and name != "test_texts"]
-    if not clickhouse_rig.is_there():
-        skip("clickhouse", "no ClickHouse here: tests/fetch.sh clickhouse, as root")
-    for test in tests if clickhouse_rig.is_there() else []:
-        name = test.__name__[5:]
-        if sys.argv[1:] and name not in sys.argv[1:]:
-            continue
-        began = time.monotonic()
-        try:
-            test()
-        except Exception as error:  # pylint: disable=broad-except
-            counts["failed"] += 1
-            print("FAIL %s: %s: %s" % (name, type(error).__name__, error))
-            if os.environ.get("PYCOST_TEST_TRACE"):
-                raise
-        finally:
-            for one in running:
-                if isinstance(one, subprocess.Popen):
-                    one.kill()
-                    one.wait()
-                else:
-                    one.stop()
-            running.clear()
-        print("# %s: %.0f s" % (name, time.monotonic() - began))
-    print("%d passed, %d failed, %d skipped" % tuple(counts[k] for k in ("passed", "failed", "skipped")))
-    sys.exit(1 if counts["failed"] else 0)
+    tests = [f for name, f in globals().items() if name.startswith("test_")]
+    run(tests, sys.argv[1:], None if clickhouse_rig.is_there() else
+        "no ClickHouse here: tests/fetch.sh clickhouse, as root")
 
 
 if __name__ == "__main__":

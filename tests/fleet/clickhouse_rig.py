@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""ClickHouse servers of one's own, plain processes in a directory that goes away."""
+"""ClickHouse servers of one's own, plain processes in a directory that goes away; and ZooKeeper."""
 import http.client
+import itertools
 import os
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 CACHE = os.environ.get("PYCOST_CACHE") or os.path.join(
     os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pycost")
 ROOT = os.path.join(CACHE, "clickhouse-1")
+ZOOKEEPER = os.path.join(CACHE, "zookeeper-1")
+CHDB = os.path.join(CACHE, "chdb-1")
 PATIENCE = 60
 
 CONFIG = """<?xml version="1.0"?>
@@ -43,6 +47,19 @@ USERS = """<?xml version="1.0"?>
 </yandex>
 """
 SHARD = ("<shard><internal_replication>true</internal_replication>%s</shard>")
+ZOOKEEPER_CONFIG = """tickTime=500
+dataDir=%(dir)s/data
+clientPort=%(port)d
+clientPortAddress=127.0.0.1
+admin.enableServer=false
+"""
+# Sessions of servers that were killed end soon, so that these may come back.
+KEEPER = ("<zookeeper><node><host>127.0.0.1</host><port>%d</port></node>"
+          "<session_timeout_ms>3000</session_timeout_ms></zookeeper>")
+HTTPS = ("<https_port>%(port)d</https_port><openSSL><server>"
+         "<certificateFile>%(dir)s/server.pem</certificateFile><privateKeyFile>%(dir)s/server.key</privateKeyFile>"
+         "<verificationMode>none</verificationMode><loadDefaultCAFile>true</loadDefaultCAFile>"
+         "<disableProtocols>sslv2,sslv3</disableProtocols></server></openSSL>")
 REPLICA = "<replica><host>127.0.0.1</host><port>%d</port></replica>"
 
 
@@ -50,12 +67,14 @@ def is_there():
     return os.geteuid() == 0 and os.path.exists(os.path.join(ROOT, ".complete"))
 
 
+numbers = itertools.count(20000 + 40 * (os.getpid() % 200))
+
+
 def free_ports(count):
-    """Below those that connections get: nobody else asks for these."""
+    """Below those that connections get: nobody else asks for these. Each once."""
     ports, sockets = [], []
-    port = 20000 + os.getpid() % 8000
     while len(ports) < count:
-        port += 1
+        port = next(numbers)
         s = socket.socket()
         try:
             s.bind(("127.0.0.1", port))
@@ -67,6 +86,14 @@ def free_ports(count):
     for s in sockets:
         s.close()
     return ports
+
+
+def tail(path):
+    try:
+        with open(path, errors="replace") as f:
+            return " ".join(l.strip() for l in f if not l[:1].isdigit() or "Exception" in l)[-1500:]
+    except FileNotFoundError:
+        return ""
 
 
 class Server:
@@ -109,8 +136,8 @@ class Server:
             except (OSError, http.client.HTTPException):
                 pass
             if time.monotonic() > end or self.process.poll() is not None:
-                with open(os.path.join(self.dir, "out"), errors="replace") as f:
-                    raise RuntimeError("no ClickHouse: " + f.read()[-500:])
+                raise RuntimeError("no ClickHouse, which ended with %s: %s" % (self.process.poll(), "; ".join(
+                    tail(os.path.join(self.dir, name)) for name in ("out", "errors"))))
             time.sleep(0.02)
 
     def ask(self, sql, database="default"):
@@ -133,6 +160,64 @@ class Server:
         if self.process and self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.kill()
+
+
+class Embedded(Server):
+    """Today's engine, one server: see chdb_server.py."""
+
+    def __init__(self, directory):
+        self.dir, (self.http,) = directory, free_ports(1)
+        self.process = None
+
+    def start(self, wait=True):
+        with open(os.path.join(self.dir, "out"), "ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "chdb_server.py"),
+                 os.path.join(CHDB, "libchdb.so"), self.dir, str(self.http)],
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=self.dir)
+        if wait:
+            self.wait()
+        return self
+
+
+class Zookeeper:
+    def __init__(self, work):
+        self.dir = tempfile.mkdtemp(dir=work, prefix="zookeeper-")
+        self.port = free_ports(1)[0]
+        os.makedirs(os.path.join(self.dir, "data"))
+        with open(os.path.join(self.dir, "zoo.cfg"), "w") as f:
+            f.write(ZOOKEEPER_CONFIG % {"dir": self.dir, "port": self.port})
+        out = os.path.join(self.dir, "out")
+        with open(out, "wb") as f:
+            self.process = subprocess.Popen(
+                [os.path.join(ZOOKEEPER, "enter"), "java", "-Xmx256m", "-Dzookeeper.forceSync=no", "-cp",
+                 "/usr/share/java/zookeeper.jar:/usr/share/java/*",
+                 "org.apache.zookeeper.server.quorum.QuorumPeerMain", os.path.join(self.dir, "zoo.cfg")],
+                stdin=subprocess.DEVNULL, stdout=f, stderr=f, cwd=self.dir)
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 5).close()
+                return
+            except OSError:
+                pass
+            if time.monotonic() > end or self.process.poll() is not None:
+                with open(out, errors="replace") as f:
+                    raise RuntimeError("no ZooKeeper: " + f.read()[-500:])
+            time.sleep(0.05)
+
+    @property
+    def config(self):
+        return KEEPER % self.port
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def has_zookeeper():
+    return is_there() and os.path.exists(os.path.join(ZOOKEEPER, ".complete"))
 
 
 def servers(work, shards=1, replicas=1, more=""):

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stores [--cluster NAME] [--user NAME] [--password WORD] [--minutes DAYS] WHERE
+ * stores [--cluster NAME] [--user NAME] [--password WORD] [--ca FILE] [--minutes DAYS] WHERE
  * stores --schema [CLUSTER]	the tables that it makes in ClickHouse, as deploy/clickhouse has them
  *
  * A store by itself, told what to do by lines on standard input, each answered by lines of
  * JSON (rows) and one of "ok ..." or "error -ERRNO ...":
  *	write FILE...		batches, as batches.c makes them, as one group: ok new duplicate...
  *	ask SQL			rows
+ *	within MS SQL		rows, or the error that it took longer
  *	facts FACT SINCE UNTIL STEP HOSTS SQL
  *				rows; "@" in the SQL stands for what store_from() writes
  *	query WHAT KEY=VALUE...	the answer to a question (values without blanks)
@@ -21,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "userspace/clock.h"
 #include "userspace/query/query.h"
 #include "userspace/store/clickhouse.h"
 #include "userspace/store/store.h"
@@ -184,6 +186,14 @@ static int status(struct store *s)
 	return err;
 }
 
+static int within(struct store *s, const char *line)
+{
+	char *sql;
+	uint64_t ms = strtoull(line, &sql, 10);
+
+	return store_select_until(s, sql, clock_ns() + ms * 1000000, print_row, NULL, why, sizeof(why));
+}
+
 static int obey(struct store *s, char *line)
 {
 	char *rest = strchr(line, ' ');
@@ -194,6 +204,8 @@ static int obey(struct store *s, char *line)
 		rest = line + strlen(line);
 	if (!strcmp(line, "ask"))
 		return store_select(s, rest, print_row, NULL, why, sizeof(why));
+	if (!strcmp(line, "within"))
+		return within(s, rest);
 	if (!strcmp(line, "facts"))
 		return facts(s, rest);
 	if (!strcmp(line, "query"))
@@ -245,7 +257,7 @@ static int print_schema(const char *cluster)
 
 	if (cluster) {
 		p.own = "pycost_shard";
-		p.shard = p.replica = 1;
+		p.shard = 1;
 	}
 	printf("-- The tables that pycost makes in ClickHouse%s; nobody has to run this.\n"
 	       "-- Made by: build/stores --schema%s%s\n",
@@ -270,11 +282,13 @@ int main(int argc, char **argv)
 			o.user = argv[i + 1];
 		else if (!strcmp(argv[i], "--password"))
 			o.password = argv[i + 1];
+		else if (!strcmp(argv[i], "--ca"))
+			o.ca = argv[i + 1];
 		else if (!strcmp(argv[i], "--minutes"))
 			o.minute_days = (uint32_t)atoi(argv[i + 1]);
 	}
 	if (i + 1 != argc) {
-		fputs("usage: stores [--cluster NAME] [--user NAME] [--password WORD] [--minutes DAYS] WHERE\n", stderr);
+		fputs("usage: stores [--cluster NAME] [--user NAME] [--password WORD] [--ca FILE] [--minutes DAYS] WHERE\n", stderr);
 		return 2;
 	}
 	err = store_open(argv[i], &o, &s, why, sizeof(why));

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/glob.h"
 #include "userspace/query/query_glob.h"
 #include "userspace/query/query_kind.h"
 
@@ -24,11 +25,11 @@ static void glob_try(const char *glob)
 	query_glob_write(glob, out);
 	fclose(out);
 	free(text);
-	query_glob_matches(glob, glob);
+	glob_matches(glob, glob);
 	/* What is no pattern is itself, and nothing else. */
-	if (!query_glob_is_pattern(glob) && !query_glob_matches(glob, glob))
+	if (!glob_is_pattern(glob) && !glob_matches(glob, glob))
 		abort();
-	if (!query_glob_matches("*", glob))
+	if (!glob_matches("*", glob))
 		abort();
 }
 

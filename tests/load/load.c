@@ -181,7 +181,6 @@ static void connected(struct load *l, struct client *c)
 		sleep_until(l, c, l->now + RETRY_NS);
 		return;
 	}
-	c->wants_out = true;
 	settle(l, c, CLIENT_LIVES);
 	if (c->fd >= 0 && !c->connecting)
 		watch(l, c, false);
@@ -262,6 +261,24 @@ static int timeout_ms(const struct load *l)
 	return first > l->now ? (first - l->now + 999999) / 1000000 : 0;
 }
 
+/*
+ * No more may begin: who has nothing under way goes. A server with one thread would wait
+ * for his request, and the others for it.
+ */
+static void dismiss(struct load *l)
+{
+	for (unsigned i = 0; i < l->o->connections; i++) {
+		struct client *c = &l->clients[i];
+
+		if (c->count)
+			continue;
+		if (c->sleeper)
+			wake_up(l, c);
+		client_close(c, l->o->tally, false, &l->dice);
+		c->connecting = false;
+	}
+}
+
 static void loop(struct load *l)
 {
 	uint64_t looked = l->now;
@@ -274,6 +291,8 @@ static void loop(struct load *l)
 		for (int i = 0; i < n; i++)
 			handle(l, events[i].data.ptr, events[i].events);
 		rouse(l);
+		if (!may_begin(l))
+			dismiss(l);
 		if (l->now - looked > NS) {
 			looked = l->now;
 			lose_patience(l);

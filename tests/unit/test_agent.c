@@ -11,6 +11,7 @@
 #include "tests/unit/suites.h"
 #include "userspace/agent/agent_config.h"
 #include "userspace/agent/board.h"
+#include "userspace/agent/bolt.h"
 #include "userspace/agent/budget.h"
 #include "userspace/agent/labels.h"
 #include "userspace/agent/sender.h"
@@ -81,6 +82,7 @@ static void test_config_errors(void)
 		{"rules:\n- match: a\n  service: { from: moon }\n", "a.yaml:3: 'moon' is none of unit"},
 		{"rules:\n- match: a\n  service: { env: A, label: B }\n", "a.yaml:3: a value is from one"},
 		{"rules:\n- match: a\n  ignore: perhaps\n", "a.yaml:3: 'ignore' must be"},
+		{"rules:\n- unit: 'x[z-a]'\n", "a.yaml:2: 'x[z-a]': a range in []"},
 		{"rules: [ {match: a\n", "a.yaml:"},
 		{"requests: /nonexistent.yaml\n", "a.yaml:1: cannot read /nonexistent.yaml"},
 	};
@@ -166,8 +168,9 @@ static void test_rules(void)
 	CU_ASSERT_PTR_NULL(rules_apply(c.rules, c.rule_count, &f, &tags));
 	f = facts("python x", "0::/kubepods.slice/kubepods-pod1e0e97b1_7a0c_4b0a_8f3a_111111111111.slice/"
 			      "cri-containerd-" ID ".scope\n");
-	CU_ASSERT_STRING_EQUAL(f.container, ID);
-	CU_ASSERT_STRING_EQUAL(f.pod, "1e0e97b1-7a0c-4b0a-8f3a-111111111111");
+	CU_ASSERT_STRING_EQUAL(f.group.container, ID);
+	CU_ASSERT_STRING_EQUAL(process_facts_named(&f, "container"), "0123456789ab");
+	CU_ASSERT_STRING_EQUAL(process_facts_named(&f, "pod"), "1e0e97b1-7a0c-4b0a-8f3a-111111111111");
 	CU_ASSERT(rules_apply(c.rules, c.rule_count, &f, &tags) == &c.rules[3]);
 	CU_ASSERT_STRING_EQUAL(tag(&tags, "service"), "python"); /* its program */
 	f = facts("/usr/bin/python3 -m mail", "1:name=systemd:/system.slice/mail-in.service\n");
@@ -229,9 +232,55 @@ static void podman_put(const char *root)
 	CU_ASSERT(!sqlite3_exec(db,
 				"CREATE TABLE ContainerConfig(ID TEXT PRIMARY KEY, Name TEXT, PodID TEXT,"
 				" JSON TEXT); INSERT INTO ContainerConfig VALUES('" ID "', 'pod-shop', NULL,"
-				" '{\"labels\": {\"team\": \"c\"}, \"rootfsImageName\": \"i:3\"}')",
+				" '{\"labels\": {\"team\": \"c\"}, \"name\": \"pod-shop\","
+				" \"rootfsImageName\": \"i:3\"}')",
 				NULL, NULL, NULL));
 	sqlite3_close(db);
+}
+
+#define BOLT_ID "4e23bcf1ca7822b1ff17f026c8a0f37a5fdaa75661378b3d94403d5c0bc3d37a"
+
+/* A file of Podman 4.3's, where Debian 12's has it. */
+static void old_podman_put(const char *root)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), "mkdir -p %s/var/lib/containers/storage/libpod && "
+		 "cp tests/fuzz/fuzz_bolt.corpus/podman-4.3 %s/var/lib/containers/storage/libpod/bolt_state.db",
+		 root, root);
+	CU_ASSERT_FATAL(!system(command));
+}
+
+static void test_old_podman(void)
+{
+	char root[] = "/tmp/pycost-labels-XXXXXX";
+	const char *const names[] = {"ctr", BOLT_ID, "config"}, *const none[] = {"ctr", "4f", "config"};
+	unsigned char data[65536];
+	struct labels l;
+	const void *found;
+	size_t size;
+	FILE *f = fopen("tests/fuzz/fuzz_bolt.corpus/podman-4.3", "re");
+
+	CU_ASSERT_FATAL(f && fread(data, 1, sizeof(data), f) == sizeof(data));
+	fclose(f);
+	CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(root));
+	old_podman_put(root);
+	CU_ASSERT(!labels_read(root, BOLT_ID, &l));
+	CU_ASSERT_STRING_EQUAL(labels_get(&l, "team"), "a");
+	CU_ASSERT_STRING_EQUAL(labels_get(&l, "app"), "shop");
+	CU_ASSERT_STRING_EQUAL(labels_get(&l, "container.name"), "shop");
+	labels_clear(&l);
+	CU_ASSERT_EQUAL(labels_read(root, ID, &l), -ENOENT);
+	forget(root);
+	rmdir(root);
+	CU_ASSERT(!bolt_get(data, sizeof(data), names, 2, &found, &size) && size > 1000);
+	CU_ASSERT_EQUAL(bolt_get(data, sizeof(data), none, 2, &found, &size), -ENOENT);
+	CU_ASSERT_EQUAL(bolt_get(data, sizeof(data), names, 1, &found, &size), -EBADMSG);
+	CU_ASSERT_EQUAL(bolt_get(data, 8192, names, 2, &found, &size), -EBADMSG);
+	data[16 + 56]++; /* the other head holds, of before the last change */
+	CU_ASSERT(!bolt_get(data, sizeof(data), names, 2, &found, &size));
+	data[4096 + 16 + 56]++;
+	CU_ASSERT_EQUAL(bolt_get(data, sizeof(data), names, 2, &found, &size), -EBADMSG);
 }
 
 static void labels_are(const char *root, const char *name, const char *team, const char *image)
@@ -428,6 +477,7 @@ int suite_agent(void)
 		{ "rules", test_rules },
 		{ "what is known of a process", test_facts_read },
 		{ "labels of containers", test_labels },
+		{ "labels of containers of Podman before 5", test_old_podman },
 		{ "turns", test_turns },
 		{ "budget", test_budget },
 		{ "what measuring takes", test_usage },

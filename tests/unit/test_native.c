@@ -266,32 +266,17 @@ static void fake_client(const char *script)
 	CU_ASSERT_EQUAL(chmod(tree_at("debuginfod-find"), 0755), 0);
 }
 
-/* The client is replaced: what it prints is the path of the file that it brought. */
-static void test_debuginfod(void)
+static void fetched(const struct natives_options *options, char *address, char *hidden)
 {
-	struct natives_options options = { .debuginfod = true };
-	char *old = strdup(getenv("PATH")), path[4096], script[256];
 	struct natives *n = NULL;
-	char *address, *hidden;
+	char script[256];
 	int tries = 100;
 
-	if (!have_fixture)
-		goto done;
-	unsetenv("DEBUGINFOD_URLS");
-	CU_ASSERT_EQUAL(natives_new(&options, &n), -EDESTADDRREQ);
-	setenv("DEBUGINFOD_URLS", "http://127.0.0.1:1/", 1);
-	setenv("PATH", tree_path, 1);
-	CU_ASSERT_EQUAL(natives_new(&options, &n), -ENOENT);
-	snprintf(path, sizeof(path), "%s:%s", tree_path, old);
-	setenv("PATH", path, 1);
-	CU_ASSERT_TRUE(fixture_run("cd %s && strip -o fetched.so full.so", tree_path));
 	snprintf(script, sizeof(script),
 		 "#!/bin/sh\n[ $1 = debuginfo ] && [ ${#2} = 40 ] && echo %s/full.debug\n",
 		 tree_path);
 	fake_client(script);
-	CU_ASSERT_EQUAL_FATAL(natives_new(&options, &n), 0);
-	address = load("fetched.so", "shown");
-	hidden = address + distance();
+	CU_ASSERT_EQUAL_FATAL(natives_new(options, &n), 0);
 	CU_ASSERT_STRING_EQUAL(resolve(n, address).symbol, "shown");
 	CU_ASSERT_STRING_EQUAL(resolve(n, hidden).symbol, "");
 	CU_ASSERT_TRUE(natives_pending(n));
@@ -301,14 +286,22 @@ static void test_debuginfod(void)
 	CU_ASSERT_STRING_EQUAL(resolve(n, hidden).symbol, "hidden");
 	CU_ASSERT_STRING_EQUAL(resolve(n, address).symbol, "shown");
 	natives_free(n);
-	/* One that brings another file's: not believed, and not asked for twice. */
+}
+
+/* One that brings another file's: not believed, and not asked for twice. */
+static void another(const struct natives_options *options, char *hidden)
+{
+	struct natives *n = NULL;
+	char script[256];
+	int tries;
+
 	snprintf(script, sizeof(script), "#!/bin/sh\necho >>%s/asked\necho %s/other.debug\n",
 		 tree_path, tree_path);
 	fake_client(script);
 	CU_ASSERT_TRUE(fixture_run("cd %s && gcc -O0 -g -shared -fPIC -Wl,--build-id=sha1 -o"
 				   " other.debug full.c",
 				   tree_path));
-	CU_ASSERT_EQUAL_FATAL(natives_new(&options, &n), 0);
+	CU_ASSERT_EQUAL_FATAL(natives_new(options, &n), 0);
 	CU_ASSERT_STRING_EQUAL(resolve(n, hidden).symbol, "");
 	for (tries = 200; natives_pending(n) && tries; tries--) {
 		usleep(50000);
@@ -320,13 +313,43 @@ static void test_debuginfod(void)
 	}
 	CU_ASSERT_TRUE(fixture_run("[ $(wc -l <%s/asked) = 1 ]", tree_path));
 	natives_free(n);
-	/* One that never answers is ended with us. */
+}
+
+/* One that never answers is ended with us. */
+static void never(const struct natives_options *options, char *address)
+{
+	struct natives *n = NULL;
+
 	fake_client("#!/bin/sh\nexec sleep 1000\n");
-	CU_ASSERT_EQUAL_FATAL(natives_new(&options, &n), 0);
+	CU_ASSERT_EQUAL_FATAL(natives_new(options, &n), 0);
 	resolve(n, address);
 	CU_ASSERT_TRUE(natives_pending(n));
 	CU_ASSERT_FALSE(natives_poll(n));
 	natives_free(n);
+}
+
+/* The client is replaced: what it prints is the path of the file that it brought. */
+static void test_debuginfod(void)
+{
+	struct natives_options options = { .debuginfod = true };
+	char *old = strdup(getenv("PATH")), path[4096];
+	struct natives *n = NULL;
+	char *address;
+
+	if (!have_fixture)
+		goto done;
+	unsetenv("DEBUGINFOD_URLS");
+	CU_ASSERT_EQUAL(natives_new(&options, &n), -EDESTADDRREQ);
+	setenv("DEBUGINFOD_URLS", "http://127.0.0.1:1/", 1);
+	setenv("PATH", tree_path, 1);
+	CU_ASSERT_EQUAL(natives_new(&options, &n), -ENOENT);
+	snprintf(path, sizeof(path), "%s:%s", tree_path, old);
+	setenv("PATH", path, 1);
+	CU_ASSERT_TRUE(fixture_run("cd %s && strip -o fetched.so full.so", tree_path));
+	address = load("fetched.so", "shown");
+	fetched(&options, address, address + distance());
+	another(&options, address + distance());
+	never(&options, address);
 	unsetenv("DEBUGINFOD_URLS");
 done:
 	setenv("PATH", old, 1);

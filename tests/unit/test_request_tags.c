@@ -217,6 +217,16 @@ static void test_cgroups(void)
 	       "kubepods-burstable-pod01234567_89ab_cdef_0123_456789abcdef.slice/cri-containerd-"
 	       "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210.scope\n");
 	CU_ASSERT(has("pod", "01234567-89ab-cdef-0123-456789abcdef") && has("container", "fedcba987654"));
+	cgroup("0::/a/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0\n");
+	CU_ASSERT(list.count == 1); /* a digit too many */
+	cgroup("0::/\n1:name=systemd:/docker/"
+	       "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n5:memory:/m\n");
+	CU_ASSERT(!strncmp(tag_list_get(&list, "cgroup"), "/docker/0123", 12));
+	CU_ASSERT(has("container", "0123456789ab"));
+	cgroup("3:cpu:/c\n5:memory,pids:/m:memory:/x\n4:name=other:/o");
+	CU_ASSERT(list.count == 1 && has("cgroup", "/m:memory:/x"));
+	cgroup(":\n0:\n0::\n\n::/\n");
+	CU_ASSERT(list.count == 0);
 	cgroup("0::/podcast/pod/podx\n");
 	CU_ASSERT(list.count == 1 && !tag_list_get(&list, "pod"));
 	cgroup("");

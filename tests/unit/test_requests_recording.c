@@ -152,76 +152,76 @@ static void test_keep_pid(void)
 /* Its flags need two bytes. */
 #define PHASED FACT_META, METRIC_CYCLES, 0xa0, 1, 0, 0, 0, 0, 100
 
-static void test_facts_that_break_the_contract(void)
-{
-	static const struct {
-		int ret;
-		uint8_t version, size;
-		uint8_t facts[64];
-	} cases[] = {
+static const struct {
+	int ret;
+	uint8_t version, size;
+	uint8_t facts[64];
+} cases[] = {
 #define CASE(ret, version, ...) \
 	{ ret, version, sizeof((uint8_t[]){ __VA_ARGS__ }), { __VA_ARGS__ } }
-		CASE(0, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, ONE_BIN, 0, 0),
-		CASE(-EPROTO, 3, ON),			/* before there were any */
-		CASE(-EPROTO, 4, META(META_NO_FUNCTIONS)), /* nothing at all */
-		CASE(-EPROTO, 4, META(META_NO_FUNCTIONS | META_REQUESTS | META_SAMPLED), 5),
-		CASE(-EPROTO, 4, META(0), ENDPOINT),	/* not a recording of requests */
-		CASE(-EPROTO, 4, ON, FACT_ENDPOINT, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, FACT_ENDPOINT, 5, 0, 0, 0), /* no such source */
-		CASE(-EPROTO, 4, ON, FACT_ENDPOINT, 1, 1, 0, 0), /* no such tags */
-		CASE(0, 4, ON, FACT_TAGS, 2, 1, 'a', 0, 1, 'b', 0, FACT_COMMON_TAGS, 1),
-		CASE(-EPROTO, 4, ON, FACT_TAGS, 2, 1, 'b', 0, 1, 'a', 0), /* out of order */
-		CASE(-EPROTO, 4, ON, FACT_TAGS, 2, 1, 'a', 0, 1, 'a', 0), /* twice */
-		CASE(-EPROTO, 4, ON, FACT_TAGS, 1, 0, 0),	/* no key */
-		CASE(-EPROTO, 4, ON, FACT_TAGS, TAGS_MAX + 1),
-		CASE(-EPROTO, 4, ON, FACT_COMMON_TAGS, 1),
-		CASE(-EPROTO, 4, ON, GROUP),		/* of no endpoint */
-		CASE(-EPROTO, 4, ON, ENDPOINT, FACT_GROUP, 0, 7, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, FACT_GROUP, 1, 7, 1, 0, 0), /* no such tags */
-		CASE(-EPROTO, 4, ON, ENDPOINT, FACT_GROUP, 1, 7, 0, 0, GROUP_FLAGS + 1),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 2, 2, 0, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 0, 0, 0, 0, 0, 0),
-		/* A measure of the future; a back end that was not told; NaN; below 0. */
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0x80, 0x80, 0x20, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 1, 1, 1, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0xf8,
-		     0x7f, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
-		     0, 0, 0, 0),
-		CASE(0, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-		     0, 0),
-		/* Bins of fewer than all requests, an empty one, one beyond the last. */
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 3, 0, 0, ONE_BIN, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, 2, 3, 2, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, 1, 0x80, 0x0f, 2, 0, 0),
-		CASE(0, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, 1, 0xff, 0x0e, 2, 0, 0),
-		CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, ONE_BIN), /* cut */
-		CASE(-EPROTO, 4, ON, FACT_IMPORT, 0, 1, 1, 'm', 1, 0, 0, 0, 0), /* no such function */
-		CASE(-EPROTO, 4, ON, FACT_IMPORT, 1, 0, 1, 'm', 1, 0, 0, 0, 0), /* nor endpoint */
-		CASE(0, 4, ON, FACT_IMPORT, 0, 0, 1, 'm', 1, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, FACT_COLLECTION, 0, 1, 0, 1, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, FACT_COLLECTION, 0, 0, 0, 0, 0, 0, 0), /* none */
-		CASE(0, 4, ON, FACT_WORKER, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0),
-		CASE(-EPROTO, 4, ON, FACT_WORKER, 7, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0,
-		     0, 0, 0), /* an exit status beyond 32 bits */
-		/* Phases: of a version, a meta and a length that there are. */
-		CASE(0, 5, PHASED, FACT_PHASE, 3, 1, 0, 0, FACT_PHASE, 3, 0, 0, 0),
-		CASE(-EPROTO, 4, PHASED),
-		CASE(-EPROTO, 5, FACT_META, METRIC_CYCLES, 0xa0, 1, 0, 0, 0, 0, 0), /* no budget */
-		CASE(-EPROTO, 5, FACT_META, METRIC_CYCLES, 0x80, 1, 0, 0, 0, 0, 100), /* of nothing */
-		CASE(-EPROTO, 5, ON, FACT_PHASE, 3, 1, 0, 0),
-		CASE(-EPROTO, 5, PHASED, FACT_PHASE, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
-		     0, 0),
-		CASE(-EPROTO, 5, PHASED, FACT_PHASE, 3, 1, 0), /* cut */
-		/* Nodes: of an endpoint that was not told, below a root, and nothing but requests. */
-		CASE(0, 4, ON, ENDPOINT, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1),
-		CASE(-EPROTO, 4, ON, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1),
-		CASE(-EPROTO, 4, ON, ENDPOINT, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_FUNCTION, 1, 0, 0, 0,
-		     0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1, FACT_NODE, 1, 1, 7, 0, 1),
-		CASE(-EPROTO, 4, META(META_REQUESTS | META_NO_FUNCTIONS), FACT_PROCESS, 7, 0, 0, 0, 0, 0,
-		     FACT_NODE, 0, 0, 7, 0, 0, FACT_COST, 1, 1, 1),
-	};
+	CASE(0, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, ONE_BIN, 0, 0),
+	CASE(-EPROTO, 3, ON),			/* before there were any */
+	CASE(-EPROTO, 4, META(META_NO_FUNCTIONS)), /* nothing at all */
+	CASE(-EPROTO, 4, META(META_NO_FUNCTIONS | META_REQUESTS | META_SAMPLED), 5),
+	CASE(-EPROTO, 4, META(0), ENDPOINT),	/* not a recording of requests */
+	CASE(-EPROTO, 4, ON, FACT_ENDPOINT, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, FACT_ENDPOINT, 5, 0, 0, 0), /* no such source */
+	CASE(-EPROTO, 4, ON, FACT_ENDPOINT, 1, 1, 0, 0), /* no such tags */
+	CASE(0, 4, ON, FACT_TAGS, 2, 1, 'a', 0, 1, 'b', 0, FACT_COMMON_TAGS, 1),
+	CASE(-EPROTO, 4, ON, FACT_TAGS, 2, 1, 'b', 0, 1, 'a', 0), /* out of order */
+	CASE(-EPROTO, 4, ON, FACT_TAGS, 2, 1, 'a', 0, 1, 'a', 0), /* twice */
+	CASE(-EPROTO, 4, ON, FACT_TAGS, 1, 0, 0),	/* no key */
+	CASE(-EPROTO, 4, ON, FACT_TAGS, TAGS_MAX + 1),
+	CASE(-EPROTO, 4, ON, FACT_COMMON_TAGS, 1),
+	CASE(-EPROTO, 4, ON, GROUP),		/* of no endpoint */
+	CASE(-EPROTO, 4, ON, ENDPOINT, FACT_GROUP, 0, 7, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, FACT_GROUP, 1, 7, 1, 0, 0), /* no such tags */
+	CASE(-EPROTO, 4, ON, ENDPOINT, FACT_GROUP, 1, 7, 0, 0, GROUP_FLAGS + 1),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 2, 2, 0, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 0, 0, 0, 0, 0, 0),
+	/* A measure of the future; a back end that was not told; NaN; below 0. */
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0x80, 0x80, 0x20, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 1, 1, 1, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0xf8,
+	     0x7f, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0,
+	     0, 0, 0, 0),
+	CASE(0, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+	     0, 0),
+	/* Bins of fewer than all requests, an empty one, one beyond the last. */
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 3, 0, 0, ONE_BIN, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, 2, 3, 2, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, 1, 0x80, 0x0f, 2, 0, 0),
+	CASE(0, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, 1, 0xff, 0x0e, 2, 0, 0),
+	CASE(-EPROTO, 4, ON, ENDPOINT, GROUP, FACT_REQUESTS, 1, 2, 0, 0, ONE_BIN), /* cut */
+	CASE(-EPROTO, 4, ON, FACT_IMPORT, 0, 1, 1, 'm', 1, 0, 0, 0, 0), /* no such function */
+	CASE(-EPROTO, 4, ON, FACT_IMPORT, 1, 0, 1, 'm', 1, 0, 0, 0, 0), /* nor endpoint */
+	CASE(0, 4, ON, FACT_IMPORT, 0, 0, 1, 'm', 1, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, FACT_COLLECTION, 0, 1, 0, 1, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, FACT_COLLECTION, 0, 0, 0, 0, 0, 0, 0), /* none */
+	CASE(0, 4, ON, FACT_WORKER, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0),
+	CASE(-EPROTO, 4, ON, FACT_WORKER, 7, 1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0,
+	     0, 0, 0), /* an exit status beyond 32 bits */
+	/* Phases: of a version, a meta and a length that there are. */
+	CASE(0, 5, PHASED, FACT_PHASE, 3, 1, 0, 0, FACT_PHASE, 3, 0, 0, 0),
+	CASE(-EPROTO, 4, PHASED),
+	CASE(-EPROTO, 5, FACT_META, METRIC_CYCLES, 0xa0, 1, 0, 0, 0, 0, 0), /* no budget */
+	CASE(-EPROTO, 5, FACT_META, METRIC_CYCLES, 0x80, 1, 0, 0, 0, 0, 100), /* of nothing */
+	CASE(-EPROTO, 5, ON, FACT_PHASE, 3, 1, 0, 0),
+	CASE(-EPROTO, 5, PHASED, FACT_PHASE, 3, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f,
+	     0, 0),
+	CASE(-EPROTO, 5, PHASED, FACT_PHASE, 3, 1, 0), /* cut */
+	/* Nodes: of an endpoint that was not told, below a root, and nothing but requests. */
+	CASE(0, 4, ON, ENDPOINT, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1),
+	CASE(-EPROTO, 4, ON, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1),
+	CASE(-EPROTO, 4, ON, ENDPOINT, FACT_PROCESS, 7, 0, 0, 0, 0, 0, FACT_FUNCTION, 1, 0, 0, 0,
+	     0, 0, 0, 0, FACT_NODE, 0, 0, 7, 0, 1, FACT_NODE, 1, 1, 7, 0, 1),
+	CASE(-EPROTO, 4, META(META_REQUESTS | META_NO_FUNCTIONS), FACT_PROCESS, 7, 0, 0, 0, 0, 0,
+	     FACT_NODE, 0, 0, 7, 0, 0, FACT_COST, 1, 1, 1),
+};
 
+static void test_facts_that_break_the_contract(void)
+{
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		struct profile *p;
 		int ret = sample_replay_facts(cases[i].version, cases[i].facts, cases[i].size, &p);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/unit/suites.h"
+#include "userspace/clock.h"
 #include "userspace/collector/access.h"
 #include "userspace/collector/asking.h"
 #include "userspace/collector/door_text.h"
@@ -100,28 +101,11 @@ static void test_access_errors(void)
 	refused("tokens:\n- name: a\n  sha256: 00\n", "f:3: sha256");
 	refused("tokens:\n- name: a\n  colour: red\n", "f:3: 'colour'");
 	refused("tokens:\n- name: a\n  may: everything\n", "f:3: 'everything'");
-	refused("tokens:\n- name: a\n  services: ['x[1]']\n", "f:3: a service has no brackets");
+	refused("tokens:\n- name: a\n  services: ['x[z-a]']\n", "f:3: 'x[z-a]': a range in []");
 	refused("tokens:\n- {name: a, token: 0123456789abcdef, services: x}\n", "'may'");
 	refused("tokens:\n- {name: a, token: 0123456789abcdef, may: push}\n", "'services'");
 	refused("tokens:\n- {name: a, services: x, may: push}\n", "one of token");
 	refused("tokens:\n- [\n", "f:");
-}
-
-static void test_glob(void)
-{
-	static const struct {
-		const char *glob, *text;
-		bool matches;
-	} cases[] = {
-		{ "", "", true },	 { "", "a", false },	  { "*", "", true },
-		{ "*", "abc", true },	 { "a*c", "abbc", true }, { "a*c", "abcd", false },
-		{ "*b*", "abc", true },	 { "?", "", false },	  { "a?c", "abc", true },
-		{ "**a", "bba", true },	 { "a*b*c", "axbxbxc", true }, { "*ab", "aab", true },
-		{ "a.c", "abc", false },
-	};
-
-	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		CU_ASSERT_EQUAL(access_glob(cases[i].glob, cases[i].text), cases[i].matches);
 }
 
 /* What may be asked is made narrower, or refused. */
@@ -324,6 +308,15 @@ static void *put_later(void *arg)
 	return NULL;
 }
 
+#define MS 1000000ull
+
+static struct exchange *take(struct exchange_queue *q, uint64_t wait_ns, uint64_t bytes, size_t most)
+{
+	const struct exchange_grouping g = { .wait_ns = wait_ns, .bytes = bytes, .most = most };
+
+	return exchange_queue_take_group(q, &g);
+}
+
 static void test_queue(void)
 {
 	struct exchange e[4] = { { .reserved = 10 }, { .reserved = 20 }, { .reserved = 30 } };
@@ -335,19 +328,63 @@ static void test_queue(void)
 	for (int i = 0; i < 4; i++)
 		exchange_queue_put(&q, &e[i]);
 	/* By bytes, then by number. */
-	chain = exchange_queue_take_group(&q, 1000000000, 30, 100);
+	chain = take(&q, 1000 * MS, 30, 100);
 	CU_ASSERT(chain == &e[0] && chain->next == &e[1] && !chain->next->next);
-	chain = exchange_queue_take_group(&q, 1000000000, 1000, 1);
+	chain = take(&q, 1000 * MS, 1000, 1);
 	CU_ASSERT(chain == &e[2] && !chain->next);
 	/* By time, which another comes within. */
 	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, put_later, &q), 0);
-	chain = exchange_queue_take_group(&q, 300000000, 1000, 100);
+	chain = take(&q, 300 * MS, 1000, 100);
 	CU_ASSERT(chain == &e[3] && chain->next && !chain->next->next);
 	pthread_join(thread, NULL);
 	CU_ASSERT_EQUAL(q.bytes, 0);
 	exchange_queue_close(&q);
-	CU_ASSERT_PTR_NULL(exchange_queue_take_group(&q, 1, 1, 1));
+	CU_ASSERT_PTR_NULL(take(&q, 1, 1, 1));
 	CU_ASSERT_PTR_NULL(exchange_queue_take(&q));
+	exchange_queue_free(&q);
+}
+
+static struct exchange steady[120];
+
+static void *put_steadily(void *arg)
+{
+	for (int i = 0; i < 120; i++) {
+		exchange_queue_put(arg, &steady[i]);
+		usleep(10000);
+	}
+	return NULL;
+}
+
+static size_t length(const struct exchange *chain)
+{
+	size_t n = 0;
+
+	for (; chain; chain = chain->next)
+		n++;
+	return n;
+}
+
+/* Who comes alone, or with others that wait for the same answer, does not wait for longer. */
+static void test_queue_busy(void)
+{
+	const struct exchange_grouping g = { .wait_ns = 400 * MS, .busy_ns = 60000 * MS, .bytes = 1000,
+					     .most = 1000, .busy_count = 100 };
+	struct exchange few[10] = { 0 };
+	struct exchange_queue q;
+	uint64_t began = clock_ns();
+	pthread_t thread;
+
+	exchange_queue_init(&q);
+	exchange_queue_put(&q, &few[0]);
+	CU_ASSERT_EQUAL(length(exchange_queue_take_group(&q, &g)), 1);
+	for (int i = 0; i < 10; i++)
+		exchange_queue_put(&q, &few[i]);
+	CU_ASSERT_EQUAL(length(exchange_queue_take_group(&q, &g)), 10);
+	CU_ASSERT(clock_ns() - began < 10000 * MS);
+	/* A hundred come in a second or more, which is longer than 400 ms. */
+	CU_ASSERT_EQUAL_FATAL(pthread_create(&thread, NULL, put_steadily, &q), 0);
+	CU_ASSERT(length(exchange_queue_take_group(&q, &g)) >= 100);
+	pthread_join(thread, NULL);
 	exchange_queue_free(&q);
 }
 
@@ -357,7 +394,6 @@ int suite_serve(void)
 		{ "grants", test_access },
 		{ "no hash of zeros", test_zero_hash },
 		{ "grants that are wrong", test_access_errors },
-		{ "globs", test_glob },
 		{ "scopes of queries", test_scope },
 		{ "heads", test_heads },
 		{ "clocks", test_clocks },
@@ -367,6 +403,7 @@ int suite_serve(void)
 		{ "addresses", test_addresses },
 		{ "values in logs", test_log_values },
 		{ "queues", test_queue },
+		{ "queues that are busy", test_queue_busy },
 		CU_TEST_INFO_NULL,
 	};
 

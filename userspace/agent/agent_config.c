@@ -45,68 +45,6 @@ struct rule *agent_config_rule(struct agent_config *c)
 	return c->rule_count < RULES_MAX ? &c->rules[c->rule_count++] : NULL;
 }
 
-/* ---- values ---- */
-
-/* A number and one of the units, each with its factor. */
-struct unit {
-	const char *name;
-	double factor;
-};
-
-static int scaled(const char *text, const struct unit *units, double *ret)
-{
-	char *end;
-	double value = strtod(text, &end);
-
-	if (end == text || !(value >= 0) || value > 1e18)
-		return -EINVAL;
-	end += strspn(end, " ");
-	for (; units->name; units++)
-		if (!strcmp(units->name, end)) {
-			*ret = value * units->factor;
-			return 0;
-		}
-	return -EINVAL;
-}
-
-int config_bytes(const char *text, uint64_t *ret)
-{
-	static const struct unit units[] = {{"", 1}, {"B", 1}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9},
-					    {"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-					    {NULL, 0}};
-	double value;
-
-	if (scaled(text, units, &value) || value > 1e15)
-		return -EINVAL;
-	*ret = value;
-	return 0;
-}
-
-int config_seconds(const char *text, unsigned *ret)
-{
-	static const struct unit units[] = {{"s", 1}, {"m", 60}, {"min", 60}, {"h", 3600},
-					    {"d", 86400}, {"", 1}, {NULL, 0}};
-	double value;
-
-	if (scaled(text, units, &value) || value > 1e8)
-		return -EINVAL;
-	*ret = value;
-	return 0;
-}
-
-int config_share(const char *text, double *ret)
-{
-	static const struct unit units[] = {{"%", 0.01}, {"", 1}, {NULL, 0}};
-	double value;
-
-	if (scaled(text, units, &value) || value > 1)
-		return -EINVAL;
-	*ret = value;
-	return 0;
-}
-
-/* ---- the whole ---- */
-
 __attribute__((format(printf, 3, 4)))
 static int refuse(char *text, size_t len, const char *fmt, ...)
 {

@@ -80,9 +80,4 @@ int agent_config_text(struct agent_config *c, const char *name, const char *text
 /* Defaults where nothing was said, and what does not go together. -EINVAL, words in err. */
 int agent_config_finish(struct agent_config *c, char *err, size_t errlen);
 
-/* The parts of values: "64MiB", "5m", "1.5%". -EINVAL. */
-int config_bytes(const char *text, uint64_t *ret);
-int config_seconds(const char *text, unsigned *ret);
-int config_share(const char *text, double *ret);
-
 #endif

@@ -8,7 +8,9 @@
 #include "userspace/agent/agent_config.h"
 #include "userspace/config_parts.h"
 #include "userspace/fleet/batch.h"
+#include "userspace/fleet/quantity.h"
 #include "userspace/fleet/yaml_file.h"
+#include "userspace/glob.h"
 
 #define NUMBER_MAX 100000000
 
@@ -32,6 +34,16 @@ static int number(const char *text, size_t least, unsigned *ret)
 	return 0;
 }
 
+static int seconds(const char *text, unsigned *ret)
+{
+	uint64_t value;
+	int err = quantity_seconds(text, &value);
+
+	if (!err)
+		*ret = value;
+	return err;
+}
+
 static int entry_set(struct yaml_file *y, const struct entry *e, yaml_node_t *value)
 {
 	const char *text = yaml_file_text(y, value, e->key);
@@ -46,15 +58,15 @@ static int entry_set(struct yaml_file *y, const struct entry *e, yaml_node_t *va
 		strcpy(e->to, text);
 		return 0;
 	case BYTES:
-		return config_bytes(text, e->to)
+		return quantity_bytes(text, e->to)
 			       ? yaml_file_fail(y, value, "'%.64s' is no size: 512MiB, for example", text)
 			       : 0;
 	case SECONDS:
-		return config_seconds(text, e->to)
+		return seconds(text, e->to)
 			       ? yaml_file_fail(y, value, "'%.64s' is no time: 30s or 5m, for example", text)
 			       : 0;
 	case SHARE:
-		return config_share(text, e->to)
+		return quantity_share(text, e->to)
 			       ? yaml_file_fail(y, value, "'%.64s' is no share: 1%%, for example", text)
 			       : 0;
 	case NUMBER:
@@ -226,13 +238,16 @@ static int take_common(struct yaml_file *y, const char *key, const yaml_node_t *
 
 static int glob_read(struct yaml_file *y, yaml_node_t *value, const char *key, char *to)
 {
-	const char *text = yaml_file_text(y, value, key);
+	const char *text = yaml_file_text(y, value, key), *objection;
 
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= RULE_TEXT_MAX)
 		return yaml_file_fail(y, value, "'%.64s' must have 1 to %d characters", key,
 				       RULE_TEXT_MAX - 1);
+	objection = glob_objection(text);
+	if (objection)
+		return yaml_file_fail(y, value, "'%s': %s", text, objection);
 	strcpy(to, text);
 	return 0;
 }

@@ -4,6 +4,8 @@
  *
  *	Docker		var/lib/docker/containers/ID/config.v2.json: Config.Labels
  *	Podman		var/lib/containers/storage/db.sql: ContainerConfig.JSON, labels
+ *			before Podman 5 var/lib/containers/storage/libpod/bolt_state.db:
+ *			ctr, ID, config, which is the same JSON with the name in it
  *	CRI-O		run/containers/storage/overlay-containers/ID/userdata/config.json
  *	containerd	run/containerd/io.containerd.runtime.v2.task/NAMESPACE/ID/config.json
  *

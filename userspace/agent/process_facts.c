@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "userspace/agent/process_facts.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -12,10 +11,8 @@
 #include <unistd.h>
 
 #include "userspace/process_tags.h"
-#include "userspace/tag_sets.h"
 
 #define ENVIRONMENT_MAX (128u << 10)
-#define CONTAINER_DIGITS 64
 
 static ssize_t proc_read(pid_t pid, const char *name, char *ret, size_t size)
 {
@@ -40,7 +37,7 @@ static ssize_t proc_read(pid_t pid, const char *name, char *ret, size_t size)
 /* The last part of the path that is a service's: systemd's own go around those of others. */
 static void unit_find(struct process_facts *f)
 {
-	const char *at = f->cgroup;
+	const char *at = f->group.path;
 
 	while (*at) {
 		size_t n = strcspn(at, "/");
@@ -52,42 +49,11 @@ static void unit_find(struct process_facts *f)
 	}
 }
 
-/* The first run of exactly 64 hexadecimal digits. */
-static void container_find(struct process_facts *f)
-{
-	for (const char *at = f->cgroup; *at;) {
-		size_t n = 0;
-
-		while (isxdigit((unsigned char)at[n]))
-			n++;
-		if (n == CONTAINER_DIGITS) {
-			snprintf(f->container, sizeof(f->container), "%.64s", at);
-			return;
-		}
-		at += n + (at[n] != 0);
-	}
-}
-
 void process_facts_cgroup(struct process_facts *f, const char *text)
 {
-	struct tag_list *tags = calloc(1, sizeof(*tags));
-	const char *line = strstr(text, "0::/"), *pod;
-
-	if (!line || (line != text && line[-1] != '\n'))
-		line = strstr(text, "name=systemd:/");
-	if (!line)
-		line = strstr(text, ":memory:/");
-	line = line ? strchr(line, '/') : NULL;
-	if (line && line[1] && line[1] != '\n')
-		snprintf(f->cgroup, sizeof(f->cgroup), "%.*s", (int)strcspn(line, "\n"), line);
+	cgroup_parse(text, &f->group);
+	snprintf(f->container, sizeof(f->container), "%.*s", CGROUP_CONTAINER_SHORT, f->group.container);
 	unit_find(f);
-	container_find(f);
-	if (tags) {
-		cgroup_tags(text, tags);
-		pod = tag_list_get(tags, "pod");
-		snprintf(f->pod, sizeof(f->pod), "%.36s", pod ? pod : "");
-	}
-	free(tags);
 }
 
 /* ---- the rest ---- */
@@ -176,8 +142,8 @@ const char *process_facts_environment(struct process_facts *f, const char *varia
 
 const char *process_facts_label(struct process_facts *f, const char *key)
 {
-	if (!f->has_labels && *f->container) {
-		labels_read(f->root, f->container, &f->labels);
+	if (!f->has_labels && *f->group.container) {
+		labels_read(f->root, f->group.container, &f->labels);
 		f->has_labels = true;
 	}
 	return labels_get(&f->labels, key);
@@ -197,9 +163,9 @@ static const char *program(const struct process_facts *f)
 const char *process_facts_named(const struct process_facts *f, const char *name)
 {
 	const char *found = !strcmp(name, "unit")	 ? f->unit
-			    : !strcmp(name, "cgroup")	 ? f->cgroup
+			    : !strcmp(name, "cgroup")	 ? f->group.path
 			    : !strcmp(name, "container") ? f->container
-			    : !strcmp(name, "pod")	 ? f->pod
+			    : !strcmp(name, "pod")	 ? f->group.pod
 			    : !strcmp(name, "user")	 ? f->user
 			    : !strcmp(name, "server")	 ? f->server
 			    : !strcmp(name, "program")	 ? program(f)

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "userspace/agent/labels.h"
+#include "userspace/cgroup.h"
 
 #define FACT_TEXT_MAX 512
 
@@ -19,9 +20,9 @@ struct process_facts {
 	pid_t pid;
 	char command[4096]; /* its words, joined by blanks */
 	char user[64];	    /* name, or the number */
-	char cgroup[FACT_TEXT_MAX]; /* "" when it has none but the root */
+	struct cgroup group;
+	char container[CGROUP_CONTAINER_SHORT + 1]; /* as in the tag of the same name; "" */
 	char unit[FACT_TEXT_MAX];   /* "shop.service"; "" */
-	char container[65], pod[37];
 	char server[32]; /* "gunicorn"... */
 	/* private: read when first asked for */
 	char *environment;

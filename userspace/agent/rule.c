@@ -2,11 +2,11 @@
 #include "userspace/agent/rule.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "userspace/fleet/batch.h"
+#include "userspace/glob.h"
 
 int rule_match_set(struct rule *r, const char *expression, char *text, size_t len)
 {
@@ -40,7 +40,7 @@ bool rule_asks(const struct rule *r)
 
 static bool glob_holds(const char *glob, const char *text)
 {
-	return text && !fnmatch(glob, text, 0);
+	return text && glob_matches(glob, text);
 }
 
 static bool rule_holds(const struct rule *r, struct process_facts *f, regmatch_t groups[RULE_GROUPS])
@@ -49,7 +49,7 @@ static bool rule_holds(const struct rule *r, struct process_facts *f, regmatch_t
 		return false;
 	if (*r->unit && !glob_holds(r->unit, f->unit))
 		return false;
-	if (*r->cgroup && !glob_holds(r->cgroup, f->cgroup))
+	if (*r->cgroup && !glob_holds(r->cgroup, f->group.path))
 		return false;
 	if (*r->user && !glob_holds(r->user, f->user))
 		return false;

@@ -11,13 +11,13 @@
 #include <unistd.h>
 
 #include "userspace/clock.h"
+#include "userspace/traps.h"
 
 #define NS 1000000000ull
 /*
- * Beside the program itself: a breakpoint's trap and return, an interrupt of the PMU or of
- * its timer, a call through a trampoline.
+ * Beside the program itself, as TRAP_NS is: an interrupt of the PMU or of its timer, a call
+ * through a trampoline.
  */
-#define TRAP_NS 900
 #define INTERRUPT_NS 1500
 #define CALL_NS 20
 /* A program that finds at once that it has nothing to do. */

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "userspace/fleet/yaml_file.h"
+#include "userspace/glob.h"
 
 _Static_assert(ACCESS_HASH_SIZE == crypto_hash_sha256_BYTES, "a token's hash");
 
@@ -35,33 +36,10 @@ const struct grant *access_anybody(void)
 	return &anybody;
 }
 
-bool access_glob(const char *glob, const char *text)
-{
-	const char *star = NULL, *resume = NULL;
-
-	while (*text) {
-		if (*glob == '*') {
-			star = ++glob;
-			resume = text;
-		} else if (*glob == '?' || *glob == *text) {
-			glob++;
-			text++;
-		} else if (star) {
-			glob = star;
-			text = ++resume;
-		} else {
-			return false;
-		}
-	}
-	while (*glob == '*')
-		glob++;
-	return !*glob;
-}
-
 bool grant_covers(const struct grant *g, const char *service)
 {
 	for (size_t i = 0; i < g->service_count; i++)
-		if (access_glob(g->services[i], service))
+		if (glob_matches(g->services[i], service))
 			return true;
 	return false;
 }
@@ -85,15 +63,16 @@ struct reading {
 static int take_service(struct yaml_file *y, yaml_node_t *item, void *arg)
 {
 	struct grant *g = arg;
-	const char *text = yaml_file_text(y, item, "a service");
+	const char *text = yaml_file_text(y, item, "a service"), *objection;
 	char **more;
 
 	if (!text)
 		return -EINVAL;
 	if (!*text || strlen(text) >= ACCESS_TEXT_MAX)
 		return yaml_file_fail(y, item, "a service has 1 to %d characters", ACCESS_TEXT_MAX - 1);
-	if (text[strcspn(text, "[]\\")])
-		return yaml_file_fail(y, item, "a service has no brackets or backslashes: use stars");
+	objection = glob_objection(text);
+	if (objection)
+		return yaml_file_fail(y, item, "'%s': %s", text, objection);
 	if (g->service_count == ACCESS_SERVICES_MAX)
 		return yaml_file_fail(y, item, "more than %d services: use stars", ACCESS_SERVICES_MAX);
 	more = reallocarray(g->services, g->service_count + 1, sizeof(*more));
@@ -343,7 +322,7 @@ const struct grant *access_by_header(const struct access *a, const char *value)
 const struct grant *access_by_name(const struct access *a, const char *name)
 {
 	for (size_t i = 0; i < a->count; i++)
-		if (a->grants[i].certificate && access_glob(a->grants[i].certificate, name))
+		if (a->grants[i].certificate && glob_matches(a->grants[i].certificate, name))
 			return &a->grants[i];
 	return NULL;
 }

@@ -63,7 +63,5 @@ const struct grant *access_by_name(const struct access *a, const char *name);
 const struct grant *access_anybody(void);
 
 bool grant_covers(const struct grant *g, const char *service);
-/* Stars and question marks. */
-bool access_glob(const char *glob, const char *text);
 
 #endif

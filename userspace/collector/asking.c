@@ -13,6 +13,7 @@
 #include "userspace/collector/door_text.h"
 #include "userspace/collector/minute_metrics.h"
 #include "userspace/fleet/daemon_log.h"
+#include "userspace/glob.h"
 
 #define THREADS_MAX 64
 #define WAITING_MAX 64
@@ -41,16 +42,11 @@ struct asking {
 
 /* ---- who may ask what ---- */
 
-static bool has_wildcard(const char *glob)
-{
-	return glob[strcspn(glob, "*?[\\")] != 0;
-}
-
 static bool is_within(const struct grant *g, const struct query_condition *w)
 {
 	if (strcmp(w->key, TAG_KEY_SERVICE) || w->not)
 		return false;
-	if (!has_wildcard(w->glob))
+	if (!glob_is_pattern(w->glob))
 		return grant_covers(g, w->glob);
 	for (size_t i = 0; i < g->service_count; i++)
 		if (!strcmp(g->services[i], w->glob))

@@ -82,6 +82,7 @@ static int open_store(struct collector *c, char *err, size_t errlen)
 		.cluster = config->cluster,
 		.user = config->store_user,
 		.password = config->store_password_file ? password : NULL,
+		.ca = config->store_ca,
 	};
 	int error = 0;
 

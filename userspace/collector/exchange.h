@@ -93,6 +93,7 @@ struct exchange_queue {
 	struct exchange *first, **last;
 	size_t count;
 	uint64_t bytes; /* reserved by those in it */
+	uint64_t came;	/* ever */
 	bool closed;
 };
 void exchange_queue_init(struct exchange_queue *q);
@@ -102,10 +103,16 @@ void exchange_queue_put(struct exchange_queue *q, struct exchange *e);
 struct exchange *exchange_queue_take(struct exchange_queue *q);
 /*
  * Waits for one, then until that waits for so long, or there are so many bytes or so many
- * exchanges. A chain of them by next; NULL: closed and empty.
+ * exchanges. As long as more keep coming it waits on, up to busy_ns or for busy_count of them:
+ * one that comes alone, or those that come together and then wait for their answers, do not.
+ * A chain of them by next; NULL: closed and empty.
  */
-struct exchange *exchange_queue_take_group(struct exchange_queue *q, uint64_t wait_ns,
-					   uint64_t bytes, size_t most);
+struct exchange_grouping {
+	uint64_t wait_ns, busy_ns, bytes;
+	size_t most, busy_count;
+};
+struct exchange *exchange_queue_take_group(struct exchange_queue *q,
+					   const struct exchange_grouping *g);
 void exchange_queue_close(struct exchange_queue *q);
 
 #endif

@@ -15,6 +15,7 @@
 #include "userspace/fleet/daemon_log.h"
 
 #define GROUP_MAX 1024
+#define GROUP_BUSY 100 /* batches: more save little, by tests/fleet/store_day.c */
 #define FUTURE_S 300 /* that a batch may seem to come from */
 #define RETRY_STORE_S 10
 #define HOUR 3600
@@ -233,11 +234,14 @@ void *intake_group(void *arg)
 {
 	struct collector *c = arg;
 	const struct serve_config *config = c->config;
+	const struct exchange_grouping grouping = {
+		.wait_ns = config->group_ms * 1000000, .busy_ns = config->group_busy_ms * 1000000,
+		.bytes = config->group_bytes, .most = GROUP_MAX, .busy_count = GROUP_BUSY,
+	};
 	struct exchange *chain;
 	struct group g;
 
-	while ((chain = exchange_queue_take_group(&c->grouping, config->group_ms * 1000000,
-						  config->group_bytes, GROUP_MAX))) {
+	while ((chain = exchange_queue_take_group(&c->grouping, &grouping))) {
 		size_t count;
 		int err;
 

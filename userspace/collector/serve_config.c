@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "userspace/fleet/listen_address.h"
+#include "userspace/fleet/quantity.h"
 #include "userspace/fleet/yaml_file.h"
 
 #define KEY_MAX 64
@@ -27,7 +28,7 @@ static const struct key {
 	const char *help;
 } keys[] = {
 	{ "listen", TEXT, AT(listen), 0, 0, 0, "ADDRESS:PORT; " SERVE_LISTEN_DEFAULT },
-	{ "store", TEXT, AT(store), 0, 0, 0, "a directory, or http://HOST:PORT/DATABASE of ClickHouse" },
+	{ "store", TEXT, AT(store), 0, 0, 0, "a directory, or http[s]://HOST:PORT/DATABASE of ClickHouse" },
 	{ "tokens", TEXT, AT(tokens), 0, 0, 0, "file of who may do what" },
 	{ "insecure", FLAG, AT(insecure), 0, 0, 0, "let everybody on the network in" },
 	{ "open-metrics", FLAG, AT(open_metrics), 0, 0, 0, "/metrics for all" },
@@ -43,6 +44,7 @@ static const struct key {
 	{ "engine.cluster", TEXT, AT(cluster), 0, 0, 0, "ClickHouse: its name" },
 	{ "engine.user", TEXT, AT(store_user), 0, 0, 0, "ClickHouse: as whom" },
 	{ "engine.password-file", TEXT, AT(store_password_file), 0, 0, 0, "ClickHouse: first line" },
+	{ "engine.ca", TEXT, AT(store_ca), 0, 0, 0, "ClickHouse by https: file, PEM: who signs its certificate" },
 	{ "export.late", TIME, AT(export_late_s), 60, 1, 600, "that a minute's batches are waited for" },
 	{ "export.series", COUNT, AT(export_series), 2000, 1, 100000,
 	  "of a minute; those with few requests are put together as \"other\"" },
@@ -65,6 +67,8 @@ static const struct key {
 	{ "limits.queries", COUNT, AT(queries), 2, 1, 64, "at a time" },
 	{ "threads", COUNT, AT(threads), 2, 2, 64, "for connections, and as many to unpack" },
 	{ "group.ms", COUNT, AT(group_ms), 1000, 0, 60000, "that batches wait for others" },
+	{ "group.busy-ms", COUNT, AT(group_busy_ms), 5000, 0, 60000,
+	  "the same, while others keep coming" },
 	{ "group.size", SIZE, AT(group_bytes), 128 * MI, 64 * KI, GI, "for which they do not" },
 };
 #define KEY_COUNT (sizeof(keys) / sizeof(*keys))
@@ -94,45 +98,30 @@ void serve_config_free(struct serve_config *c)
 
 /* ---- values ---- */
 
-struct unit {
-	const char *name;
-	uint64_t factor;
-};
-static const struct unit sizes[] = { { "", 1 }, { "K", KI }, { "M", MI }, { "G", GI }, { NULL } };
-static const struct unit times[] = { { "", 1 }, { "s", 1 }, { "m", 60 }, { "h", 3600 }, { "d", DAY }, { NULL } };
-static const struct unit counts[] = { { "", 1 }, { NULL } };
-
-static const struct unit *units_of(enum kind kind)
-{
-	return kind == SIZE ? sizes : kind == TIME ? times : counts;
-}
-
 static int number(const struct key *k, const char *text, uint64_t *ret)
 {
-	unsigned long long value;
 	char *end;
 
+	if (k->kind == SIZE)
+		return quantity_bytes(text, ret);
+	if (k->kind == TIME)
+		return quantity_seconds(text, ret);
 	if (*text < '0' || *text > '9')
 		return -EINVAL;
 	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (errno)
-		return -EINVAL;
-	for (const struct unit *u = units_of(k->kind); u->name; u++)
-		if (!strcmp(end, u->name))
-			return __builtin_mul_overflow(value, u->factor, ret) ? -EINVAL : 0;
-	return -EINVAL;
+	*ret = strtoull(text, &end, 10);
+	return errno || *end ? -EINVAL : 0;
 }
 
 /* As it would be written. */
-static void show(const struct key *k, uint64_t value, char *buf, size_t size)
+static void show(const struct key *k, uint64_t value, char ret[QUANTITY_SIZE])
 {
-	const struct unit *best = units_of(k->kind);
-
-	for (const struct unit *u = best; u->name; u++)
-		if (value && value % u->factor == 0)
-			best = u;
-	snprintf(buf, size, "%" PRIu64 "%s", value / best->factor, best->name);
+	if (k->kind == SIZE)
+		quantity_bytes_show(value, ret);
+	else if (k->kind == TIME)
+		quantity_seconds_show(value, ret);
+	else
+		snprintf(ret, QUANTITY_SIZE, "%" PRIu64, value);
 }
 
 static int set_flag(bool *flag, const char *text)
@@ -161,17 +150,17 @@ static int set_text(char **into, const char *text)
 static int set_number(struct serve_config *c, const struct key *k, const char *text, char *err,
 		      size_t errlen)
 {
-	char least[32], most[32];
+	char least[QUANTITY_SIZE], most[QUANTITY_SIZE];
 	uint64_t value;
 
 	if (!number(k, text, &value) && value >= k->least && value <= k->most) {
 		*(uint64_t *)member(c, k) = value;
 		return 0;
 	}
-	show(k, k->least, least, sizeof(least));
-	show(k, k->most, most, sizeof(most));
+	show(k, k->least, least);
+	show(k, k->most, most);
 	snprintf(err, errlen, "'%s' is a %s from %s to %s, not '%.64s'", k->name,
-		 k->kind == SIZE ? "size (K, M, G)" : k->kind == TIME ? "time (s, m, h, d)" : "number",
+		 k->kind == SIZE ? "size (KiB, MiB, GiB)" : k->kind == TIME ? "time (s, m, h, d)" : "number",
 		 least, most, text);
 	return -EINVAL;
 }
@@ -273,14 +262,14 @@ int serve_config_file(struct serve_config *c, const char *path, char *err, size_
 
 void serve_config_explain(FILE *out)
 {
-	char start[32];
+	char start[QUANTITY_SIZE];
 
 	for (size_t i = 0; i < KEY_COUNT; i++) {
 		const struct key *k = &keys[i];
 
 		fprintf(out, "  %-32s %s", k->name, k->help);
 		if (k->kind >= COUNT && k->start) {
-			show(k, k->start, start, sizeof(start));
+			show(k, k->start, start);
 			fprintf(out, "; %s", start);
 		}
 		putc('\n', out);

@@ -13,7 +13,7 @@
 /* Texts are the configuration's own; NULL: not given. */
 struct serve_config {
 	char *listen; /* ADDRESS:PORT, [ADDRESS]:PORT, :PORT */
-	char *store, *cluster, *store_user, *store_password_file;
+	char *store, *cluster, *store_user, *store_password_file, *store_ca;
 	char *tokens; /* file: see access.h */
 	char *tls_certificate, *tls_key, *tls_client_ca; /* files, PEM */
 	char *otlp_endpoint, *otlp_headers_file; /* see otlp.h */
@@ -27,7 +27,8 @@ struct serve_config {
 	uint64_t sender_batches, sender_bytes; /* of one sender in a minute */
 	uint64_t request_s; /* for a request to arrive */
 	uint64_t query_s, queries; /* for its answer; how many at a time */
-	uint64_t group_ms, group_bytes; /* a group of batches is written after so long, or so much */
+	/* A group of batches is written after so long, or so much; later when more keep coming. */
+	uint64_t group_ms, group_busy_ms, group_bytes;
 	uint64_t export_late_s, export_series; /* how long a minute is waited for; of how many rows */
 	uint64_t expiry_s, skew_s; /* how old a batch, and how wrong its sender's clock, may be */
 };

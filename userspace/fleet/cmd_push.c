@@ -24,7 +24,7 @@ enum option_key {
 	OPTION_KEEP,
 	OPTION_USER,
 	OPTION_CA,
-	OPTION_CERT,
+	OPTION_CERTIFICATE,
 	OPTION_KEY,
 	OPTION_PARTIAL,
 };
@@ -42,10 +42,12 @@ static const struct argp_option options[] = {
 	  "The tag that stands for a user (default: user, or else user_hash)" },
 	{ "token-file", OPTION_TOKEN_FILE, "FILE", 0, "Its first line is the token to push with" },
 	{ "ca", OPTION_CA, "FILE", 0, "Who signs the collector's certificate" },
-	{ "cert", OPTION_CERT, "FILE", 0, "This side's certificate" },
+	{ "certificate", OPTION_CERTIFICATE, "FILE", 0, "This side's certificate, for mTLS" },
+	{ "cert", OPTION_CERTIFICATE, "FILE", OPTION_ALIAS | OPTION_HIDDEN, NULL },
 	{ "key", OPTION_KEY, "FILE", 0, "Its key" },
 	{ "partial", OPTION_PARTIAL, NULL, 0,
-	  "Push what there is of a recording that was cut off or is damaged" },
+	  "Push what there is of a recording that is under way, was cut off or is damaged; push it "
+	  "again for what comes later" },
 	{ "quiet", 'q', NULL, 0, "Say nothing unless something fails" },
 	{ 0 },
 };
@@ -53,7 +55,7 @@ static const struct argp_option options[] = {
 static const char doc[] =
 	"Push recordings to a collector, minute by minute.\n"
 	"FILE is what pycost record wrote; - reads standard input.\n"
-	"A file that is pushed again counts once: whatever failed half way may be repeated.\v"
+	"What is pushed again counts once: whatever failed half way may be repeated.\v"
 	"Tags of the whole recording are kept, and those that function costs were split by. "
 	"Function costs are corrected as in a report, minute by minute.\n\n"
 	"Examples:\n"
@@ -118,7 +120,7 @@ static void check_arguments(struct argp_state *state, const struct arguments *a)
 	if (!a->post.url)
 		argp_error(state, "name the collector with --to, as http://127.0.0.1:7680");
 	if (!a->post.certificate != !a->post.key)
-		argp_error(state, "--cert and --key go together");
+		argp_error(state, "--certificate and --key go together");
 }
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
@@ -134,7 +136,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case OPTION_USER: add_key(state, "--user", a->users, &a->user_count, arg); break;
 	case OPTION_TOKEN_FILE: a->token_file = arg; break;
 	case OPTION_CA: a->post.ca = arg; break;
-	case OPTION_CERT: a->post.certificate = arg; break;
+	case OPTION_CERTIFICATE: a->post.certificate = arg; break;
 	case OPTION_KEY: a->post.key = arg; break;
 	case OPTION_PARTIAL: a->partial = true; break;
 	case ARGP_KEY_ARG:
@@ -184,6 +186,9 @@ static int push_one(const struct arguments *a, const char *file, struct post *to
 		fprintf(stderr, "pycost push: %s: warning: %s\n", name,
 			r.corrupt ? "damaged: only a part of it could be read"
 				  : "incomplete: recorder did not finish");
+	if (r.left)
+		fprintf(stderr, "pycost push: %s: its last minute may grow and was left out: push it again "
+				"later\n", name);
 	if (!a->quiet)
 		printf("%s: %" PRIu64 " minute%s pushed, %" PRIu64 " of them there already, %" PRIu64
 		       " bytes\n",

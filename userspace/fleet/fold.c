@@ -72,9 +72,12 @@ static int fold_function(struct sink *s, const struct sink_function *f)
 
 static int fold_node(struct sink *s, const struct sink_node *n)
 {
-	int err = profile_of(s)->node(profile_of(s), n);
+	struct sink_node own = *n;
+	int err = fold_views_node(fold_of(s), &own);
 
-	return err || n->parent ? err : fold_costs_root(fold_of(s), n);
+	if (!err)
+		err = profile_of(s)->node(profile_of(s), &own);
+	return err || own.parent ? err : fold_costs_root(fold_of(s), &own);
 }
 
 static int fold_cost(struct sink *s, const struct sink_cost *c)
@@ -91,11 +94,12 @@ static int fold_native(struct sink *s, const struct sink_native *n)
 static int fold_sample(struct sink *s, const struct sink_sample *c)
 {
 	struct profile *p = fold_of(s)->profile;
+	uint32_t id = fold_views_id(fold_of(s), c->node);
 	struct profile_node *node;
 
-	if (!p->meta.period || !c->node || c->node >= p->node_count || !c->count)
+	if (!p->meta.period || !id || id >= p->node_count || !c->count)
 		return -EINVAL;
-	node = &p->nodes[c->node];
+	node = &p->nodes[id];
 	node->samples = saturating_add(node->samples, c->count);
 	node->self_raw = saturating_add(node->self_raw, estimate_cost(c->count, p->meta.period));
 	return 0;
@@ -179,8 +183,10 @@ static int head_make(struct fold *f, struct batch *b)
 static int batch_make(struct fold *f)
 {
 	struct batch b;
-	int err = fold_costs_make(f);
+	int err = fold_views_make(f);
 
+	if (!err)
+		err = fold_costs_make(f);
 	if (!err)
 		err = fold_requests_make(f);
 	if (!err)
@@ -306,6 +312,8 @@ int fold_create(const struct fold_options *o, struct fold **ret)
 	if (!err)
 		err = fold_names_init(f);
 	if (!err)
+		err = fold_views_init(f);
+	if (!err)
 		err = fold_requests_init(f);
 	if (err) {
 		fold_free(f);
@@ -326,6 +334,7 @@ void fold_free(struct fold *f)
 	if (!f)
 		return;
 	fold_names_clear(f);
+	fold_views_clear(f);
 	fold_requests_clear(f);
 	fold_counters_clear(f);
 	maker_clear(&f->maker);

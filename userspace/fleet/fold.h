@@ -17,7 +17,8 @@
  * Counters (batch.h) are "loss.NAME" (sink.h); "measured.ns"; "workers.ended", "workers.failed",
  * "workers.requests", "workers.cost", "workers.request_cost", "workers.cpu_ns";
  * "requests.aborted", "requests.shared", "requests.by_ticks"; "requests.probed", of the slices
- * of exact function costs: how many requests these are of; "cut.functions", "cut.paths",
+ * of exact function costs: how many requests these are of; "costs.by_view", of those of samples:
+ * what is an endpoint's by its view alone (view_owner.h); "cut.functions", "cut.paths",
  * "cut.facts" (that had no slice), "cut.users", "cut.tags" (requests with a tag that is "other").
  */
 #ifndef PYCOST_FOLD_H

@@ -46,6 +46,8 @@ int fold_costs_root(struct fold *f, const struct sink_node *n)
 				       metric_kernel_name(f->profile->meta.metric),
 				       &root->kernel_slice);
 	if (!err)
+		err = fold_views_root(f, n);
+	if (!err)
 		f->root_count++;
 	return err;
 }

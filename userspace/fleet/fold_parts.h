@@ -9,13 +9,14 @@
 #include "userspace/fleet/sketch.h"
 #include "userspace/phase_estimate.h"
 #include "userspace/profile.h"
+#include "userspace/view_owner.h"
 
 #define NO_SLICE UINT32_MAX
 #define FOLD_OWN (UINT32_MAX - 1) /* stands for the sender's own slice, of counters */
 
 /* The root of a call tree, and what its costs are kept apart by. */
 struct fold_root {
-	uint32_t node;
+	uint32_t node; /* the profile's id */
 	uint32_t slice, kernel_slice; /* NO_SLICE: none */
 };
 
@@ -60,6 +61,15 @@ struct fold_counters {
 	const char *loss_names[LOSS_MAX];
 };
 
+/* With a budget, samples taken while nothing was watched are given to endpoints by their view. */
+struct fold_views {
+	struct view_owners owners;
+	uint32_t *nodes; /* the profile's ids, by those that are told: it has more */
+	size_t node_count, node_capacity;
+	uint32_t *homes; /* by the profile's process: 1 + the slice of what is of no request */
+	size_t home_capacity;
+};
+
 struct fold {
 	struct sink sink; /* first */
 	struct profile *profile;
@@ -70,6 +80,7 @@ struct fold {
 	struct fold_names names;
 	struct fold_root *roots;
 	size_t root_count, root_capacity;
+	struct fold_views views;
 	struct fold_requests requests;
 	struct fold_counters counters;
 	uint64_t begin_s; /* of the minute under way */
@@ -81,6 +92,8 @@ struct fold {
 /* fold_tags.c: which slice. NO_SLICE: none, and it was counted. */
 int fold_slice_costs(struct fold *f, uint32_t pid, uint32_t endpoint, const char *metric,
 		     uint32_t *ret);
+/* That of such costs as are in this slice, of no request, if they were an endpoint's. */
+int fold_slice_endpoint(struct fold *f, uint32_t slice, uint32_t endpoint, uint32_t *ret);
 int fold_slice_requests(struct fold *f, const struct sink_group *g, uint32_t *ret);
 /* Without endpoint, status and tags of the user's: for users and workers. */
 int fold_slice_process(struct fold *f, uint32_t pid, uint32_t tags, uint32_t *ret);
@@ -114,6 +127,15 @@ struct fold_path {
 /* fold_costs.c */
 int fold_costs_root(struct fold *f, const struct sink_node *n);
 int fold_costs_make(struct fold *f);
+/* fold_views.c: puts the profile's ids in the place of those that are told; 0: unknown. */
+int fold_views_node(struct fold *f, struct sink_node *n);
+uint32_t fold_views_id(const struct fold *f, uint32_t told);
+int fold_views_root(struct fold *f, const struct sink_node *n); /* the profile has it */
+/* Before the costs of a minute are made. */
+int fold_views_make(struct fold *f);
+int fold_views_init(struct fold *f);
+void fold_views_clear(struct fold *f);
+
 /* fold_paths.c: rows of all paths; which are too rare becomes FOLD_OTHER. */
 int fold_paths_make(struct fold *f, struct tally *paths);
 /* The greatest u64, at this offset of the items, that is not among the `most` greatest. */

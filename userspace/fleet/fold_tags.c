@@ -109,6 +109,33 @@ int fold_slice_costs(struct fold *f, uint32_t pid, uint32_t endpoint, const char
 	return slice_find(f, &t, ret);
 }
 
+int fold_slice_endpoint(struct fold *f, uint32_t slice, uint32_t endpoint, uint32_t *ret)
+{
+	const struct profile_requests *r = &f->profile->requests;
+	const struct sink_tags *own = &r->tags[r->endpoints[endpoint].tags];
+	struct slice_tags t = { .count = 0 };
+	const struct batch_slice *from;
+	char text[REQUEST_FIELD_SIZE];
+
+	*ret = NO_SLICE;
+	if (slice == NO_SLICE)
+		return 0;
+	from = slices_get(f->slices, slice);
+	for (uint32_t i = 0; i < from->tag_count; i++)
+		slice_tags_set(&t, from->tags[i].key, from->tags[i].value);
+	/* They go before what is common to all. */
+	for (uint32_t i = 0; i < own->count; i++) {
+		const char *now = slice_tags_get(&t, own->keys[i]);
+		const char *common = profile_tag(f->profile, r->common_tags, own->keys[i]);
+
+		if (!now || (common && !strcmp(now, common)))
+			slice_tags_set(&t, own->keys[i], own->values[i]);
+	}
+	endpoint_set(f, endpoint, text, &t);
+	slice_tags_remove(&t, TAG_KEY_STATUS);
+	return slice_find(f, &t, ret);
+}
+
 int fold_slice_requests(struct fold *f, const struct sink_group *g, uint32_t *ret)
 {
 	struct slice_tags t = { .count = 0 };

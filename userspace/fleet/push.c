@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "userspace/profile.h"
@@ -17,7 +18,10 @@
 
 #define CHUNK (1 << 16)
 #define WAIT_MAX_S 60
-#define MINUTE_NS (60ull * 1000000000)
+#define NS 1000000000ull
+#define MINUTE_NS (60 * NS)
+/* A recorder writes each second: one that has not for so long will not write any more. */
+#define GROWS_NS (2 * MINUTE_NS)
 
 struct push {
 	const struct push_options *o;
@@ -25,7 +29,7 @@ struct push {
 	struct push_result *result;
 	char path[64]; /* of the descriptor */
 	int fd;
-	uint8_t content[crypto_generichash_BYTES_MIN];
+	uint8_t recording[crypto_generichash_BYTES_MIN];
 	uint64_t minutes; /* in all */
 	struct tally known; /* ids of names that the collector has got from here */
 	char *err;
@@ -77,35 +81,44 @@ static int file_open(struct push *p, const char *path)
 	return err ? fail(p, err, "%s", strerror(-err)) : 0;
 }
 
-static int content_hash(struct push *p)
-{
-	crypto_generichash_state h;
-	uint8_t chunk[CHUNK];
-	ssize_t n;
+/* ---- batches ---- */
 
-	if (sodium_init() < 0 || lseek(p->fd, 0, SEEK_SET) < 0)
-		return fail(p, -EIO, "it cannot be read twice");
-	crypto_generichash_init(&h, NULL, 0, sizeof(p->content));
-	while ((n = read(p->fd, chunk, sizeof(chunk))) > 0)
-		crypto_generichash_update(&h, chunk, n);
-	if (n < 0)
-		return fail(p, -errno, "%s", strerror(errno));
-	crypto_generichash_final(&h, p->content, sizeof(p->content));
-	return 0;
+static void hash_number(crypto_generichash_state *h, uint64_t number)
+{
+	number = htole64(number);
+	crypto_generichash_update(h, (const uint8_t *)&number, sizeof(number));
 }
 
-/* ---- batches ---- */
+/*
+ * Which recording it is: what its recorder said first, as when it began, to the nanosecond.
+ * Not its content: one that grows stays the same.
+ */
+static void recording_hash(struct push *p, const struct sink_meta *m)
+{
+	const char *const texts[] = { m->host, m->kernel, m->version };
+	crypto_generichash_state h;
+
+	crypto_generichash_init(&h, NULL, 0, sizeof(p->recording));
+	hash_number(&h, m->start_realtime_ns);
+	hash_number(&h, m->metric);
+	hash_number(&h, m->user_only | m->metric_fallback << 1 | m->per_thread << 2 |
+				m->kernel_mode << 3 | m->requests << 4 | m->no_functions << 5);
+	hash_number(&h, m->period);
+	hash_number(&h, m->budget);
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		crypto_generichash_update(&h, (const uint8_t *)texts[i], strlen(texts[i]) + 1);
+	crypto_generichash_final(&h, p->recording, sizeof(p->recording));
+}
 
 static int batch_id(void *arg, uint64_t begin_s, uint8_t ret[BATCH_ID_SIZE])
 {
 	struct push *p = arg;
-	uint64_t minute = htole64(begin_s);
 	crypto_generichash_state h;
 
 	_Static_assert(BATCH_ID_SIZE == crypto_generichash_BYTES_MIN, "as long as a hash");
 	crypto_generichash_init(&h, NULL, 0, BATCH_ID_SIZE);
-	crypto_generichash_update(&h, p->content, sizeof(p->content));
-	crypto_generichash_update(&h, (const uint8_t *)&minute, sizeof(minute));
+	crypto_generichash_update(&h, p->recording, sizeof(p->recording));
+	hash_number(&h, begin_s);
 	crypto_generichash_final(&h, ret, BATCH_ID_SIZE);
 	return 0;
 }
@@ -164,7 +177,8 @@ static int batch_push(void *arg, const struct batch *b)
 	r->duplicates += answer.outcome == POST_DUPLICATE;
 	if (p->o->progress)
 		p->o->progress(p->o->arg, r->batches, p->minutes);
-	return names_learn(p, b);
+	/* What was stored before may have been a part of this; so may what it named. */
+	return answer.outcome == POST_STORED ? names_learn(p, b) : 0;
 }
 
 /* ---- the recording ---- */
@@ -185,12 +199,20 @@ static int look_through(struct push *p, struct profile *profile)
 	p->result->corrupt = status.corrupt;
 	if ((status.incomplete || status.corrupt) && !p->o->partial)
 		return fail(p, -EBUSY,
-			    "%s: push it when it is whole, or what there is with --partial, and then "
-			    "never again",
+			    "%s: push it when it is whole, or what there is of it with --partial",
 			    status.corrupt ? "it is damaged" : "its recorder has not finished");
+	recording_hash(p, &profile->meta);
 	p->minutes = (profile->meta.start_realtime_ns % MINUTE_NS + profile->duration_ns) /
 			     MINUTE_NS + 1;
 	return 0;
+}
+
+/* A minute has one batch only: that of the last one has to wait while it may grow. */
+static bool may_grow(const struct recording_status *s, const struct profile *profile)
+{
+	uint64_t told_ns = profile->meta.start_realtime_ns + profile->duration_ns;
+
+	return (s->incomplete || s->corrupt) && time(NULL) * NS < told_ns + GROWS_NS;
 }
 
 static int replay(struct push *p, const struct profile *profile)
@@ -218,7 +240,8 @@ static int replay(struct push *p, const struct profile *profile)
 	if (err)
 		return err;
 	err = recording_read(p->path, fold_sink(fold), &status, text, sizeof(text));
-	if (!err)
+	p->result->left = !err && may_grow(&status, profile);
+	if (!err && !p->result->left)
 		err = fold_finish(fold);
 	fold_free(fold);
 	return err && !p->failed && *text ? fail(p, err, "%s", text) : err;
@@ -234,8 +257,8 @@ int push_file(const char *path, struct post *to, const struct push_options *o,
 
 	*ret = (struct push_result){ 0 };
 	result = file_open(&p, path);
-	if (!result)
-		result = content_hash(&p);
+	if (!result && sodium_init() < 0)
+		result = fail(&p, -EIO, "libsodium does not start");
 	if (!result)
 		result = profile_create(&profile);
 	if (!result)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A recording to a collector: its minutes, as batches whose ids are made of the file's
- * content, so that what is pushed again counts once.
+ * A recording to a collector: its minutes, as batches whose ids are those of the recording
+ * and the minute, so that what is pushed again counts once, also when the file has grown.
  */
 #ifndef PYCOST_PUSH_H
 #define PYCOST_PUSH_H
@@ -14,7 +14,8 @@ struct push_options {
 	size_t tag_count;
 	const char *const *keep, *const *users; /* as in fold.h */
 	size_t keep_count, user_count;
-	bool partial; /* what has no end is pushed, too */
+	/* What has no end is pushed, too; the last minute only when two more have passed. */
+	bool partial;
 	unsigned attempts; /* for each batch, as long as the collector is away or busy */
 	/* Another batch was answered; may be NULL. */
 	void (*progress)(void *arg, uint64_t minute, uint64_t minutes);
@@ -24,6 +25,7 @@ struct push_options {
 struct push_result {
 	uint64_t batches, duplicates, bytes;
 	bool incomplete, corrupt; /* what could be read was pushed */
+	bool left; /* but its last minute */
 };
 
 /*

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/query/query_glob.h"
+#include "userspace/glob.h"
 #include "userspace/query/query_kind.h"
 #include "userspace/query/query_measure.h"
 #include "userspace/query/query_time.h"
@@ -94,7 +94,7 @@ static int glob_take(const struct setting *s, const char *key, const char *value
 		     char ret[QUERY_TEXT_MAX])
 {
 	int err = text_take(s, key, value, strlen(value), ret);
-	const char *objection = err ? NULL : query_glob_objection(ret);
+	const char *objection = err ? NULL : glob_objection(ret);
 
 	if (objection)
 		return REFUSE(s, "%s: '%s': %s", key, ret, objection);

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/glob.h"
 #include "userspace/query/query_glob.h"
 #include "userspace/query/query_run.h"
 
@@ -136,13 +137,13 @@ static void expression_write(const struct query_run *r, const char *front, const
 void query_sql_matches(const struct query_run *r, const char *column, const char *glob, bool tail,
 		       FILE *out)
 {
-	if (!tail && !query_glob_is_pattern(glob)) {
+	if (!tail && !glob_is_pattern(glob)) {
 		fprintf(out, "%s = ", column);
 		store_quote(r->store, out, glob);
 		return;
 	}
 	fprintf(out, "match(%s, ", column);
-	expression_write(r, !tail || query_glob_is_pattern(glob) ? "" : "(?:.*\\.)?", glob, out);
+	expression_write(r, !tail || glob_is_pattern(glob) ? "" : "(?:.*\\.)?", glob, out);
 	fputc(')', out);
 }
 
@@ -150,8 +151,8 @@ bool query_name_matches(const char *glob, const char *name)
 {
 	size_t size = strlen(glob), length = strlen(name);
 
-	if (query_glob_is_pattern(glob))
-		return query_glob_matches(glob, name);
+	if (glob_is_pattern(glob))
+		return glob_matches(glob, name);
 	if (length < size || strcmp(name + length - size, glob))
 		return false;
 	return length == size || name[length - size - 1] == '.';

@@ -27,10 +27,12 @@
 
 #define CLICKHOUSE_SHARDS_MAX 1024
 
+#define CLICKHOUSE_REPLICA_NAME 128
+
 /* A server. shard: from 1 on; 0: not asked yet. */
 struct clickhouse_node {
 	struct clickhouse_address address;
-	unsigned shard, replica;
+	unsigned shard;
 	bool replicated; /* its shard has another */
 	bool ready;	 /* its tables are made */
 	time_t away_since; /* by the monotonic clock; 0: it is there */
@@ -58,6 +60,9 @@ struct clickhouse {
  */
 int clickhouse_ask(struct clickhouse *c, unsigned shard, const char *database, const char *sql,
 		   store_row_fn row, void *arg, char *err, size_t errlen);
+/* Of all shards, given up at that time of CLOCK_MONOTONIC: -ETIMEDOUT. 0: never. */
+int clickhouse_ask_until(struct clickhouse *c, const char *sql, uint64_t until_ns, store_row_fn row,
+			 void *arg, char *err, size_t errlen);
 /* The same at one node. */
 int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
 			const char *database, const char *sql, store_row_fn row, void *arg,
@@ -82,8 +87,8 @@ int clickhouse_prepare(struct clickhouse *c, struct clickhouse_node *n, char *er
 typedef int (*clickhouse_statement_fn)(void *arg, const char *sql);
 struct clickhouse_place {
 	const char *database, *own, *cluster;
-	unsigned shard, replica;
-	bool replicated;
+	unsigned shard;
+	const char *replica; /* its name; NULL: its shard has no other */
 };
 /* What a partition of a table of that step spans, in seconds. */
 uint32_t clickhouse_partition(uint32_t step_s);

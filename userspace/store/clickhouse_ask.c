@@ -5,16 +5,18 @@
 #include <string.h>
 #include <time.h>
 
-#include "userspace/store/clickhouse.h"
+#include "userspace/store/clickhouse_replica.h"
 
 #define AWAY_S 15 /* that long others are asked first */
 
-int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
-			const char *database, const char *sql, store_row_fn row, void *arg,
-			char *err, size_t errlen)
+static int ask_until(struct clickhouse *c, const struct clickhouse_node *n, const char *database,
+		     const char *sql, uint64_t until_ns, store_row_fn row, void *arg, char *err,
+		     size_t errlen)
 {
 	struct clickhouse_answer *answer = NULL;
-	struct clickhouse_call call = { .at = &n->address, .sql = sql, .database = database };
+	struct clickhouse_call call = {
+		.at = &n->address, .sql = sql, .database = database, .until_ns = until_ns,
+	};
 	int error;
 
 	if (row) {
@@ -37,6 +39,13 @@ int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
 	return error;
 }
 
+int clickhouse_ask_node(struct clickhouse *c, const struct clickhouse_node *n,
+			const char *database, const char *sql, store_row_fn row, void *arg,
+			char *err, size_t errlen)
+{
+	return ask_until(c, n, database, sql, 0, row, arg, err, errlen);
+}
+
 int clickhouse_insert(struct clickhouse *c, const struct clickhouse_node *n, const char *sql,
 		      const struct clickhouse_rows *rows, char *err, size_t errlen)
 {
@@ -49,7 +58,7 @@ int clickhouse_insert(struct clickhouse *c, const struct clickhouse_node *n, con
 }
 
 struct finding {
-	unsigned shard, replica, replicas, shards;
+	unsigned shard, replicas, shards;
 };
 
 static int on_place(void *arg, const struct store_value *v, size_t count)
@@ -63,16 +72,14 @@ static int on_place(void *arg, const struct store_value *v, size_t count)
 		return 0;
 	f->shard = (unsigned)v[0].u64;
 	f->replicas = (unsigned)v[1].u64;
-	f->replica = (unsigned)v[2].u64;
 	return 0;
 }
 
-/* Which shard of the cluster it is, as it says itself. */
+/* Which shard of the cluster it is, as it says itself: 18.16 says that of all its replicas. */
 static int find_place(struct clickhouse *c, struct clickhouse_node *n, char *err, size_t errlen)
 {
 	struct finding f = {};
-	char *sql = clickhouse_sql("SELECT shard_num, count(*), max(CASE WHEN is_local = 1 THEN "
-				   "replica_num ELSE 0 END) FROM system.clusters"
+	char *sql = clickhouse_sql("SELECT shard_num, count(*), max(is_local) FROM system.clusters"
 				   " WHERE cluster = '%s' GROUP BY shard_num", c->cluster);
 	int error = sql ? clickhouse_ask_node(c, n, "system", sql, on_place, &f, err, errlen) :
 			  -ENOMEM;
@@ -88,7 +95,6 @@ static int find_place(struct clickhouse *c, struct clickhouse_node *n, char *err
 	}
 	pthread_mutex_lock(&c->lock);
 	n->shard = f.shard;
-	n->replica = f.replica;
 	n->replicated = f.replicas > 1;
 	if (f.shards > c->shard_count)
 		c->shard_count = f.shards;
@@ -140,14 +146,17 @@ int clickhouse_prepare(struct clickhouse *c, struct clickhouse_node *n, char *er
 {
 	struct making m = { c, n, err, errlen };
 	struct clickhouse_place p = { .database = c->database, .own = c->own, .cluster = c->cluster };
+	char name[CLICKHOUSE_REPLICA_NAME];
 	int error = c->cluster && !n->shard ? find_place(c, n, err, errlen) : 0;
 
 	if (error)
 		return error;
 	p.shard = n->shard;
-	p.replica = n->replica;
-	p.replicated = n->replicated;
-	error = clickhouse_schema(&p, make, &m);
+	if (n->replicated)
+		p.replica = name;
+	error = n->replicated ? clickhouse_replica_name(c, n, name, err, errlen) : 0;
+	if (!error)
+		error = clickhouse_schema(&p, make, &m);
 	if (!error)
 		error = check_version(c, n, err, errlen);
 	if (!error) {
@@ -216,6 +225,7 @@ int clickhouse_each_node(struct clickhouse *c, unsigned shard, clickhouse_try_fn
 
 struct asking {
 	const char *database, *sql;
+	uint64_t until_ns;
 	store_row_fn row;
 	void *arg;
 };
@@ -224,13 +234,21 @@ static int ask(struct clickhouse *c, struct clickhouse_node *n, void *arg, char 
 {
 	struct asking *a = arg;
 
-	return clickhouse_ask_node(c, n, a->database, a->sql, a->row, a->arg, err, errlen);
+	return ask_until(c, n, a->database, a->sql, a->until_ns, a->row, a->arg, err, errlen);
 }
 
 int clickhouse_ask(struct clickhouse *c, unsigned shard, const char *database, const char *sql,
 		   store_row_fn row, void *arg, char *err, size_t errlen)
 {
-	struct asking a = { database, sql, row, arg };
+	struct asking a = { database, sql, 0, row, arg };
 
 	return clickhouse_each_node(c, shard, ask, &a, err, errlen);
+}
+
+int clickhouse_ask_until(struct clickhouse *c, const char *sql, uint64_t until_ns, store_row_fn row,
+			 void *arg, char *err, size_t errlen)
+{
+	struct asking a = { c->database, sql, until_ns, row, arg };
+
+	return clickhouse_each_node(c, 0, ask, &a, err, errlen);
 }

@@ -6,10 +6,17 @@
 #include <sys/random.h>
 
 #include "userspace/store/clickhouse_claims.h"
+#include "userspace/store/clickhouse_replica.h"
 #include "userspace/store/rows.h"
 
 #define COMMIT_S 10
 #define DEAD_S 30 /* longer, by what a server may take for a row after it looked at its clock */
+/*
+ * Of a replica: longer by the 40 s at most that ZooKeeper keeps a session of a server that is
+ * stuck (twenty of its ticks; without the session the row is refused), and by what the clocks
+ * of two servers may differ.
+ */
+#define DEAD_REPLICA_S 90
 #define WAIT_MS 3000
 #define POLL_MS 30
 
@@ -141,7 +148,8 @@ static void judge(struct look *l, const struct clickhouse_node *n, const struct 
 {
 	struct claims *g = l->group;
 	int own = own_number(g, e->attempt);
-	bool dead = l->now >= e->made + DEAD_S || (own >= 0 && !g->committing[own]);
+	uint64_t dead_s = n->replicated ? DEAD_REPLICA_S : DEAD_S;
+	bool dead = l->now >= e->made + dead_s || (own >= 0 && !g->committing[own]);
 
 	/* What it was told before it was started it does not do any more; another might. */
 	if (!n->replicated && e->made + 1 < l->started)
@@ -171,20 +179,46 @@ static int refuse_old(const struct look *l, char *err, size_t errlen)
 	return 0;
 }
 
+/* Another replica is not asked in the middle of an attempt. */
+static int catch_up(struct clickhouse *c, struct clickhouse_node *n, const struct claims *g,
+		    const char *table, char *err, size_t errlen)
+{
+	int error = clickhouse_catch_up(c, n, table, err, errlen);
+
+	return error == -EAGAIN && g->holding ? -EBUSY : error;
+}
+
+/*
+ * All claims that were made before ours; then, after the clock was read, all that was
+ * committed by then.
+ */
+static int look(struct clickhouse *c, struct clickhouse_node *n, struct look *l, char *err,
+		size_t errlen)
+{
+	int error = catch_up(c, n, l->group, "ledger", err, errlen);
+	char *sql = error ? NULL : entries_sql(l->group);
+
+	if (!error)
+		error = sql ? clickhouse_ask_node(c, n, c->own, sql, on_entry, l, err, errlen) :
+			      -ENOMEM;
+	free(sql);
+	if (error || !l->count)
+		return error;
+	error = catch_up(c, n, l->group, "attempts", err, errlen);
+	sql = error ? NULL : states_sql(l);
+	if (!error)
+		error = sql ? clickhouse_ask_node(c, n, c->own, sql, on_state, l, err, errlen) :
+			      -ENOMEM;
+	free(sql);
+	return error;
+}
+
 int claims_look(struct clickhouse *c, struct clickhouse_node *n, struct claims *g, char *err,
 		size_t errlen)
 {
 	struct look l = { .group = g };
-	char *sql = entries_sql(g);
-	int error = sql ? clickhouse_ask_node(c, n, c->own, sql, on_entry, &l, err, errlen) : -ENOMEM;
+	int error = look(c, n, &l, err, errlen);
 
-	free(sql);
-	if (!error && l.count) {
-		sql = states_sql(&l);
-		error = sql ? clickhouse_ask_node(c, n, c->own, sql, on_state, &l, err, errlen) :
-			      -ENOMEM;
-		free(sql);
-	}
 	g->made = 0;
 	g->yield = false;
 	for (size_t i = 0; i < g->count; i++)

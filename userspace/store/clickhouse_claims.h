@@ -14,6 +14,12 @@
  * A claim that is not committed after DEAD_S, or is from before the server was started, never
  * will be. Until then nobody knows, and whoever wants to write that batch has to wait.
  * All times are the server's.
+ *
+ * Of replicas of one shard, ZooKeeper's log says who was later: before it looks, a replica
+ * catches up with all that was logged before its own claim (clickhouse_replica.h). The claim
+ * and the commit of an attempt are by one replica's clock; others take it for dead later, so
+ * that their clocks need to agree by half a minute only. While a replica is away whose last
+ * claims nobody else has got, its shard takes no batches: they might be among these.
  */
 #ifndef PYCOST_CLICKHOUSE_CLAIMS_H
 #define PYCOST_CLICKHOUSE_CLAIMS_H

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A URL, http[s]://HOST[:PORT][/DATABASE]; without a port 8123 or 8443, without a database
  * "default". */
@@ -25,13 +26,16 @@ void clickhouse_address_clear(struct clickhouse_address *a);
 
 /* Connections that are kept; for several threads. */
 struct clickhouse_http;
-int clickhouse_http_new(const char *user, const char *password, struct clickhouse_http **ret);
+/* ca: file of who signs the servers' certificates; NULL: those that the system trusts. */
+int clickhouse_http_new(const char *user, const char *password, const char *ca,
+			struct clickhouse_http **ret);
 void clickhouse_http_free(struct clickhouse_http *h); /* NULL: nothing */
 
 struct clickhouse_call {
 	const struct clickhouse_address *at;
 	const char *sql;
 	const char *database; /* to be in; NULL: the address's */
+	uint64_t until_ns; /* of CLOCK_MONOTONIC: when no answer is wanted any more; 0: never */
 	/* Rows to insert, gzipped; NULL: none. */
 	const void *rows;
 	size_t row_bytes;
@@ -43,7 +47,8 @@ struct clickhouse_call {
 /*
  * -EAGAIN: the server is away, busy, out of room or not answering in time; what was to be
  * inserted may or may not be. -EACCES: the user is refused. -EIO: all else that it objects
- * to. -ETIMEDOUT: a statement took longer than it may. *ret_code, unless NULL: ClickHouse's number of the error, or 0.
+ * to. -ETIMEDOUT: a statement took longer than it may. *ret_code, unless NULL: ClickHouse's
+ * number of the error, or 0.
  */
 int clickhouse_call(struct clickhouse_http *h, const struct clickhouse_call *call, int *ret_code,
 		    char *err, size_t errlen);

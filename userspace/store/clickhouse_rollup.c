@@ -11,6 +11,7 @@
 #include <sys/random.h>
 
 #include "userspace/store/clickhouse_maintain.h"
+#include "userspace/store/clickhouse_replica.h"
 
 /* What is sent in time has come by then; what comes later counts by being made anew. */
 #define GRACE_S 120
@@ -129,6 +130,21 @@ static int note(struct clickhouse_work *w, const struct batch_of_buckets *b)
 	return clickhouse_do(w, text);
 }
 
+/* The rows of all attempts that were counted. */
+static int catch_up(struct clickhouse_work *w, uint32_t step_s)
+{
+	int error = 0;
+
+	for (int fact = 0; fact < STORE_FACTS && !error; fact++) {
+		char table[64];
+
+		snprintf(table, sizeof(table), "%s_%s", schema_fact(fact)->name,
+			 schema_step_name(step_s == 3600 ? 60 : 3600));
+		error = clickhouse_catch_up(w->c, w->node, table, w->err, w->errlen);
+	}
+	return error;
+}
+
 static int remake(struct clickhouse_work *w, const struct batch_of_buckets *b)
 {
 	int error = 0;
@@ -178,7 +194,9 @@ static int roll_step(struct clickhouse_work *w, const struct clickhouse_tally *y
 			continue;
 		b.since = list[i].t - list[i].t % span;
 		b.until = b.since + span;
-		error = remake(w, &b);
+		error = *ret_any ? 0 : catch_up(w, step_s);
+		if (!error)
+			error = remake(w, &b);
 		b.count = 0;
 		*ret_any = true;
 	}

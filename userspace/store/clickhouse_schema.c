@@ -64,12 +64,25 @@ static char *closed(FILE *out, char **text)
 static void write_engine(const struct clickhouse_place *p, const char *kind, const char *table,
 			 FILE *out)
 {
-	if (p->replicated)
+	if (p->replica)
 		fprintf(out,
-			" ENGINE = Replicated%sMergeTree('/clickhouse/pycost/%s/%u/%s/%s', '%u')",
-			kind, p->cluster, p->shard, p->own, table, p->replica);
+			" ENGINE = Replicated%sMergeTree('/clickhouse/pycost/%s/%u/%s/%s', '%s')", kind, p->cluster, p->shard, p->own, table, p->replica);
 	else
 		fprintf(out, " ENGINE = %sMergeTree", kind);
+}
+
+/*
+ * A server that was killed may have parts on disk that never were in ZooKeeper, and it refuses
+ * to start when they are half of a table (StorageReplicatedMergeTree::checkParts()), as of a
+ * small or young table they are. They are set aside, which is all that can be done.
+ */
+static void write_settings(const struct clickhouse_place *p, const char *also, FILE *out)
+{
+	static const char any[] = "replicated_max_ratio_of_wrong_parts = 1";
+
+	if (p->replica || also)
+		fprintf(out, " SETTINGS %s%s%s", also ? also : "", also && p->replica ? ", " : "",
+			p->replica ? any : "");
 }
 
 static int distribute(struct writing *w, const char *table)
@@ -110,6 +123,7 @@ static int write_fact(struct writing *w, enum store_fact fact, uint32_t step_s)
 	write_engine(w->place, "", name, out);
 	fprintf(out, " PARTITION BY intDiv(t, %u)", clickhouse_partition(step_s));
 	write_order(t, step_s, out);
+	write_settings(w->place, NULL, out);
 	err = give(w, closed(out, &text));
 	return err ? err : distribute(w, name);
 }
@@ -170,6 +184,7 @@ static int write_names(struct writing *w, enum schema_names which)
 	write_engine(w->place, "Replacing", name, out);
 	fprintf(out, keys == 2 ? " ORDER BY (%s, %s)" : " ORDER BY %s", t->columns[0].name,
 		t->columns[1].name);
+	write_settings(w->place, NULL, out);
 	err = give(w, closed(out, &text));
 	if (!err)
 		err = distribute(w, name);
@@ -177,7 +192,8 @@ static int write_names(struct writing *w, enum schema_names which)
 }
 
 /* What is not asked for by others. */
-static int write_book(struct writing *w, const char *name, const char *columns, const char *rest)
+static int write_book(struct writing *w, const char *name, const char *columns, const char *rest,
+		      const char *settings)
 {
 	char *text = NULL;
 	size_t size;
@@ -189,27 +205,28 @@ static int write_book(struct writing *w, const char *name, const char *columns, 
 	fprintf(out, "CREATE TABLE IF NOT EXISTS %s.%s %s", w->place->own, name, columns);
 	write_engine(w->place, "", name, out);
 	fputs(rest, out);
+	write_settings(w->place, settings, out);
 	err = give(w, closed(out, &text));
 	return err ? err : distribute(w, name);
 }
 
 static int write_books(struct writing *w)
 {
-	int err = write_book(w, "versions", VERSION_COLUMNS, " ORDER BY version");
+	int err = write_book(w, "versions", VERSION_COLUMNS, " ORDER BY version", NULL);
 
 	if (!err)
-		err = write_book(w, "kept", KEPT_COLUMNS, " ORDER BY (step, since)");
+		err = write_book(w, "kept", KEPT_COLUMNS, " ORDER BY (step, since)", NULL);
 	if (!err)
 		err = write_book(w, "rolled", ROLLED_COLUMNS,
-				 " PARTITION BY intDiv(t, 2764800) ORDER BY (step, t)");
+				 " PARTITION BY intDiv(t, 2764800) ORDER BY (step, t)", NULL);
 	/* Batches are looked for by their ids, some at a time: by small granules. */
 	if (!err)
 		err = write_book(w, "ledger", LEDGER_COLUMNS,
-				 " PARTITION BY intDiv(made, 86400) ORDER BY batch"
-				 " SETTINGS index_granularity = 256");
+				 " PARTITION BY intDiv(made, 86400) ORDER BY batch",
+				 "index_granularity = 256");
 	if (!err)
 		err = write_book(w, "attempts", ATTEMPTS_COLUMNS,
-				 " PARTITION BY intDiv(made, 86400) ORDER BY (hour, attempt)");
+				 " PARTITION BY intDiv(made, 86400) ORDER BY (hour, attempt)", NULL);
 	return err;
 }
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "userspace/clock.h"
 #include "userspace/store/clickhouse.h"
 
 static void close_store(struct store *s)
@@ -133,7 +132,8 @@ static int open_store(const char *where, const struct store_options *o, struct s
 	if (!error)
 		error = name_all(c, o, err, errlen);
 	if (!error)
-		error = clickhouse_http_new(o ? o->user : NULL, o ? o->password : NULL, &c->http);
+		error = clickhouse_http_new(o ? o->user : NULL, o ? o->password : NULL,
+					    o ? o->ca : NULL, &c->http);
 	if (!error)
 		error = reach(c, err, errlen);
 	if (error == -ENOMEM)
@@ -149,20 +149,7 @@ static int open_store(const char *where, const struct store_options *o, struct s
 static int select_rows(struct store *s, const char *sql, uint64_t until_ns, store_row_fn row,
 		       void *arg, char *err, size_t errlen)
 {
-	struct clickhouse *c = (struct clickhouse *)s;
-	uint64_t now = clock_ns();
-	char *limited;
-	int error;
-
-	if (!until_ns)
-		return clickhouse_ask(c, 0, c->database, sql, row, arg, err, errlen);
-	limited = clickhouse_sql("%s SETTINGS max_execution_time = %u", sql,
-				 until_ns > now ? (unsigned)((until_ns - now) / 1000000000) + 1 : 1);
-	if (!limited)
-		return -ENOMEM;
-	error = clickhouse_ask(c, 0, c->database, limited, row, arg, err, errlen);
-	free(limited);
-	return error;
+	return clickhouse_ask_until((struct clickhouse *)s, sql, until_ns, row, arg, err, errlen);
 }
 
 /* Backslashes escape, also within what LIKE takes. */

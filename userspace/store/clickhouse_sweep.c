@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "userspace/store/clickhouse_maintain.h"
+#include "userspace/store/clickhouse_replica.h"
 
 #define DAY 86400u
 #define QUIET_S 3600u
@@ -200,14 +201,21 @@ int clickhouse_sweep(struct clickhouse_work *w, const struct clickhouse_tally *t
 
 /* ---- all of it ---- */
 
+/*
+ * Of replicas, always the first: whose turn it is each server knows for itself only. -ESRCH:
+ * it is not that.
+ */
 static int maintain_node(struct clickhouse *c, struct clickhouse_node *n, void *arg, char *err,
 			 size_t errlen)
 {
 	struct clickhouse_work w = { .c = c, .node = n, .shard = n->shard, .err = err,
 				     .errlen = errlen, .now = *(const uint64_t *)arg };
 	struct clickhouse_tally tally = {};
-	int error = clickhouse_turn_take(&w.turn, c, n, err, errlen);
+	int error = clickhouse_is_first(c, n, err, errlen);
 
+	if (error)
+		return error;
+	error = clickhouse_turn_take(&w.turn, c, n, err, errlen);
 	if (error)
 		return error == -EBUSY ? 0 : error;
 	error = clickhouse_roll(&w, &tally);

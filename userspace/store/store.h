@@ -30,10 +30,11 @@ struct store_options {
 	uint64_t memory; /* bytes that the engine may use; 0: the default */
 	const char *cluster; /* ClickHouse: tables are distributed over it; NULL: one server */
 	const char *user, *password; /* ClickHouse; NULL: its default */
+	const char *ca; /* ClickHouse by https: file of who signs its certificate; NULL: the system's */
 };
 
 /*
- * where: a directory (DuckDB), or http://HOST:PORT/DATABASE, several with commas between
+ * where: a directory (DuckDB), or http[s]://HOST:PORT/DATABASE, several with commas between
  * them (ClickHouse; the first that answers is used, and with a cluster they are its shards).
  * Makes the tables that are missing.
  */
