@@ -39,7 +39,7 @@ struct sender {
 	pthread_cond_t wake;
 	struct where where;
 	struct post *post, *next; /* next: to be taken before the next attempt */
-	bool stopping;
+	bool stopping; /* also atomic: between batches it is looked at without the mutex */
 	uint64_t stop_at; /* ns */
 	bool changed;	  /* the configuration: no use in waiting */
 	struct sender_status status;
@@ -263,7 +263,7 @@ static void *send_all(void *arg)
 		int err = spool_oldest(s->spool, &b);
 
 		if (err == -ENOENT) {
-			if (s->stopping)
+			if (__atomic_load_n(&s->stopping, __ATOMIC_RELAXED))
 				break;
 			spool_wait(s->spool, IDLE_MS);
 			continue;
@@ -344,7 +344,7 @@ void sender_stop(struct sender *s, int linger_ms)
 		return;
 	pthread_mutex_lock(&s->mutex);
 	s->stop_at = clock_ns() + linger_ms * 1000000ull;
-	s->stopping = true;
+	__atomic_store_n(&s->stopping, true, __ATOMIC_RELAXED);
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->mutex);
 	spool_wake(s->spool);
