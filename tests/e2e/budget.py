@@ -21,27 +21,14 @@ SAVED = 0.05 + 0.06
 
 
 def links(pid):
-    """What a process has attached of BPF, by descriptor."""
-    found = 0
-    for name in os.listdir("/proc/%d/fdinfo" % pid):
-        try:
-            with open("/proc/%d/fdinfo/%s" % (pid, name)) as file:
-                found += "link_id" in file.read()
-        except OSError:
-            pass
-    return found
+    """What a process has attached of BPF."""
+    return sum("link_id" in told for told in lib.descriptors(pid))
 
 
 def programs(pid):
     """The kernel's numbers of its programs."""
-    found = set()
-    for name in os.listdir("/proc/%d/fdinfo" % pid):
-        try:
-            with open("/proc/%d/fdinfo/%s" % (pid, name)) as file:
-                found |= {int(line.split()[1]) for line in file if line.startswith("prog_id")}
-        except OSError:
-            pass
-    return found
+    return {int(line.split()[1]) for told in lib.descriptors(pid) for line in told.splitlines()
+            if line.startswith("prog_id")}
 
 
 class Table:

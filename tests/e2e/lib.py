@@ -67,6 +67,16 @@ def equal(name, got, expected):
     return check(name, got == expected, "%r, not %r" % (got, expected))
 
 
+def descriptors(pid):
+    """What the kernel says of each descriptor of a process."""
+    for name in os.listdir("/proc/%d/fdinfo" % pid):
+        try:
+            with open("/proc/%d/fdinfo/%s" % (pid, name), encoding="ascii") as file:
+                yield file.read()
+        except OSError:  # it is closed by now
+            pass
+
+
 def run(*tests):
     """Runs the tests (those whose names the command line has, if any), sums up."""
     need_privilege()

@@ -45,19 +45,8 @@ class Linked(Requests):
         super().__init__(pids, "--budget", "100")
 
     def watches(self):
-        return super().watches() and "uprobe_multi" in links(self.pid)
-
-
-def links(pid):
-    """What a process's descriptors of links say."""
-    told = ""
-    for name in os.listdir("/proc/%d/fdinfo" % pid):
-        try:
-            with open("/proc/%d/fdinfo/%s" % (pid, name), encoding="ascii") as file:
-                told += file.read()
-        except OSError:
-            pass
-    return told
+        return super().watches() and any(
+            "uprobe_multi" in told for told in lib.descriptors(self.pid))
 
 
 class TlsServer(server.Server):

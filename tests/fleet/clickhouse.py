@@ -17,7 +17,7 @@ import time
 import clickhouse_rig
 from clickhouse_batches import packed, random_batch, story
 from clickhouse_stores import (AGAIN, DAY, HOUR, STORES, Refused, Store, exact, made_groups, opened, run,
-                               running, same_answers, tell)
+                               running, same_answers, tell, write_together)
 from serve_rig import TOP, certificate_authority, check, skip, work
 
 KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "20"))
@@ -127,29 +127,12 @@ def test_together():
     Store(server.url()).close()
     groups, made = made_groups(40, 4, random)
     files = [f for g in groups for f in g]
-    fresh, tries = [], [0]
-
-    def write(seed):
-        r = random.Random(seed)
-        store = Store(server.url())
-        at = 0
-        while at < len(files):
-            size = r.randrange(1, 9)
-            said, again = store.write_until_done(files[at:at + size])
-            fresh.append(said.count("new"))
-            tries[0] += again
-            at += size
-        store.close()
-    threads = [threading.Thread(target=write, args=(i,)) for i in range(3)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    fresh, _ = write_together(lambda _: Store(server.url()), files)
     store = Store(server.url())
     exact("three write the same at once: each batch counts once", store, made)
     given_up = int(server.ask("SELECT count() FROM attempts WHERE state = 2", "pycost"))
     check("some attempts were given up for others", given_up > 0, "none of them")
-    check("each is new to one", sum(fresh) == len(files), "%d, not %d" % (sum(fresh), len(files)))
+    check("each is new to one", fresh == len(files), "%d, not %d" % (fresh, len(files)))
     store.close()
 
 

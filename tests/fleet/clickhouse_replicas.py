@@ -7,16 +7,15 @@ PYCOST_TEST_KILLS says how often replicas are killed (12).  It wants tests/fetch
 import os
 import random
 import sys
+import tempfile
 import threading
 import time
 
 import clickhouse_rig
 from clickhouse_batches import story
 from clickhouse_stores import (AGAIN, DAY, HOUR, Refused, Store, exact, made_groups, opened, run, running,
-                               same_answers)
+                               same_answers, write_together)
 from serve_rig import check, work
-
-import tempfile
 
 KILLS = int(os.environ.get("PYCOST_TEST_KILLS", "12"))
 
@@ -79,27 +78,10 @@ def test_together():
         store(servers, i).close()
     groups, made = made_groups(60, 4, random)
     files = [f for g in groups for f in g]
-    fresh, tries = [], [0]
-
-    def write(seed):
-        r = random.Random(seed)
-        mine = store(servers, seed % 2)
-        at = 0
-        while at < len(files):
-            size = r.randrange(1, 9)
-            said, again = mine.write_until_done(files[at:at + size])
-            fresh.append(said.count("new"))
-            tries[0] += again
-            at += size
-        mine.close()
-    threads = [threading.Thread(target=write, args=(i,)) for i in range(3)]
-    for t in threads:
-        t.start()
-    for t in threads:
-        t.join()
+    fresh, tries = write_together(lambda number: store(servers, number % 2), files)
     settle(servers)
-    check("each of %d is new to one, %d tries again" % (len(files), tries[0]), sum(fresh) == len(files),
-          "%d" % sum(fresh))
+    check("each of %d is new to one, %d tries again" % (len(files), tries), fresh == len(files),
+          "%d" % fresh)
     for i in range(2):
         exact("through two replicas at once: each counts once, asked at replica %d" % (i + 1),
               store(servers, i), made)
@@ -157,6 +139,16 @@ def test_kills():
         exact("as they are when all is added up, at replica %d" % (i + 1), store(servers, i), made)
 
 
+def put_off(name, do, words=""):
+    """It cannot be done now, which is said in these words."""
+    try:
+        do()
+        check(name, False, "it was done")
+    except Refused as refused:
+        check(name, refused.code == AGAIN and words in refused.words,
+              "%d %s" % (refused.code, refused.words))
+
+
 def test_away():
     """One that is away is no reason not to write; ZooKeeper is."""
     servers = replicas()
@@ -167,31 +159,19 @@ def test_away():
     servers[0].kill()
     mine.write_until_done(groups[1])
     exact("with a replica away, the other takes batches", mine, made[:6])
-    try:
-        mine.do("maintain %d" % (time.time() + 3 * HOUR))
-        check("hours wait for the first replica, and it is said", False)
-    except Refused as refused:
-        check("hours wait for the first replica, and it is said", refused.code == AGAIN and
-              "connect" in refused.words, refused.words)
+    later = "maintain %d" % (time.time() + 3 * HOUR)
+    put_off("hours wait for the first replica, and it is said", lambda: mine.do(later), "connect")
     servers[0].start()
     mine.write_until_done(groups[2])
     settle(servers)
     for i in range(2):
         exact("it gets what it missed, asked at replica %d" % (i + 1), store(servers, i), made[:9])
     alone = Store(servers[1].url(), "--cluster", "fleet")
-    try:
-        alone.do("maintain %d" % (time.time() + 3 * HOUR))
-        check("where no URL is of the first replica, it is said", False)
-    except Refused as refused:
-        check("where no URL is of the first replica, it is said", refused.code == AGAIN and
-              "first replica" in refused.words, refused.words)
+    put_off("where no URL is of the first replica, it is said", lambda: alone.do(later),
+            "first replica")
     running[0].stop()
-    try:
-        mine.write(groups[3])
-        check("without ZooKeeper nothing is stored", False)
-    except Refused as refused:
-        check("without ZooKeeper nothing is stored, and is to be sent again", refused.code == AGAIN,
-              "%d %s" % (refused.code, refused.words))
+    put_off("without ZooKeeper nothing is stored, and is to be sent again",
+            lambda: mine.write(groups[3]))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 import clickhouse_rig
@@ -75,6 +76,30 @@ class Store:
     def close(self):
         self.process.stdin.close()
         return self.process.wait(60)
+
+
+def write_together(opened_by, files):
+    """Three stores, of opened_by(NUMBER), write the same at once, in groups of their own: how many
+    each was told are new, and how often one had to try again."""
+    fresh, tries = [], []
+
+    def write(number):
+        r = random.Random(number)
+        store = opened_by(number)
+        at = 0
+        while at < len(files):
+            size = r.randrange(1, 9)
+            said, again = store.write_until_done(files[at:at + size])
+            fresh.append(said.count("new"))
+            tries.append(again)
+            at += size
+        store.close()
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return sum(fresh), sum(tries)
 
 
 def opened(*args):
