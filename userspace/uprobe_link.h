@@ -6,7 +6,8 @@
  * enabled: a microsecond or more each time on a virtual machine.  A link has no such
  * event, but is not inherited by what the process forks.
  * (kernel/trace/bpf_trace.c: bpf_uprobe_multi_link_attach(); it is for all threads of a
- * process since commit 46ba0e49b642, Linux 6.10, and another of 6.12.)
+ * process, and for no other process, since commits 46ba0e49b642, Linux 6.10, and
+ * 900f362e2062, Linux 6.12.)
  */
 #ifndef PYCOST_UPROBE_LINK_H
 #define PYCOST_UPROBE_LINK_H
