@@ -34,7 +34,8 @@
 #          takes minutes, so `all` does not have them, and tests do without.
 #   otelcol
 #          an OpenTelemetry Collector, built from Debian's packages of its parts (sid:
-#          those of forky know older profiles): 240 MB to fetch, 3 GB while it is built; not in `all` either
+#          those of forky know older profiles): 240 MB to fetch, 3 GB while it is
+#          built; not in `all` either
 #
 # 3.9 and 3.15 have live function probes; the others have none, or dead ones.
 #
