@@ -222,6 +222,11 @@ def stack_names(dictionary, index):
         yield text[number(function, "name_strindex")], number(function, "start_line")
 
 
+def is_none(message):
+    """Nothing is said in it; a message within, in which nothing is said, may be."""
+    return all(isinstance(v, dict) and is_none(v) for values in message.values() for v in values)
+
+
 def check_profiles(description, filled, body):
     if not description:
         skip("profiles: decoded", "no protoc, or no libopentelemetry-proto-dev")
@@ -229,9 +234,10 @@ def check_profiles(description, filled, body):
     all_of = decode(description, "profiles.v1development.ExportProfilesServiceRequest", body)
     d = all_of["dictionary"][0]
     check("profiles: no field that OpenTelemetry does not know", not [n for n in names_in(all_of) if n.isdigit()])
-    nulls = [not any(v for k, v in d[t][0].items()) for t in ("mapping_table", "location_table", "function_table",
+    nulls = [is_none(d[t][0]) for t in ("mapping_table", "location_table", "function_table",
                                                               "attribute_table", "stack_table")]
-    check("profiles: the first of each table is none", all(nulls) and d["string_table"][0] == "" and d["link_table"])
+    check("profiles: the first of each table is none", all(nulls) and d["string_table"][0] == "" and d["link_table"],
+          nulls)
     check("profiles: no string twice", len(set(d["string_table"])) == len(d["string_table"]))
     sums, ids, good = collections.Counter(), [], True
     for resource in all_of["resource_profiles"]:

@@ -70,12 +70,12 @@ OTELCOL = """
 receivers: {otlp: {protocols: {http: {endpoint: '127.0.0.1:%d'}}}}
 exporters:
   debug: {verbosity: normal}
-  otlphttp:
+  otlp_http:
     endpoint: %s
     compression: none
     sending_queue: {enabled: false}
     retry_on_failure: {enabled: false}
-  otlphttp/json:
+  otlp_http/json:
     endpoint: %s/json
     encoding: json
     compression: none
@@ -84,8 +84,8 @@ exporters:
 service:
   telemetry: {metrics: {level: none}}
   pipelines:
-    metrics: {receivers: [otlp], exporters: [debug, otlphttp, otlphttp/json]}
-    profiles: {receivers: [otlp], exporters: [debug, otlphttp, otlphttp/json]}
+    metrics: {receivers: [otlp], exporters: [debug, otlp_http, otlp_http/json]}
+    profiles: {receivers: [otlp], exporters: [debug, otlp_http, otlp_http/json]}
 """
 
 
