@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "userspace/serving.h"
 
-#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
@@ -26,6 +25,7 @@
 #include "userspace/phases.h"
 #include "userspace/reap.h"
 #include "userspace/request_config.h"
+#include "userspace/served_backends.h"
 #include "userspace/served_threads.h"
 #include "userspace/tasks.h"
 
@@ -107,44 +107,6 @@ static int sizes_set(struct serving *s, const struct serving_options *o)
 	if (!o->kernel_counter)
 		err |= bpf_map__set_max_entries(p->maps.kernel_counters, 1);
 	return err ? -EINVAL : 0;
-}
-
-/* As path_hash() in bpf/socket.bpf.h. */
-static uint64_t path_hash(const char *path)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (; *path; path++)
-		hash = (hash ^ (uint8_t)*path) * 0x100000001b3;
-	return hash;
-}
-
-/* struct backend_key of bpf/backend.bpf.h */
-struct backend_key {
-	uint8_t host[16];
-	uint64_t path;
-	uint32_t family, port;
-};
-
-static int backends_fill(struct serving *s, const struct request_config *config)
-{
-	int fd = bpf_map__fd(s->programs->maps.backends);
-
-	for (unsigned i = 0; i < config->address_count; i++) {
-		const struct config_address *a = &config->addresses[i];
-		struct backend_key key = {.family = a->family, .port = a->port};
-		uint32_t class = a->backend;
-
-		if (!a->port) {
-			key.family = AF_UNIX;
-			key.path = path_hash(a->path);
-		} else if (a->family) {
-			memcpy(key.host, a->host, a->family == AF_INET ? 4 : 16);
-		}
-		if (bpf_map_update_elem(fd, &key, &class, BPF_ANY))
-			return -errno;
-	}
-	return 0;
 }
 
 /* Highest first: it is a stack, so low numbers go out first. */
@@ -239,7 +201,7 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	if (!err)
 		err = armed_map(s);
 	if (!err && o->config)
-		err = backends_fill(s, o->config);
+		err = served_backends_fill(bpf_map__fd(s->programs->maps.backends), o->config);
 	if (!err)
 		err = counters_connect(s, o);
 	if (!err)
@@ -352,6 +314,16 @@ int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in)
 	int err = served_set(s, pid, in);
 
 	return err || !in ? err : tasks_follow(s->tasks, pid, in, !s->no_follow);
+}
+
+void serving_born(struct serving *s, pid_t pid, pid_t parent)
+{
+	tasks_born(s->tasks, pid, parent, !s->no_follow);
+}
+
+void serving_died(struct serving *s, pid_t pid)
+{
+	tasks_unfollow(s->tasks, pid);
 }
 
 void serving_unfollow(struct serving *s, pid_t pid)

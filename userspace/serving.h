@@ -46,6 +46,9 @@ enum closes serving_closes(const struct serving *s);
  */
 int serving_follow(struct serving *s, pid_t pid, const struct interpreter *in);
 void serving_unfollow(struct serving *s, pid_t pid);
+/* Forked by one that is followed, and so followed by the kernel's programs; and its end. */
+void serving_born(struct serving *s, pid_t pid, pid_t parent);
+void serving_died(struct serving *s, pid_t pid);
 
 /*
  * The ring of WIRE_EVENT_REQUEST, _CLASS, _BORN, _DIED.  It wakes when a quarter of it is

@@ -143,6 +143,17 @@ int tasks_follow(struct tasks *t, pid_t pid, const struct interpreter *in, bool 
 	return lookout_follow(t->lookout, pid, &own, children);
 }
 
+int tasks_born(struct tasks *t, pid_t pid, pid_t parent, bool children)
+{
+	const struct interpreter *of = lookout_own(t->lookout, parent);
+	struct interpreter own;
+
+	if (!of)
+		return 0;
+	own = *of;
+	return lookout_follow(t->lookout, pid, &own, children);
+}
+
 void tasks_unfollow(struct tasks *t, pid_t pid)
 {
 	if (t)

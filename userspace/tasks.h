@@ -31,6 +31,11 @@ void tasks_close(struct tasks *t);
  * told by tasks_reason().
  */
 int tasks_follow(struct tasks *t, pid_t pid, const struct interpreter *in, bool children);
+/*
+ * Likewise a process that one which is watched has forked, and is the same interpreter: what
+ * has a loop in it may be loaded by the child alone.
+ */
+int tasks_born(struct tasks *t, pid_t pid, pid_t parent, bool children);
 void tasks_unfollow(struct tasks *t, pid_t pid);
 
 /* Looks for what has been loaded since; to be called once a second or so. */

@@ -59,6 +59,10 @@ static void on_life(void *arg, const struct wire_event_life *e)
 {
 	struct watch *w = arg;
 
+	if (e->head.kind == WIRE_EVENT_BORN)
+		serving_born(w->serving, e->head.tgid, e->parent);
+	else
+		serving_died(w->serving, e->head.tgid);
 	if (w->tls && e->head.kind == WIRE_EVENT_BORN)
 		tls_follow(w->tls, e->head.tgid, true);
 	else if (w->tls)

@@ -33,14 +33,15 @@ def mix_of(what):
 class Watch:
     """pycost requests --each of one process, in the background."""
 
-    def __init__(self, pid, where):
+    def __init__(self, pids, where):
         self.file = os.path.join(lib.work, "each.json")
         with open(self.file, "wb") as out:
             self.process = lib.start(
                 lib.PYCOST, "requests", "--each", "--format", "json", "--rate", "0", "--metric",
-                "task-clock", "-p", str(pid), stdin=subprocess.DEVNULL, stdout=out,
+                "task-clock", "-p", ",".join(map(str, pids)), stdin=subprocess.DEVNULL, stdout=out,
                 stderr=subprocess.PIPE)
-        lib.until(lambda: lib.traps(pid) > 0 and self.sees(where), "the loop is not watched")
+        lib.until(lambda: lib.traps(pids[-1]) > 0 and self.sees(where),
+                  "the loop is not watched")
 
     def sees(self, where):
         """Whether it has told of a request that is sent now and then until it does."""
@@ -62,13 +63,23 @@ class Watch:
         return [line for line in told if line.get("path", "/status/204") != "/status/204"]
 
 
-def watch(kind, version, mix, *options):
-    """(median cost by path, the sum of all costs, what the worker took)"""
+def worker_of(served):
+    """hypercorn has a process beside its worker that does next to nothing."""
+    return max(served.workers(), key=lib.cpu_ns)
+
+
+def watch(kind, version, mix, *options, anew=False):
+    """(median cost by path, the sum of all costs, what the worker took); anew: the worker is
+    forked while its master is watched."""
     name = "%s on %s" % (kind, version)
     served = Server(kind, version)
-    # hypercorn has a process beside its worker that does next to nothing.
-    worker = max(served.workers(), key=lib.cpu_ns)
-    watched = Watch(worker, served.where)
+    worker = worker_of(served)
+    watched = Watch([served.pid, worker] if anew else [worker], served.where)
+    if anew:
+        served.process.send_signal(signal.SIGHUP)
+        lib.until(lambda: not os.path.exists("/proc/%d" % worker), "the worker stays")
+        worker = worker_of(served)
+        lib.until(lambda: lib.traps(worker) > 0, "the new worker's loop is not watched")
     before = lib.cpu_ns(worker)
     load = Load(served.where, mix, "-n", REQUESTS, "-c", CONNECTIONS, *options).done()
     time.sleep(1)
@@ -120,5 +131,12 @@ def children():
                  *watch(kind, version, mix_of("children")), 0.75)
 
 
+def born():
+    """A worker that is forked later is listened to as the first was."""
+    name, version = "gunicorn-asyncio", "3.11"
+    ratio_is("%s on %s, born later" % (name, version), "pauses",
+             *watch(name, version, mix_of("pauses"), anew=True), 0.8)
+
+
 if __name__ == "__main__":
-    lib.run(interleaved, connections, children)
+    lib.run(interleaved, connections, children, born)

@@ -55,6 +55,8 @@ def commands(kind, port, path, app, workers):
         "aiohttp": ["many_async.py", str(port)],
         "gunicorn-uvicorn": gunicorn(asynchronous, tcp, workers, "-k",
                                      "uvicorn.workers.UvicornWorker"),
+        "gunicorn-asyncio": gunicorn(asynchronous, tcp, workers, "-k",
+                                     "uvicorn.workers.UvicornH11Worker"),
     }
     return table[kind], path if kind.endswith("-unix") else str(port)
 
