@@ -22,7 +22,6 @@
 #include "userspace/semaphore.h"
 #include "userspace/serving.h"
 #include "userspace/traps.h"
-#include "userspace/uprobe_link.h"
 
 struct mark_programs {
 	const struct serving *serving;
@@ -260,12 +259,6 @@ static int build_attach(const struct mark_programs *p, struct marked_build *b)
 	return 0;
 }
 
-/* Within a budget nothing may cost between phases; a child then has its own a little later. */
-static enum traps_by traps_by(const struct mark_programs *p)
-{
-	return serving_phases(p->serving) && uprobe_links_work() ? TRAPS_BY_LINKS : TRAPS_BY_EVENTS;
-}
-
 static int build_make(struct mark_programs *p, struct marked_build *b, pid_t pid, char *text,
 		      size_t len)
 {
@@ -284,7 +277,8 @@ static int build_make(struct mark_programs *p, struct marked_build *b, pid_t pid
 		err = build_attach(p, b);
 	b->hold.in = &b->in;
 	/* Where they cannot be inherited, children are held when we hear of them. */
-	if (!err && b->hold.uses && !semaphores_trap(&b->in, b->hold.uses, pid, traps_by(p), &b->traps))
+	if (!err && b->hold.uses &&
+	    !semaphores_trap(&b->in, b->hold.uses, pid, serving_traps(p->serving), &b->traps))
 		b->hold.traps = b->traps;
 	if (!err && !(b->hold.uses & ~(1u << SEMAPHORE_AUDIT)) && !*b->why_not)
 		snprintf(b->why_not, sizeof(b->why_not), "this interpreter has no probes");

@@ -28,6 +28,7 @@
 #include "userspace/served_backends.h"
 #include "userspace/served_threads.h"
 #include "userspace/tasks.h"
+#include "userspace/uprobe_link.h"
 
 struct serving {
 	struct requests_bpf *programs;
@@ -38,6 +39,7 @@ struct serving {
 	struct wire_armed *armed; /* shared with the kernel */
 	uint64_t deaths; /* that have been looked after */
 	enum closes closes;
+	enum traps_by traps;
 };
 
 /* Maps that the exact mode has too are its own, but each counts its own losses. */
@@ -231,6 +233,8 @@ int serving_open(const struct serving_options *o, struct serving **ret, char *te
 		return err;
 	}
 	s->no_follow = o->no_follow;
+	if (o->budget && uprobe_links_work())
+		s->traps = TRAPS_BY_LINKS;
 	err = serving_load(s, o);
 	if (err) {
 		kernel_explain(err, o->exact ? RIGHTS_EXACT : RIGHTS_SAMPLE, text, len);
@@ -462,6 +466,11 @@ enum closes serving_closes(const struct serving *s)
 struct phases *serving_phases(const struct serving *s)
 {
 	return s->phases;
+}
+
+enum traps_by serving_traps(const struct serving *s)
+{
+	return s->traps;
 }
 
 const char *serving_tasks_reason(const struct serving *s)

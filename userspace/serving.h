@@ -13,6 +13,7 @@
 
 #include "bpf/wire_request.h"
 #include "userspace/closes.h"
+#include "userspace/traps.h"
 
 struct counter;
 struct interpreter;
@@ -65,6 +66,8 @@ void serving_finish(struct serving *s);
 
 /* NULL: without a budget.  phases_finish() is to be asked after serving_finish(). */
 struct phases *serving_phases(const struct serving *s);
+/* How traps in its processes are to be held: within a budget nothing may cost between phases. */
+enum traps_by serving_traps(const struct serving *s);
 
 /*
  * Gives `object`, open and not yet loaded, the maps and the constants of these programs

@@ -36,10 +36,9 @@ static int programs_load(const struct serving *s, struct tls *t)
 	t->programs = tls_bpf__open();
 	if (!t->programs)
 		return -errno;
-	if (serving_phases(s) && uprobe_links_work()) {
-		t->by = TRAPS_BY_LINKS;
+	t->by = serving_traps(s);
+	if (t->by == TRAPS_BY_LINKS)
 		uprobe_links_prepare(t->programs->obj);
-	}
 	err = serving_share(s, t->programs->obj);
 	return err ? err : tls_bpf__load(t->programs);
 }

@@ -23,12 +23,12 @@ struct traps {
 	int nothing; /* by links: what semaphores' breakpoints run; -1 */
 	size_t n;
 	struct {
-		struct trace_event event;
-		bool returns;
-		int anchor; /* has the program, if any; of ourselves, who never run that file */
-		/* By links, in place of the event and its anchor: */
-		int program;
 		uint64_t offset, semaphore;
+		bool returns;
+		int program;
+		/* By events: */
+		struct trace_event event;
+		int anchor; /* has the program, if any; of ourselves, who never run that file */
 	} v[EVENTS_MAX];
 };
 
@@ -98,20 +98,17 @@ bool traps_inherited(const struct traps *t)
 static void trap_take_back(struct traps *t)
 {
 	t->n--;
-	if (t->by == TRAPS_BY_LINKS)
+	if (t->by != TRAPS_BY_EVENTS)
 		return;
 	close(t->v[t->n].anchor);
 	trace_event_remove(&t->v[t->n].event);
 }
 
-static int trap_define(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns)
+static int event_define(struct traps *t, uint64_t offset, uint64_t semaphore)
 {
 	struct trace_event e;
-	int err, anchor;
+	int err = trace_event_define(t->file, offset, semaphore, &e), anchor;
 
-	if (t->n == EVENTS_MAX)
-		return -E2BIG;
-	err = trace_event_define(t->file, offset, semaphore, &e);
 	if (err)
 		return err;
 	anchor = event_open(&e, 0, false);
@@ -120,59 +117,46 @@ static int trap_define(struct traps *t, uint64_t offset, uint64_t semaphore, boo
 		return anchor;
 	}
 	t->v[t->n].event = e;
-	t->v[t->n].returns = returns;
-	t->v[t->n++].anchor = anchor;
+	t->v[t->n].anchor = anchor;
 	return 0;
 }
 
-static int file_link(const struct traps *t, size_t i, pid_t pid)
+static int trap_define(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns)
+{
+	int err = 0;
+
+	if (t->n == EVENTS_MAX)
+		return -E2BIG;
+	if (t->by == TRAPS_BY_EVENTS)
+		err = event_define(t, offset, semaphore);
+	if (err)
+		return err;
+	t->v[t->n].offset = offset;
+	t->v[t->n].semaphore = semaphore;
+	t->v[t->n++].returns = returns;
+	return 0;
+}
+
+/* Of a thread, or by a link of its whole process. */
+static int trap_open(const struct traps *t, size_t i, pid_t tid, bool inherit)
 {
 	char path[64];
 
+	if (t->by == TRAPS_BY_EVENTS)
+		return event_open(&t->v[i].event, tid, inherit);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", t->file);
-	return uprobe_link_open(t->v[i].program, path, t->v[i].offset, t->v[i].semaphore, pid);
-}
-
-static int link_define(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
-		       int program_fd)
-{
-	if (t->n == EVENTS_MAX)
-		return -E2BIG;
-	t->v[t->n].returns = returns;
-	t->v[t->n].program = program_fd;
-	t->v[t->n].offset = offset;
-	t->v[t->n++].semaphore = semaphore;
-	return 0;
-}
-
-/* As it is tried on a process. */
-static int link_semaphore(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
-			  pid_t pid)
-{
-	int err = 0, fd;
-
-	if (t->nothing < 0)
-		err = t->nothing = uprobe_link_nothing();
-	if (err >= 0)
-		err = link_define(t, offset, semaphore, returns, t->nothing);
-	if (err < 0)
-		return err;
-	fd = file_link(t, t->n - 1, pid);
-	if (fd >= 0)
-		close(fd);
-	else
-		trap_take_back(t);
-	return fd < 0 ? fd : 0;
+	return uprobe_link_open(t->v[i].program, path, t->v[i].offset, t->v[i].semaphore, tid);
 }
 
 int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
 {
-	int err;
+	int err = trap_define(t, offset, 0, returns);
 
-	if (t->by == TRAPS_BY_LINKS)
-		return link_define(t, offset, 0, returns, program_fd);
-	err = trap_define(t, offset, 0, returns);
-	if (!err && ioctl(t->v[t->n - 1].anchor, PERF_EVENT_IOC_SET_BPF, program_fd)) {
+	if (err)
+		return err;
+	t->v[t->n - 1].program = program_fd;
+	if (t->by == TRAPS_BY_EVENTS &&
+	    ioctl(t->v[t->n - 1].anchor, PERF_EVENT_IOC_SET_BPF, program_fd)) {
 		err = -errno;
 		trap_take_back(t);
 	}
@@ -182,14 +166,16 @@ int traps_add(struct traps *t, uint64_t offset, bool returns, int program_fd)
 int traps_add_semaphore(struct traps *t, uint64_t offset, uint64_t semaphore, bool returns,
 			pid_t pid)
 {
-	int err, fd;
+	int err = 0, fd;
 
-	if (t->by == TRAPS_BY_LINKS)
-		return link_semaphore(t, offset, semaphore, returns, pid);
-	err = trap_define(t, offset, semaphore, returns);
-	if (err)
+	if (t->by == TRAPS_BY_LINKS && t->nothing < 0)
+		err = t->nothing = uprobe_link_nothing();
+	if (err >= 0)
+		err = trap_define(t, offset, semaphore, returns);
+	if (err < 0)
 		return err;
-	fd = event_open(&t->v[t->n - 1].event, pid, false);
+	t->v[t->n - 1].program = t->nothing;
+	fd = trap_open(t, t->n - 1, pid, false);
 	if (fd >= 0)
 		close(fd);
 	else
@@ -251,7 +237,7 @@ static int thread_trap(const struct traps *t, pid_t tid, bool children, struct t
 		p->v[p->n++].returns = false;
 	}
 	for (size_t i = 0; !err && i < t->n; i++) {
-		int fd = event_open(&t->v[i].event, tid, children);
+		int fd = trap_open(t, i, tid, children);
 
 		if (fd < 0)
 			return fd;
@@ -289,22 +275,6 @@ static int threads_trap(const struct traps *t, pid_t pid, bool children, struct 
 	return err ? err : found;
 }
 
-/* All its threads at once. */
-static int process_link(const struct traps *t, pid_t pid, struct trapped *p)
-{
-	int err = trapped_grow(p, t->n);
-
-	for (size_t i = 0; !err && i < t->n; i++) {
-		int fd = file_link(t, i, pid);
-
-		if (fd < 0)
-			return fd;
-		p->v[p->n].fd = fd;
-		p->v[p->n++].returns = t->v[i].returns;
-	}
-	return err;
-}
-
 int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **ret)
 {
 	struct trapped *p = calloc(1, sizeof(*p));
@@ -315,7 +285,7 @@ int traps_set(const struct traps *t, pid_t pid, bool children, struct trapped **
 	p->references = 1;
 	/* A thread that began meanwhile may be the child of one that had no event yet. */
 	do
-		found = t->by == TRAPS_BY_LINKS ? process_link(t, pid, p)
+		found = t->by == TRAPS_BY_LINKS ? thread_trap(t, pid, false, p)
 						: threads_trap(t, pid, children, p);
 	while (found > 0);
 	if (!found && !p->n)

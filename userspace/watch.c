@@ -59,14 +59,15 @@ static void on_life(void *arg, const struct wire_event_life *e)
 {
 	struct watch *w = arg;
 
-	if (e->head.kind == WIRE_EVENT_BORN)
+	if (e->head.kind == WIRE_EVENT_BORN) {
 		serving_born(w->serving, e->head.tgid, e->parent);
-	else
+		if (w->tls)
+			tls_follow(w->tls, e->head.tgid, true);
+	} else {
 		serving_died(w->serving, e->head.tgid);
-	if (w->tls && e->head.kind == WIRE_EVENT_BORN)
-		tls_follow(w->tls, e->head.tgid, true);
-	else if (w->tls)
-		tls_unfollow(w->tls, e->head.tgid);
+		if (w->tls)
+			tls_unfollow(w->tls, e->head.tgid);
+	}
 	if (w->options.on_life)
 		w->options.on_life(w->options.arg, e);
 }

@@ -250,7 +250,7 @@ static void next_order(struct agent *a, const char *reason)
 
 	a->wanted = false;
 	a->reason = reason;
-	if (!a->now && !a->unwatched_since_ns)
+	if (!a->now)
 		unwatched(a, true);
 	roster_status(a->roster, &st);
 	pids = (struct pids){.v = calloc(st.chosen + 1, sizeof(pid_t)), .room = st.chosen};
@@ -270,8 +270,7 @@ static void next_order(struct agent *a, const char *reason)
 static void next_failed(struct agent *a, const char *why)
 {
 	measuring_close(a);
-	if (!a->unwatched_since_ns)
-		unwatched(a, true);
+	unwatched(a, true);
 	a->wanted = true;
 	failed(a, why);
 }
@@ -296,8 +295,7 @@ static void next_begin(struct agent *a, const struct workshop_work *w)
 	uint64_t gap = clock_ns();
 	struct measuring *last;
 
-	if (!a->unwatched_since_ns)
-		unwatched(a, true);
+	unwatched(a, true);
 	usage_once_begin(&a->usage);
 	last = measuring_finish(a);
 	a->now = w->made;
@@ -353,8 +351,7 @@ void agent_session_look(struct agent *a, uint64_t now)
 		work_take(a);
 	if (budget_plan(a->budget.level)->nothing) {
 		measuring_close(a);
-		if (!a->unwatched_since_ns)
-			unwatched(a, true);
+		unwatched(a, true);
 		a->wanted = true;
 		return;
 	}
