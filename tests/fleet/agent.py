@@ -17,12 +17,10 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import agent_rig as rig  # noqa: E402
-from agent_rig import Agent, Collector, Tmpfs, counter_of, lib, requests_of  # noqa: E402
+from agent_rig import NOBODY, Agent, Collector, Tmpfs, lib, requests_of, totals, waits  # noqa: E402
 
 sys.path.insert(0, os.path.join(lib.TOP, "tests", "e2e"))
 import web  # noqa: E402
-
-NOBODY = ["--match", "there is no such process, and never was one"]
 
 
 # ---- finding workers ----
@@ -80,20 +78,6 @@ def workers():
 
 
 # ---- nothing lost, nothing twice ----
-
-
-def totals(collector):
-    """How many of the test's batches there are, and the sum over them."""
-    batches = [b for b in collector.batches() if counter_of([b], "test.n")]
-    return len(batches), counter_of(batches, "test.n")
-
-
-def waits(spool):
-    """What an agent that cannot reach anybody says of the spool."""
-    agent = Agent(*NOBODY, spool=spool, url="http://127.0.0.1:9").up()
-    metrics = agent.metrics()
-    agent.stop()
-    return metrics
 
 
 def away():

@@ -20,6 +20,7 @@ from batch import Batch  # noqa: E402
 
 BUILD = os.environ.get("BUILD", "build")
 SPOOLED = os.path.join(lib.TOP, BUILD, "spooled")
+NOBODY = ["--match", "there is no such process, and never was one"]
 
 
 # ---- batches ----
@@ -32,6 +33,12 @@ def requests_of(batches, **tags):
 
 def counter_of(batches, name):
     return sum(c["value"] for b in batches for c in b.counters if c["name"] == name)
+
+
+def totals(collector):
+    """How many of the test's batches there are, and the sum over them."""
+    batches = [b for b in collector.batches() if counter_of([b], "test.n")]
+    return len(batches), counter_of(batches, "test.n")
 
 
 # ---- a collector ----
@@ -228,3 +235,11 @@ class Tmpfs:
     def end(self):
         subprocess.run(["umount", "-l", self.path])
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def waits(spool):
+    """What an agent that cannot reach anybody says of the spool."""
+    agent = Agent(*NOBODY, spool=spool, url="http://127.0.0.1:9").up()
+    metrics = agent.metrics()
+    agent.stop()
+    return metrics
