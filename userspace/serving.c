@@ -159,7 +159,7 @@ static int tasks_begin(struct serving *s)
 
 	for (int i = 0; i < SWITCH_KINDS; i++)
 		programs[i] = bpf_program__fd(by_kind[i]);
-	return tasks_open(programs, &s->tasks);
+	return tasks_open(programs, s->traps, &s->tasks);
 }
 
 /* Which of the programs there are in this session. */
@@ -193,6 +193,8 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	if (err)
 		return err;
 	programs_choose(s);
+	if (s->traps == TRAPS_BY_LINKS)
+		uprobe_links_prepare(s->programs->obj);
 	err = requests_bpf__load(s->programs);
 	if (!err)
 		err = rows_free(s->programs->maps.free_requests);

@@ -8,12 +8,12 @@
 
 #include "symbolizer/interpreter.h"
 #include "userspace/lookout.h"
-#include "userspace/traps.h"
 
 #define LOOK_FIRST_NS 500000000ull
 
 struct tasks {
 	int programs[SWITCH_KINDS];
+	enum traps_by by;
 	struct lookout *lookout; /* own: struct interpreter, see own_part() */
 	char reason[160];
 };
@@ -39,7 +39,7 @@ static int file_fill(void *arg, const void *source, struct traps **ret)
 	const struct tasks *t = arg;
 	const struct switch_sites *s = ((const struct source *)source)->sites;
 	size_t file = ((const struct source *)source)->file;
-	int err = traps_new_file(s->files[file].fd, TRAPS_BY_EVENTS, ret);
+	int err = traps_new_file(s->files[file].fd, t->by, ret);
 
 	for (size_t i = 0; !err && i < s->n; i++)
 		if (s->v[i].file == file)
@@ -86,7 +86,7 @@ static void process_failed(void *arg, pid_t pid, int err)
 		 (int)pid, strerror(-err));
 }
 
-int tasks_open(const int programs[SWITCH_KINDS], struct tasks **ret)
+int tasks_open(const int programs[SWITCH_KINDS], enum traps_by by, struct tasks **ret)
 {
 	struct tasks *t = calloc(1, sizeof(*t));
 	struct lookout_ops ops = {.look = process_look,
@@ -105,6 +105,7 @@ int tasks_open(const int programs[SWITCH_KINDS], struct tasks **ret)
 		return err;
 	}
 	memcpy(t->programs, programs, sizeof(t->programs));
+	t->by = by;
 	*ret = t;
 	return 0;
 }

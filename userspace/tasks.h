@@ -16,12 +16,13 @@
 #include <sys/types.h>
 
 #include "symbolizer/switch_sites.h"
+#include "userspace/traps.h"
 
 struct interpreter;
 struct tasks;
 
 /* programs: descriptors by enum switch_kind; they must stay open.  -ENOMEM. */
-int tasks_open(const int programs[SWITCH_KINDS], struct tasks **ret);
+int tasks_open(const int programs[SWITCH_KINDS], enum traps_by by, struct tasks **ret);
 /* NULL is allowed. */
 void tasks_close(struct tasks *t);
 
