@@ -22,6 +22,11 @@ double student_quantile(uint64_t degrees)
 		       (92160 * n * n * n * n);
 }
 
+double student_factor(uint64_t degrees)
+{
+	return student_quantile(degrees) / NORMAL;
+}
+
 double confidence_of_mean(uint64_t count, double sum, double squares)
 {
 	double n = count, variance;

@@ -18,6 +18,8 @@
  * Stegun, 26.7.5: off by 0.1 % at three, by less from four on.
  */
 double student_quantile(uint64_t degrees);
+/* How much wider that is than of a deviation that is known: 1 of many degrees. */
+double student_factor(uint64_t degrees);
 
 /* Half the interval; INFINITY for less than two values, as nothing bounds it then. */
 double confidence_of_mean(uint64_t count, double sum, double squares);

@@ -4,6 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "userspace/confidence.h"
+
 static void merge(double *batches)
 {
 	for (int i = 0; i < PHASE_BATCHES / 2; i++)
@@ -67,20 +69,62 @@ double phase_share(const struct phase_times *t)
 	return all > 0 ? t->watched_ns / all : 1;
 }
 
-double phase_sum_error(const struct phase_times *t, const struct phase_sum *s)
+/* Of its rate, as its neighbours differ from it: what goes up and down slowly, phases follow. */
+static double rate_variance(const struct phase_times *t, const struct phase_sum *s, uint32_t i)
 {
-	double all = (double)t->gap_ns + t->watched_ns, between = 0, n = t->count, before = 0;
+	double sum = 0, here = s->batches[i] / t->batches[i];
+	int n = 0;
+
+	if (i) {
+		sum += pow(here - s->batches[i - 1] / t->batches[i - 1], 2) / 2;
+		n++;
+	}
+	if (i + 1 < t->count) {
+		sum += pow(here - s->batches[i + 1] / t->batches[i + 1], 2) / 2;
+		n++;
+	}
+	return n ? sum / n : 0;
+}
+
+/* What the rate's variance makes of the sum's: a phase's own time is no estimate. */
+static double leverage(const struct phase_times *t, uint32_t i)
+{
+	double phases = i + 1 < t->count ? t->size : t->filled;
+
+	return t->batches[i] * fmax(t->batches[i] - phases * t->watched_ns / t->phases, 0);
+}
+
+double phase_sum_variance(const struct phase_times *t, const struct phase_sum *s)
+{
+	double between = 0;
 
 	if (phase_share(t) == 1)
 		return 0;
-	/* Of neighbours: what goes up and down slowly, the phases follow. */
-	for (uint32_t i = 0; i < t->count; i++) {
-		double off = s->batches[i] - s->sum * t->batches[i] / all;
+	for (uint32_t i = 0; i < t->count; i++)
+		between += leverage(t, i) * rate_variance(t, s, i);
+	return fmax(between, s->chance);
+}
 
-		if (i)
-			between += (off - before) * (off - before) / 2;
-		before = off;
+/* Of batches that stand for as much each, their number: a few that stand for most are few. */
+static double batches_like(const struct phase_times *t)
+{
+	double sum = 0, squares = 0;
+
+	for (uint32_t i = 0; i < t->count; i++) {
+		sum += leverage(t, i);
+		squares += pow(leverage(t, i), 2);
 	}
-	between *= n > 1 ? n / (n - 1) * (1 - phase_share(t)) : 0;
-	return sqrt(fmax(between, s->chance));
+	return squares > 0 ? sum * sum / squares : t->count;
+}
+
+double phase_sum_error(const struct phase_times *t, const struct phase_sum *s)
+{
+	double all = (double)t->gap_ns + t->watched_ns;
+
+	if (phase_share(t) == 1)
+		return 0;
+	if (t->count < 2)
+		return all > 0 ? fmax(sqrt(s->chance), s->sum * t->gap_ns / all) : 0;
+	return sqrt(phase_sum_variance(t, s)) *
+	       student_factor(fmax(round(batches_like(t)) - 1, 1));
 }

@@ -3,9 +3,10 @@
  * Sums of what was watched in phases only: estimates, and how far off they may be.
  *
  * A phase stands for the time from the one before to its own end: what was counted in it
- * is scaled up by that.  How much sums differ from one phase to the next tells their error, as
+ * is scaled up by that.  How much rates differ from one phase to the next tells the error, as
  * of a ratio (to time) in a sample of clusters; no less than chance makes of single requests
- * that are in the sample or not.  Of many phases, some that follow each other are one batch.
+ * that are in the sample or not.  Phases are as long as each other, and their rates as well
+ * known, however long what they stand for.  Of many, some that follow each other are one batch.
  */
 #ifndef PYCOST_PHASE_ESTIMATE_H
 #define PYCOST_PHASE_ESTIMATE_H
@@ -43,7 +44,13 @@ void phase_sum_add(const struct phase_times *t, struct phase_sum *s, double weig
 		   double squares);
 /* What two things add up to. */
 void phase_sum_join(struct phase_sum *ret, const struct phase_sum *s);
-/* One standard error of s->sum. */
+/* The variance of s->sum; of one phase, by chance alone. */
+double phase_sum_variance(const struct phase_times *t, const struct phase_sum *s);
+/*
+ * Twice this is the half of what has the sum in it with 95 % certainty: a standard error, and
+ * more than that of few phases, as how much they differ is not known well.  Of a single one:
+ * all that was not seen.
+ */
 double phase_sum_error(const struct phase_times *t, const struct phase_sum *s);
 /* That part of the time that requests were watched: 1: always. */
 double phase_share(const struct phase_times *t);

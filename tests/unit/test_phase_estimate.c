@@ -124,7 +124,37 @@ static void test_batches(void)
 	CU_ASSERT(!memcmp(a.batches, both.batches, sizeof(a.batches)));
 }
 
-/* One phase says nothing of others: chance is all that is known. */
+/* Of few phases, within twice their error as often as it should be. */
+static void test_few_phases(void)
+{
+	uint64_t state = 5;
+
+	for (int phases = 2; phases <= 5; phases++) {
+		int two = 0;
+
+		for (int i = 0; i < 200; i++) {
+			double estimate, error, all = simulate(&state, phases, &estimate, &error);
+
+			two += fabs(estimate - all) < 2 * error;
+		}
+		CU_ASSERT(two >= 180);
+	}
+}
+
+/* One that stands for most of the time, and a short one before the load began. */
+static void test_late_load(void)
+{
+	struct phase_times t = { 0 };
+	struct phase_sum s = { 0 };
+
+	phase_times_add(&t, 0, 500 * MS);
+	phase_sum_add(&t, &s, phase_weight(0, 500 * MS), 0, 0);
+	phase_times_add(&t, 118500 * MS, 500 * MS);
+	phase_sum_add(&t, &s, phase_weight(118500 * MS, 500 * MS), 174, 174);
+	CU_ASSERT(fabs(s.sum - 41412) < 1 && phase_sum_error(&t, &s) > s.sum - 20000);
+}
+
+/* One phase says nothing of others: all that was not seen may be otherwise. */
 static void test_one_phase(void)
 {
 	struct phase_times t = { 0 };
@@ -133,7 +163,8 @@ static void test_one_phase(void)
 	phase_times_add(&t, 900 * MS, 100 * MS);
 	phase_sum_add(&t, &s, phase_weight(900 * MS, 100 * MS), 100, 100);
 	CU_ASSERT(s.sum == 1000);
-	CU_ASSERT(fabs(phase_sum_error(&t, &s) - sqrt(100 * 10 * 9)) < 1e-9);
+	CU_ASSERT(fabs(sqrt(phase_sum_variance(&t, &s)) - sqrt(100 * 10 * 9)) < 1e-9);
+	CU_ASSERT(fabs(phase_sum_error(&t, &s) - 900) < 1e-9);
 	t.tail_ns = 1000 * MS;
 	CU_ASSERT(phase_share(&t) == 0.05);
 }
@@ -144,6 +175,8 @@ int suite_phase_estimate(void)
 		{ "errors hold", test_errors_hold },
 		{ "all watched", test_all_watched },
 		{ "batches", test_batches },
+		{ "few phases", test_few_phases },
+		{ "late load", test_late_load },
 		{ "one phase", test_one_phase },
 		CU_TEST_INFO_NULL,
 	};

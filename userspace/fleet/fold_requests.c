@@ -246,16 +246,16 @@ static void estimate_make(const struct fold *f, struct request_sums *s, struct b
 {
 	const struct phase_times *t = &f->requests.phases;
 	double weight = f->requests.weight, all = (double)t->gap_ns + t->watched_ns;
-	double scale = all > 0 ? (all + t->tail_ns) / all : 1, error;
+	double scale = all > 0 ? (all + t->tail_ns) / all : 1;
 
 	row->estimate = row->count;
 	if (!f->profile->meta.budget)
 		return;
 	s->estimate.sum += weight * s->open;
 	s->estimate.chance += weight * (weight - 1) * s->open;
-	error = scale * phase_sum_error(t, &s->estimate);
 	row->estimate = scale * s->estimate.sum;
-	row->estimate_variance = fmax(error * error, scale * scale * s->estimate.chance);
+	row->estimate_variance =
+		scale * scale * fmax(phase_sum_variance(t, &s->estimate), s->estimate.chance);
 }
 
 /* The probed ones, without what the probes cost, among the others. */
