@@ -19,7 +19,7 @@ struct lookout;
 struct looked; /* a process that is being looked at */
 struct traps;
 
-#define LOOKOUT_FILES 8 /* of one process, at most */
+#define LOOKOUT_FILES 12 /* of one process, at most */
 
 /* Files with the same are trapped alike. */
 struct lookout_file {

@@ -18,32 +18,27 @@ struct tasks {
 	char reason[160];
 };
 
-/* What a file's traps are made of. */
+/* What traps are made of: those of one kind in a file. */
 struct source {
 	const struct switch_sites *sites;
 	size_t file;
+	enum switch_kind kind;
 };
 
-static unsigned kinds_of(const struct switch_sites *s, size_t file)
+static bool is_of(const struct source *s, const struct switch_site *site)
 {
-	unsigned kinds = 0;
-
-	for (size_t i = 0; i < s->n; i++)
-		if (s->v[i].file == file)
-			kinds |= 1u << s->v[i].kind;
-	return kinds;
+	return site->file == s->file && site->kind == s->kind;
 }
 
-static int file_fill(void *arg, const void *source, struct traps **ret)
+static int kind_fill(void *arg, const void *source, struct traps **ret)
 {
 	const struct tasks *t = arg;
-	const struct switch_sites *s = ((const struct source *)source)->sites;
-	size_t file = ((const struct source *)source)->file;
-	int err = traps_new_file(s->files[file].fd, t->by, ret);
+	const struct source *s = source;
+	int err = traps_new_file(s->sites->files[s->file].fd, t->by, ret);
 
-	for (size_t i = 0; !err && i < s->n; i++)
-		if (s->v[i].file == file)
-			err = traps_add(*ret, s->v[i].offset, false, t->programs[s->v[i].kind]);
+	for (size_t i = 0; !err && i < s->sites->n; i++)
+		if (is_of(s, &s->sites->v[i]))
+			err = traps_add(*ret, s->sites->v[i].offset, false, t->programs[s->kind]);
 	return err;
 }
 
@@ -57,8 +52,8 @@ static bool has_tasks(const struct switch_sites *s)
 }
 
 /*
- * A file has other traps when a process has loaded more, and so has more sites in it;
- * where both are set, a program runs once all the same.
+ * Each kind by itself: what a process loads later makes more kinds of use, also in files that
+ * are trapped already, by it or by whom it has these from; and no program must run twice.
  */
 static int process_look(void *arg, struct looked *p, pid_t pid, const void *in)
 {
@@ -67,11 +62,12 @@ static int process_look(void *arg, struct looked *p, pid_t pid, const void *in)
 
 	if (err)
 		return err;
-	for (size_t i = 0; !err && has_tasks(&sites) && i < sites.n_files; i++) {
-		struct lookout_file file = {sites.files[i].dev, sites.files[i].inode,
-					    kinds_of(&sites, i)};
+	for (size_t i = 0; !err && has_tasks(&sites) && i < sites.n; i++) {
+		struct source of = {&sites, sites.v[i].file, sites.v[i].kind};
+		const struct switch_file *in_file = &sites.files[of.file];
+		struct lookout_file file = {in_file->dev, in_file->inode, of.kind};
 
-		err = lookout_set(p, &file, &(struct source){&sites, i});
+		err = lookout_set(p, &file, &of);
 	}
 	switch_sites_clear(&sites);
 	return err;
@@ -90,16 +86,16 @@ int tasks_open(const int programs[SWITCH_KINDS], enum traps_by by, struct tasks 
 {
 	struct tasks *t = calloc(1, sizeof(*t));
 	struct lookout_ops ops = {.look = process_look,
-				  .fill = file_fill,
+				  .fill = kind_fill,
 				  .failed = process_failed,
 				  .arg = t,
 				  .wait_first = LOOK_FIRST_NS,
-				  .files = 2 * SWITCH_FILES,
+				  .files = LOOKOUT_FILES,
 				  .own_size = sizeof(struct interpreter),
 				  .lets_go = true};
 	int err = t ? lookout_new(&ops, &t->lookout) : -ENOMEM;
 
-	_Static_assert(2 * SWITCH_FILES <= LOOKOUT_FILES, "a process's files have room");
+	_Static_assert(SWITCH_KINDS < LOOKOUT_FILES, "each kind has room");
 	if (err) {
 		free(t);
 		return err;

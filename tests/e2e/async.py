@@ -76,10 +76,11 @@ def watch(kind, version, mix, *options, anew=False):
     worker = worker_of(served)
     watched = Watch([served.pid, worker] if anew else [worker], served.where)
     if anew:
+        sites = lib.traps(worker)
         served.process.send_signal(signal.SIGHUP)
         lib.until(lambda: not os.path.exists("/proc/%d" % worker), "the worker stays")
         worker = worker_of(served)
-        lib.until(lambda: lib.traps(worker) > 0, "the new worker's loop is not watched")
+        lib.until(lambda: lib.traps(worker) >= sites, "the new worker's loop is not watched")
     before = lib.cpu_ns(worker)
     load = Load(served.where, mix, "-n", REQUESTS, "-c", CONNECTIONS, *options).done()
     time.sleep(1)
@@ -133,9 +134,9 @@ def children():
 
 def born():
     """A worker that is forked later is listened to as the first was."""
-    name, version = "gunicorn-asyncio", "3.11"
-    ratio_is("%s on %s, born later" % (name, version), "pauses",
-             *watch(name, version, mix_of("pauses"), anew=True), 0.8)
+    for kind, version in (("gunicorn-asyncio", "3.11"), ("gunicorn-uvicorn", "3.11")):
+        ratio_is("%s on %s, born later" % (kind, version), "pauses",
+                 *watch(kind, version, mix_of("pauses"), anew=True), 0.8)
 
 
 if __name__ == "__main__":
