@@ -144,7 +144,8 @@ def estimates():
 
 def agree():
     """What one request costs is the same, watched in phases or all the time."""
-    for kind, version in some(("gthread", "3.11"), ("sync", "3.15"), ("waitress", "3.15")):
+    for kind, version in (("uvicorn", "3.15"), *some(("gthread", "3.11"), ("sync", "3.15"),
+                                                     ("waitress", "3.15"))):
         served = Server(kind, version)
         pids = [served.pid, *served.workers()]
         full = Requests(pids, name="full.json")
