@@ -47,7 +47,7 @@ struct account {
 	__u64 maker, maker_born; /* 0: not so */
 	struct totals pending;
 	__u32 common; /* it works for several at once: nothing follows from who it was seen with */
-	__u32 pad;
+	__u32 greenlet; /* these are watched between phases, too */
 };
 
 /* One that has not run for long makes room: what was pending is nobody's then. */
@@ -64,8 +64,9 @@ static const struct account no_account;
 static __always_inline struct account *account_own(__u32 tgid, __u64 task)
 {
 	struct account_key key = { .task = task, .tgid = tgid };
+	struct account *a = task ? bpf_map_lookup_elem(&accounts, &key) : 0;
 
-	return task ? bpf_map_lookup_elem(&accounts, &key) : 0;
+	return a && (a->greenlet || a->born >= watched_tasks_since()) ? a : 0;
 }
 
 /* The account that the task's costs go to: its own, or its maker's.  0: none. */
@@ -80,15 +81,15 @@ static __always_inline struct account *account_find(__u32 tgid, __u64 task)
 }
 
 /* A new one; what its address had before is forgotten. */
-static __always_inline void account_make(__u32 tgid, __u64 task, __u64 request,
-					 const struct account *maker)
+static __always_inline struct account *account_make(__u32 tgid, __u64 task, __u64 request,
+						     const struct account *maker)
 {
 	struct account_key key = { .task = task, .tgid = tgid };
 	struct account *a;
 
 	if (bpf_map_update_elem(&accounts, &key, &no_account, BPF_ANY) ||
 	    !(a = bpf_map_lookup_elem(&accounts, &key)))
-		return;
+		return 0;
 	a->key = key;
 	a->born = bpf_ktime_get_ns();
 	a->request = request;
@@ -96,6 +97,7 @@ static __always_inline void account_make(__u32 tgid, __u64 task, __u64 request,
 		a->maker = maker->key.task;
 		a->maker_born = maker->born;
 	}
+	return a;
 }
 
 /* The request that it works for; 0: not known, or it has been answered. */

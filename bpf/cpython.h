@@ -49,8 +49,10 @@
 
 /*
  * Of callables: PyCFunctionObject.m_self, and the task of asyncio's TaskStepMethWrapper and TaskWakeupMethWrapper (Modules/_asynciomodule.c).
- * Later in a free-threaded build, likewise.
+ * Later in a free-threaded build, likewise.  PyCFunctionObject.m_ml begins with a pointer to
+ * the function's name.
  */
+#define PY_CALLABLE_METHOD 16
 #define PY_CALLABLE_SELF 24
 #define PY_WRAPPER_TASK 16
 

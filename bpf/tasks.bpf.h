@@ -113,6 +113,17 @@ static __always_inline __u64 callback_task(__u32 tgid, __u64 callback, __u32 *st
 	return is.offset ? task_word(callback + is.offset) : 0;
 }
 
+/* Of a built-in function: what wakes a task, which may be of before we came. */
+static __noinline int callback_wakes(__u64 callback, __u32 tgid)
+{
+	char name[sizeof("task_wakeup")] = {}, *n = name;
+	__u64 method = task_word(callback + PY_CALLABLE_METHOD + head_extra(tgid));
+
+	if (bpf_probe_read_user(name, sizeof(name), (void *)task_word(method)))
+		return 0;
+	return NAME_IS(n, "task_wakeup");
+}
+
 /* From here on the current thread runs this task; 0: none that is known. */
 __noinline int task_switch(__u64 task)
 {
@@ -195,10 +206,13 @@ int on_context_run(struct pt_regs *ctx)
 	if (!s || s->run.greenlets || (s->run.sp && sp < s->run.sp) || run_received(s))
 		return 0;
 	task = callback_task(s->tgid, task_word(PT_REGS_PARM2(ctx)), &steps);
+	if (task && !steps && !account_own(s->tgid, task)) {
+		steps = callback_wakes(task_word(PT_REGS_PARM2(ctx)), s->tgid);
+		if (!steps)
+			task = 0; /* another object's method */
+	}
 	if (steps)
 		account_get(s->tgid, task); /* it may be of before we came */
-	else if (!account_own(s->tgid, task))
-		task = 0; /* another object's method */
 	if (!s->run.loop && !task)
 		return 0;
 	s->run.loop = 1;
@@ -320,6 +334,12 @@ int on_task_new(struct pt_regs *ctx)
 	return 0;
 }
 
+static __always_inline void greenlet_account(struct account *a)
+{
+	if (a)
+		a->greenlet = 1;
+}
+
 /* The main greenlet and hubs make those of all connections: nothing follows from that. */
 SEC("uprobe")
 int on_greenlet_new(struct pt_regs *ctx)
@@ -327,7 +347,7 @@ int on_greenlet_new(struct pt_regs *ctx)
 	struct server *s = loop_here();
 
 	if (s)
-		account_make(s->tgid, PT_REGS_PARM1(ctx), owner_active(s), 0);
+		greenlet_account(account_make(s->tgid, PT_REGS_PARM1(ctx), owner_active(s), 0));
 	return 0;
 }
 
@@ -341,7 +361,7 @@ int on_greenlet(struct pt_regs *ctx)
 	if (!s || s->run.sp || to == s->run.task)
 		return 0;
 	if (s->run.loop)
-		account_get(s->tgid, to);
+		greenlet_account(account_get(s->tgid, to));
 	else if (!account_own(s->tgid, to))
 		return 0;
 	s->run.greenlets = 1;

@@ -43,6 +43,14 @@ static __always_inline int watched_rests(void)
 	return w && w->state == WIRE_WATCHED_RESTS;
 }
 
+/* Tasks have been watched all the time since then; 0: always. */
+static __always_inline __u64 watched_tasks_since(void)
+{
+	const struct wire_watched *w = watched_here();
+
+	return w ? w->tasks_since : 0;
+}
+
 static __always_inline void watched_begins(void)
 {
 	struct wire_watched *w = watched_here();

@@ -71,6 +71,7 @@ struct wire_watched {
 	__u32 state; /* WIRE_WATCHED_* */
 	__u32 pad;
 	__u64 begun, ended; /* requests of this phase, those that were dropped too */
+	__u64 tasks_since;  /* ktime ns: what was noted of tasks before may be of others now */
 };
 #define WIRE_WATCHED_RESTS 0
 #define WIRE_WATCHED_TAKES 1

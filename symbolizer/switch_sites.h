@@ -37,7 +37,7 @@ enum switch_kind {
 	SWITCH_RESULT,
 	/* _asyncio.Task.__init__(self, ...): Modules/_asynciomodule.c */
 	SWITCH_TASK,
-	/* greenlet.switch(self, ...), .throw(self, ...), and both of its C API */
+	/* Greenlets' are last.  greenlet.switch(self, ...), .throw(self, ...), and both of its C API */
 	SWITCH_GREENLET,
 	/* greenlet.__init__(self, ...) */
 	SWITCH_GREENLET_NEW,

@@ -24,7 +24,7 @@ struct looked {
 	uint64_t look_at, wait; /* ns */
 	struct {
 		const struct place *of;
-		struct trapped *trapped;
+		struct trapped *trapped; /* NULL: it rests */
 	} v[LOOKOUT_FILES];
 	size_t n;
 	_Alignas(max_align_t) unsigned char own[];
@@ -36,6 +36,7 @@ struct lookout {
 	size_t n_places;
 	struct looked **v;
 	size_t n;
+	bool rests;
 };
 
 int lookout_new(const struct lookout_ops *ops, struct lookout **ret)
@@ -126,10 +127,59 @@ int lookout_set(struct looked *p, const struct lookout_file *file, const void *s
 		return 0;
 	if (p->n == p->lookout->ops.files || p->n == LOOKOUT_FILES)
 		return -E2BIG;
-	err = traps_set(f->traps, p->pid, p->children, &p->v[p->n].trapped);
+	if (p->lookout->rests && !f->file.stays)
+		p->v[p->n].trapped = NULL;
+	else
+		err = traps_set(f->traps, p->pid, p->children, &p->v[p->n].trapped);
 	if (!err)
 		p->v[p->n++].of = f;
 	return err;
+}
+
+void lookout_rest(struct lookout *l)
+{
+	struct trapped **v = calloc(l->n * LOOKOUT_FILES + 1, sizeof(*v));
+	size_t n = 0;
+
+	if (!v)
+		return; /* as if they were wanted */
+	for (size_t i = 0; i < l->n; i++) {
+		struct looked *p = l->v[i];
+
+		for (size_t j = 0; j < p->n; j++) {
+			if (p->v[j].of->file.stays)
+				continue;
+			v[n++] = p->v[j].trapped;
+			p->v[j].trapped = NULL;
+		}
+	}
+	l->rests = true;
+	trapped_close_all(v, n);
+	free(v);
+}
+
+/* Who is gone is found so when it is looked at. */
+static void looked_wake(struct looked *p)
+{
+	const struct lookout_ops *ops = &p->lookout->ops;
+
+	for (size_t i = 0; i < p->n; i++) {
+		int err = p->v[i].trapped ? 0 : traps_set(p->v[i].of->traps, p->pid, p->children,
+							   &p->v[i].trapped);
+
+		if (err && err != -ESRCH)
+			ops->failed(ops->arg, p->pid, err);
+	}
+}
+
+bool lookout_wake(struct lookout *l)
+{
+	bool rested = l->rests;
+
+	l->rests = false;
+	for (size_t i = 0; rested && i < l->n; i++)
+		looked_wake(l->v[i]);
+	return rested;
 }
 
 /* ---- processes ---- */

@@ -26,6 +26,7 @@ struct lookout_file {
 	dev_t dev;
 	ino_t inode;
 	unsigned kinds; /* of traps; the owner's */
+	bool stays;	/* while others rest */
 };
 
 struct lookout_ops {
@@ -66,6 +67,13 @@ const void *lookout_own(const struct lookout *l, pid_t pid);
 
 /* Looks at those whose time has come; to be called once a second or so. */
 void lookout_pass(struct lookout *l);
+
+/*
+ * Takes all traps away that do not stay, until they are wanted again, also of processes that
+ * are met meanwhile.  Waking: whether it had rested.
+ */
+void lookout_rest(struct lookout *l);
+bool lookout_wake(struct lookout *l);
 
 /*
  * To be called by look(): traps a file in the process, unless it is already.  -E2BIG: it

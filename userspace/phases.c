@@ -48,6 +48,8 @@ struct phases {
 	struct kernel *exact;		   /* likewise */
 	double (*others)(void *arg);	   /* NULL: there are none */
 	void *others_arg;
+	bool (*rest)(void *arg, bool rests); /* as in phases.h; NULL: there is nothing */
+	void *rest_arg;
 	bool switches; /* of its threads are seen for us */
 	bool captures; /* the phase is only there for that */
 	bool held, wanted; /* as in phases.h */
@@ -213,6 +215,8 @@ static int wake(struct phases *p, uint64_t now)
 
 	account(p, now);
 	p->watched->begun = p->watched->ended = 0;
+	if (p->rest && p->rest(p->rest_arg, false))
+		p->watched->tasks_since = now;
 	err = attach(p);
 	if (err)
 		return err;
@@ -258,6 +262,8 @@ static void phase_leave(struct phases *p, uint64_t now)
 	account(p, now);
 	state_set(p, PHASE_SETTLES, WIRE_WATCHED_RESTS, now + SETTLE_NS);
 	detach(p);
+	if (p->rest)
+		p->rest(p->rest_arg, true);
 }
 
 /* As if nothing had been seen. */
@@ -338,6 +344,14 @@ void phases_others(struct phases *p, double (*cost)(void *arg), void *arg)
 		return;
 	p->others = cost;
 	p->others_arg = arg;
+}
+
+void phases_on_rest(struct phases *p, bool (*rest)(void *arg, bool rests), void *arg)
+{
+	if (!p)
+		return;
+	p->rest = rest;
+	p->rest_arg = arg;
 }
 
 void phases_detach(struct phases *p)

@@ -67,6 +67,11 @@ void phases_hold(struct phases *p, bool hold);
 /* What else is paid for in phases: cost() is the sum of phases_cost_of() its programs. */
 void phases_others(struct phases *p, double (*cost)(void *arg), void *arg);
 double phases_cost_of(const struct bpf_program *program);
+/*
+ * What else is only there in phases: rest(true) when one has been left, rest(false) before the
+ * next begins, which says whether there was a rest from tasks.
+ */
+void phases_on_rest(struct phases *p, bool (*rest)(void *arg, bool rests), void *arg);
 /* The end of all: lets go of the programs. */
 void phases_detach(struct phases *p);
 /*

@@ -221,8 +221,10 @@ static int serving_load(struct serving *s, const struct serving_options *o)
 	s->set_apart = true;
 	if (o->exact)
 		kernel_switches_leave(o->exact);
-	return phases_open(s->programs, closes_detach(s->programs), o->exact, o->budget,
-			   &s->phases);
+	err = phases_open(s->programs, closes_detach(s->programs), o->exact, o->budget,
+			  &s->phases);
+	phases_on_rest(s->phases, tasks_turn, s->tasks);
+	return err;
 }
 
 int serving_open(const struct serving_options *o, struct serving **ret, char *text, size_t len)

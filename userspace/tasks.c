@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "userspace/tasks.h"
 
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 struct tasks {
 	int programs[SWITCH_KINDS];
 	enum traps_by by;
+	uint64_t switches; /* that were counted until the last phase was left */
 	struct lookout *lookout; /* own: struct interpreter, see own_part() */
 	char reason[160];
 };
@@ -65,7 +67,8 @@ static int process_look(void *arg, struct looked *p, pid_t pid, const void *in)
 	for (size_t i = 0; !err && has_tasks(&sites) && i < sites.n; i++) {
 		struct source of = {&sites, sites.v[i].file, sites.v[i].kind};
 		const struct switch_file *in_file = &sites.files[of.file];
-		struct lookout_file file = {in_file->dev, in_file->inode, of.kind};
+		struct lookout_file file = {in_file->dev, in_file->inode, of.kind,
+					    .stays = of.kind >= SWITCH_GREENLET};
 
 		err = lookout_set(p, &file, &of);
 	}
@@ -160,6 +163,35 @@ void tasks_unfollow(struct tasks *t, pid_t pid)
 void tasks_pass(struct tasks *t)
 {
 	lookout_pass(t->lookout);
+}
+
+/* How often loops' programs have run while the kernel counted that, as it does in phases. */
+static uint64_t switches_counted(const struct tasks *t)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < SWITCH_GREENLET; i++) {
+		struct bpf_prog_info info = {0};
+		__u32 size = sizeof(info);
+
+		if (!bpf_obj_get_info_by_fd(t->programs[i], &info, &size))
+			sum += info.run_cnt;
+	}
+	return sum;
+}
+
+bool tasks_turn(void *tasks, bool rests)
+{
+	struct tasks *t = tasks;
+	uint64_t switches;
+
+	if (!rests)
+		return lookout_wake(t->lookout);
+	switches = switches_counted(t);
+	if (switches > t->switches && t->by == TRAPS_BY_LINKS)
+		lookout_rest(t->lookout);
+	t->switches = switches;
+	return false;
 }
 
 const char *tasks_reason(const struct tasks *t)

@@ -42,6 +42,13 @@ void tasks_unfollow(struct tasks *t, pid_t pid);
 /* Looks for what has been loaded since; to be called once a second or so. */
 void tasks_pass(struct tasks *t);
 
+/*
+ * Of a struct tasks, as phases_on_rest() has it: while nobody is to be told of tasks, sites that
+ * loops run are let go of, so that they cost nothing.  Greenlets' stay, as one is known by its
+ * birth alone; and all do where no loop has run them, or children inherit them.
+ */
+bool tasks_turn(void *tasks, bool rests);
+
 /* "" or why some of them, the last, could not be watched: one plain sentence. */
 const char *tasks_reason(const struct tasks *t);
 

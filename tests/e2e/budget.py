@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Requests watched in phases: a random sample of them, from which all are estimated."""
+import collections
 import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import threading
 import time
@@ -237,6 +239,36 @@ def between():
     served.end()
 
 
+def loops():
+    """Where an event loop runs, it is trapped in phases only; tasks of connections that were
+    there before are told apart all the same."""
+    for kind, version in (("aiohttp", "3.15"), *some(("uvicorn-uvloop", "3.11"),
+                                                     ("uvicorn", "3.11"), ("gevent", "3.11"))):
+        served = Server(kind, version)
+        worker = served.workers()[0] if served.workers() else served.pid
+        watched = Requests([served.pid, *served.workers()], "--budget", "1")
+        mix = "".join("1 GET /pauses/%d\n" % n for n in (0, 4, 16))
+        load = load_of(served, 12, "-c", 50, "-k", 0, mix=mix)
+        trapped = []
+        while load.process.poll() is None:
+            trapped.append(lib.traps(worker))  # imports' and collections', too
+            time.sleep(0.02)
+        load.done()
+        watched.stop()
+        by_path = collections.defaultdict(list)
+        for told in watched.each:
+            by_path[told["path"]].append(told["cost"])
+        alone, cheap, dear = (statistics.median(by_path["/pauses/%d" % n]) for n in (0, 4, 16))
+        name = "%s on %s" % (kind, version)
+        if kind != "gevent":
+            share = statistics.mean(count > min(trapped) for count in trapped)
+            lib.check(name + ": its loop is trapped at times", 0.02 < share < 0.6,
+                      (share, set(trapped)))
+        lib.check(name + ": four times the work is four times the cost",
+                  3.2 < (dear - alone) / (cheap - alone) < 4.8, (alone, cheap, dear))
+        served.end()
+
+
 def loaded():
     """All programs in the kernel."""
     made = subprocess.run(["bpftool", "-j", "prog", "show"], stdout=subprocess.PIPE,
@@ -255,4 +287,5 @@ def refused():
 
 
 if __name__ == "__main__":
-    lib.run(load_ends, estimates, agree, idle, each, long_ones, between, refused)
+    lib.run(load_ends, estimates, agree, idle, each, long_ones, between, loops,
+            refused)
