@@ -64,9 +64,8 @@ static const struct account no_account;
 static __always_inline struct account *account_own(__u32 tgid, __u64 task)
 {
 	struct account_key key = { .task = task, .tgid = tgid };
-	struct account *a = task ? bpf_map_lookup_elem(&accounts, &key) : 0;
 
-	return a && (a->greenlet || a->born >= watched_tasks_since()) ? a : 0;
+	return task ? bpf_map_lookup_elem(&accounts, &key) : 0;
 }
 
 /* The account that the task's costs go to: its own, or its maker's.  0: none. */

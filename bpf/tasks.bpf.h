@@ -177,9 +177,17 @@ static __always_inline struct server *loop_here(void)
 	return served_maybe(bpf_get_current_pid_tgid() >> 32) ? server_here() : 0;
 }
 
+/* Not another's, which was there when nobody watched. */
+static __always_inline int account_known(__u32 tgid, __u64 task)
+{
+	const struct account *a = account_own(tgid, task);
+
+	return a && (a->greenlet || a->born >= watched_tasks_since());
+}
+
 static __always_inline struct account *account_get(__u32 tgid, __u64 task)
 {
-	if (!account_own(tgid, task))
+	if (!account_known(tgid, task))
 		account_make(tgid, task, 0, 0);
 	return account_own(tgid, task);
 }
@@ -206,7 +214,7 @@ int on_context_run(struct pt_regs *ctx)
 	if (!s || s->run.greenlets || (s->run.sp && sp < s->run.sp) || run_received(s))
 		return 0;
 	task = callback_task(s->tgid, task_word(PT_REGS_PARM2(ctx)), &steps);
-	if (task && !steps && !account_own(s->tgid, task)) {
+	if (task && !steps && !account_known(s->tgid, task)) {
 		steps = callback_wakes(task_word(PT_REGS_PARM2(ctx)), s->tgid);
 		if (!steps)
 			task = 0; /* another object's method */

@@ -29,9 +29,10 @@
 /*
  * What a request costs a worker in all, over what the programs in it run: theirs is half
  * of it, by `make bench BENCH=requests`; the rest is what they push out of its caches, and
- * the way to them.  A fourth of that again is for phases' own beginnings and ends.
+ * the way to them.  Phases' own beginnings and ends are half of that again, with what `make
+ * bench BENCH=budget` found to be missing still.
  */
-#define COST_FACTOR 2.5
+#define COST_FACTOR 3.5
 
 #define LINKS_MAX 8
 

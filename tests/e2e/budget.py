@@ -242,8 +242,8 @@ def between():
 def loops():
     """Where an event loop runs, it is trapped in phases only; tasks of connections that were
     there before are told apart all the same."""
-    for kind, version in (("aiohttp", "3.15"), *some(("uvicorn-uvloop", "3.11"),
-                                                     ("uvicorn", "3.11"), ("gevent", "3.11"))):
+    for kind, version in (("streams", "3.15"), *some(("uvicorn-uvloop", "3.11"),
+                                                     ("aiohttp", "3.15"), ("gevent", "3.11"))):
         served = Server(kind, version)
         worker = served.workers()[0] if served.workers() else served.pid
         watched = Requests([served.pid, *served.workers()], "--budget", "1")

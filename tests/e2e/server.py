@@ -53,6 +53,7 @@ def commands(kind, port, path, app, workers):
         "hypercorn": ["-m", "hypercorn", "--bind", tcp, "--log-level", "CRITICAL",
                       asynchronous],
         "aiohttp": ["many_async.py", str(port)],
+        "streams": ["many_streams.py", str(port)],
         "gunicorn-uvicorn": gunicorn(asynchronous, tcp, workers, "-k",
                                      "uvicorn.workers.UvicornWorker"),
         "gunicorn-asyncio": gunicorn(asynchronous, tcp, workers, "-k",
