@@ -2,6 +2,7 @@
 #include "userspace/phase_estimate.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "userspace/confidence.h"
@@ -69,29 +70,54 @@ double phase_share(const struct phase_times *t)
 	return all > 0 ? t->watched_ns / all : 1;
 }
 
-/* Of its rate, as its neighbours differ from it: what goes up and down slowly, phases follow. */
-static double rate_variance(const struct phase_times *t, const struct phase_sum *s, uint32_t i)
+static double watched_in(const struct phase_times *t, uint32_t i)
 {
-	double sum = 0, here = s->batches[i] / t->batches[i];
-	int n = 0;
-
-	if (i) {
-		sum += pow(here - s->batches[i - 1] / t->batches[i - 1], 2) / 2;
-		n++;
-	}
-	if (i + 1 < t->count) {
-		sum += pow(here - s->batches[i + 1] / t->batches[i + 1], 2) / 2;
-		n++;
-	}
-	return n ? sum / n : 0;
+	return (i + 1 < t->count ? t->size : t->filled) * (double)t->watched_ns / t->phases;
 }
 
 /* What the rate's variance makes of the sum's: a phase's own time is no estimate. */
 static double leverage(const struct phase_times *t, uint32_t i)
 {
-	double phases = i + 1 < t->count ? t->size : t->filled;
+	return t->batches[i] * fmax(t->batches[i] - watched_in(t, i), 0);
+}
 
-	return t->batches[i] * fmax(t->batches[i] - phases * t->watched_ns / t->phases, 0);
+static bool has_gap(const struct phase_times *t, uint32_t i)
+{
+	return t->batches[i] > 1.4 * watched_in(t, i);
+}
+
+static double rate(const struct phase_times *t, const struct phase_sum *s, uint32_t i)
+{
+	return s->batches[i] / t->batches[i];
+}
+
+/*
+ * Of its rate, as its neighbours differ from it: what goes up and down slowly, phases follow.
+ * These are the next that stand for a gap, too, if there are any: in others, probes may be on.
+ */
+static double rate_variance(const struct phase_times *t, const struct phase_sum *s, uint32_t i)
+{
+	for (int any = 0; any < 2; any++) {
+		double sum = 0;
+		int64_t before = (int64_t)i - 1, after = i + 1;
+		int n = 0;
+
+		while (before >= 0 && !any && !has_gap(t, before))
+			before--;
+		while (after < t->count && !any && !has_gap(t, after))
+			after++;
+		if (before >= 0) {
+			sum += pow(rate(t, s, i) - rate(t, s, before), 2) / 2;
+			n++;
+		}
+		if (after < t->count) {
+			sum += pow(rate(t, s, i) - rate(t, s, after), 2) / 2;
+			n++;
+		}
+		if (n)
+			return sum / n;
+	}
+	return 0;
 }
 
 double phase_sum_variance(const struct phase_times *t, const struct phase_sum *s)

@@ -154,6 +154,21 @@ static void test_late_load(void)
 	CU_ASSERT(fabs(s.sum - 41412) < 1 && phase_sum_error(&t, &s) > s.sum - 20000);
 }
 
+/* In those that stand for themselves alone, probes slow a worker down: that is no error. */
+static void test_probed_phases(void)
+{
+	struct phase_times t = { 0 };
+	struct phase_sum s = { 0 };
+
+	for (int i = 0; i < 10; i++) {
+		phase_times_add(&t, 4000 * MS, 500 * MS);
+		phase_sum_add(&t, &s, phase_weight(4000 * MS, 500 * MS), 500, 500);
+		phase_times_add(&t, 0, 500 * MS);
+		phase_sum_add(&t, &s, phase_weight(0, 500 * MS), 250, 250);
+	}
+	CU_ASSERT(s.sum == 47500 && phase_sum_error(&t, &s) < 0.02 * s.sum);
+}
+
 /* One phase says nothing of others: all that was not seen may be otherwise. */
 static void test_one_phase(void)
 {
@@ -177,6 +192,7 @@ int suite_phase_estimate(void)
 		{ "batches", test_batches },
 		{ "few phases", test_few_phases },
 		{ "late load", test_late_load },
+		{ "probed phases", test_probed_phases },
 		{ "one phase", test_one_phase },
 		CU_TEST_INFO_NULL,
 	};
