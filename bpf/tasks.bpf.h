@@ -178,18 +178,18 @@ static __always_inline struct server *loop_here(void)
 }
 
 /* Not another's, which was there when nobody watched. */
-static __always_inline int account_known(__u32 tgid, __u64 task)
+static __always_inline struct account *account_known(__u32 tgid, __u64 task)
 {
-	const struct account *a = account_own(tgid, task);
+	struct account *a = account_own(tgid, task);
 
-	return a && (a->greenlet || a->born >= watched_tasks_since());
+	return a && (a->greenlet || a->born >= watched_tasks_since()) ? a : 0;
 }
 
 static __always_inline struct account *account_get(__u32 tgid, __u64 task)
 {
-	if (!account_known(tgid, task))
-		account_make(tgid, task, 0, 0);
-	return account_own(tgid, task);
+	struct account *a = account_known(tgid, task);
+
+	return a ? a : account_make(tgid, task, 0, 0);
 }
 
 /*
@@ -208,14 +208,15 @@ SEC("uprobe")
 int on_context_run(struct pt_regs *ctx)
 {
 	struct server *s = loop_here();
-	__u64 sp = PT_REGS_SP(ctx), task;
+	__u64 sp = PT_REGS_SP(ctx), callback, task;
 	__u32 steps;
 
 	if (!s || s->run.greenlets || (s->run.sp && sp < s->run.sp) || run_received(s))
 		return 0;
-	task = callback_task(s->tgid, task_word(PT_REGS_PARM2(ctx)), &steps);
+	callback = task_word(PT_REGS_PARM2(ctx));
+	task = callback_task(s->tgid, callback, &steps);
 	if (task && !steps && !account_known(s->tgid, task)) {
-		steps = callback_wakes(task_word(PT_REGS_PARM2(ctx)), s->tgid);
+		steps = callback_wakes(callback, s->tgid);
 		if (!steps)
 			task = 0; /* another object's method */
 	}

@@ -2,7 +2,6 @@
 #include "userspace/hold.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -77,36 +76,14 @@ void hold_close(struct hold *h)
 	semaphores_drop(&h->semaphores);
 }
 
-#define CLOSERS 16
-
-struct closing {
-	struct hold *v;
-	size_t n, next;
-};
-
-static void *close_some(void *arg)
+static void close_item(void *item)
 {
-	struct closing *c = arg;
-	size_t i;
-
-	while ((i = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED)) < c->n)
-		hold_close(&c->v[i]);
-	return NULL;
+	hold_close(item);
 }
 
-/* Closing waits for the kernel's grace periods: several wait at the same time. */
 void holds_close(struct hold *v, size_t n)
 {
-	struct closing c = {.v = v, .n = n};
-	pthread_t closers[CLOSERS];
-	unsigned started = 0;
-
-	while (started < CLOSERS && started + 1 < n &&
-	       !pthread_create(&closers[started], NULL, close_some, &c))
-		started++;
-	close_some(&c);
-	while (started--)
-		pthread_join(closers[started], NULL);
+	together(close_item, v, n, sizeof(*v));
 }
 
 void hold_close_returns(struct hold *h)

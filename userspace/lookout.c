@@ -136,6 +136,11 @@ int lookout_set(struct looked *p, const struct lookout_file *file, const void *s
 	return err;
 }
 
+static void close_item(void *item)
+{
+	trapped_close(*(struct trapped **)item);
+}
+
 void lookout_rest(struct lookout *l)
 {
 	struct trapped **v = calloc(l->n * LOOKOUT_FILES + 1, sizeof(*v));
@@ -154,7 +159,7 @@ void lookout_rest(struct lookout *l)
 		}
 	}
 	l->rests = true;
-	trapped_close_all(v, n);
+	together(close_item, v, n, sizeof(*v));
 	free(v);
 }
 

@@ -91,33 +91,34 @@ static double rate(const struct phase_times *t, const struct phase_sum *s, uint3
 	return s->batches[i] / t->batches[i];
 }
 
+/* The next in that direction, or the next that stands for a gap, too; -1: there is none. */
+static int64_t neighbour(const struct phase_times *t, int64_t i, int step, bool any)
+{
+	do
+		i += step;
+	while (i >= 0 && i < t->count && !any && !has_gap(t, i));
+	return i < t->count ? i : -1;
+}
+
 /*
  * Of its rate, as its neighbours differ from it: what goes up and down slowly, phases follow.
- * These are the next that stand for a gap, too, if there are any: in others, probes may be on.
+ * In those without a gap probes may be on, so they are asked only where there are no others.
  */
 static double rate_variance(const struct phase_times *t, const struct phase_sum *s, uint32_t i)
 {
-	for (int any = 0; any < 2; any++) {
-		double sum = 0;
-		int64_t before = (int64_t)i - 1, after = i + 1;
-		int n = 0;
+	bool any = neighbour(t, i, -1, false) < 0 && neighbour(t, i, 1, false) < 0;
+	double sum = 0;
+	int n = 0;
 
-		while (before >= 0 && !any && !has_gap(t, before))
-			before--;
-		while (after < t->count && !any && !has_gap(t, after))
-			after++;
-		if (before >= 0) {
-			sum += pow(rate(t, s, i) - rate(t, s, before), 2) / 2;
-			n++;
-		}
-		if (after < t->count) {
-			sum += pow(rate(t, s, i) - rate(t, s, after), 2) / 2;
-			n++;
-		}
-		if (n)
-			return sum / n;
+	for (int step = -1; step <= 1; step += 2) {
+		int64_t beside = neighbour(t, i, step, any);
+
+		if (beside < 0)
+			continue;
+		sum += pow(rate(t, s, i) - rate(t, s, beside), 2) / 2;
+		n++;
 	}
-	return 0;
+	return n ? sum / n : 0;
 }
 
 double phase_sum_variance(const struct phase_times *t, const struct phase_sum *s)

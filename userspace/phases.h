@@ -6,7 +6,7 @@
  * takes the requests that begin in it.  Then nothing new is taken; what is in flight has
  * some seconds to end; the programs are detached, and all that they have noted of
  * threads and connections is forgotten: the next phase is as the first.  Between phases
- * nothing of ours runs but at births and deaths.
+ * nothing of these programs runs but at births and deaths, and at probes that do not rest.
  *
  * What it costs is what the kernel says that the programs ran (BPF_ENABLE_STATS, only
  * in phases, which wants CAP_SYS_ADMIN), with a factor for what they do to caches.

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -18,7 +16,6 @@
 #include "userspace/uprobe_link.h"
 
 #define EVENTS_MAX 32
-#define CLOSERS 32
 
 struct traps {
 	int file; /* the interpreter's */
@@ -319,40 +316,6 @@ void trapped_close(struct trapped *p)
 	free(p->v);
 	free(p->threads);
 	free(p);
-}
-
-struct closing {
-	struct trapped **v;
-	size_t n, next;
-};
-
-static void *close_some(void *arg)
-{
-	struct closing *c = arg;
-	size_t i;
-
-	while ((i = __atomic_fetch_add(&c->next, 1, __ATOMIC_RELAXED)) < c->n)
-		trapped_close(c->v[i]);
-	return NULL;
-}
-
-void trapped_close_all(struct trapped **v, size_t n)
-{
-	struct closing c = {v, n, 0};
-	pthread_t threads[CLOSERS];
-	size_t running = 0;
-	sigset_t all, before;
-
-	/* Signals are for the thread that waits for them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (running < CLOSERS && running + 1 < n &&
-	       !pthread_create(&threads[running], NULL, close_some, &c))
-		running++;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	close_some(&c);
-	while (running)
-		pthread_join(threads[--running], NULL);
 }
 
 void trapped_close_returns(struct trapped *p)

@@ -86,8 +86,6 @@ int traps_guard(pid_t tid);
 struct trapped *trapped_share(struct trapped *p);
 /* NULL is nobody's.  With the last who shares it, the breakpoints go. */
 void trapped_close(struct trapped *p);
-/* The same of several, which takes little longer than of one: the kernel has all of them wait. */
-void trapped_close_all(struct trapped **v, size_t n);
 /* What entries cost by themselves. */
 void trapped_close_returns(struct trapped *p);
 

@@ -4,6 +4,7 @@ import collections
 import json
 import os
 import signal
+import statistics
 import subprocess
 
 import lib
@@ -12,6 +13,8 @@ import server
 # Of the connections that were cut: whether a request was seen on them, and how far, is for
 # the moment to say.
 ANSWERS_TO_GARBAGE = (None, 400, 408)
+# How much work of Python's is done, a piece at a time: little, and four times as much.
+CHEAP, DEAR = 4, 16
 
 
 class Requests:
@@ -50,6 +53,23 @@ class Requests:
         # Some kernels do not tell of every context switch: no request is lost by it.
         self.losses = {kind: n for kind, n in last["losses"].items() if n and kind != "slices"}
         return self
+
+
+def mix_of(what):
+    return "".join("1 GET /%s/%d\n" % (what, n) for n in (0, CHEAP, DEAR))
+
+
+def ratio_is(name, what, each):
+    """What requests of mix_of() cost beside what they all do goes by their work."""
+    by_path = collections.defaultdict(list)
+    for told in each:
+        by_path[told["path"]].append(told["cost"])
+    typical = {path: statistics.median(costs) for path, costs in by_path.items()}
+    alone, cheap, dear = (typical["/%s/%d" % (what, n)] for n in (0, CHEAP, DEAR))
+    ratio = (dear - alone) / (cheap - alone)
+    lib.check("%s: four times the work is four times the cost" % name, 3.2 < ratio < 4.8,
+              (ratio, typical))
+    return ratio
 
 
 def name_of(told):

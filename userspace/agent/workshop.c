@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "userspace/behind.h"
 #include "userspace/clock.h"
 
 struct workshop {
@@ -69,20 +69,15 @@ static void *work(void *arg)
 
 static int begin(struct workshop *w, enum workshop_state what)
 {
-	sigset_t all, before;
 	int err;
 
 	w->doing = what;
 	w->done = false;
 	w->work = (struct workshop_work){.opening = what == WORKSHOP_OPENING, .began_ns = clock_ns()};
-	/* Signals are for the thread that waits for them. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&w->thread, NULL, work, w);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	err = thread_start(&w->thread, work, w);
 	if (err)
 		w->doing = WORKSHOP_IDLE;
-	return -err;
+	return err;
 }
 
 int workshop_open(struct workshop *w, const struct measuring_options *o, const pid_t *pids, size_t count)
